@@ -1,0 +1,12 @@
+/* embed.S: the schema and the page, as bytes inside the executable. */
+	.section .rodata
+#define EMBED(name, path)           \
+	.global name;               \
+	.global name##_end;         \
+	.balign 16;                 \
+name:	.incbin path;               \
+name##_end: .byte 0
+
+EMBED(embed_schema_001, "schema/001-catalog.sql")
+
+	.section .note.GNU-stack, "", %progbits

@@ -1,0 +1,114 @@
+/*
+ * keep.h: parts become kept files.
+ *
+ *     keep_open -> { upload_begin -> (upload_file -> upload_write* -> upload_file_end)*
+ *                    -> upload_finish -> upload_leave }* -> keep_close
+ *
+ * An upload is one transaction: after upload_finish() returns FAULT_NONE all its files are kept
+ * (with durability=full: synced and committed); after upload_leave() without it, none are.
+ * Order of truth: data synced -> in one transaction: objects linked in, rows inserted, directory
+ * synced, COMMIT -> yes.
+ *
+ * All functions are safe to call from any thread, on one upload from one thread at a time.
+ */
+#ifndef WAYBILL_KEEP_H
+#define WAYBILL_KEEP_H
+
+#include "shared/config.h"
+#include "shared/flow.h"
+
+struct keep;   /* an open data_dir */
+struct upload; /* one upload under way */
+
+/* What to bring up: `waybill ls` needs no sniffers. */
+enum { KEEP_READ = 1, KEEP_WRITE = 2, KEEP_SNIFF = 4 };
+
+/*
+ * Open (KEEP_WRITE: and where need be create, 0750) config->data_dir. With KEEP_SNIFF `sniffers`
+ * jailed children are started: call it before any thread exists. False: *why->detail says what to do.
+ */
+bool keep_open(struct keep **keep, const struct config *config, unsigned mode, unsigned sniffers,
+    struct refusal *why);
+void keep_close(struct keep *keep); /* NULL is fine */
+
+/* ---- uploading ------------------------------------------------------------------------------ */
+
+/* Reserve grant->length against free space and quotas. Faults: NO_SPACE, QUOTA_EXCEEDED, INTERNAL.
+ * *grant must outlive the upload. */
+enum fault upload_begin(struct keep *keep, const struct grant *grant, struct upload **upload,
+    struct refusal *why);
+enum fault upload_file(struct upload *upload, const struct part *part, struct refusal *why);
+/* May return TYPE_REFUSED as soon as HEAD_BYTES are there. */
+enum fault upload_write(struct upload *upload, const void *bytes, size_t len, struct refusal *why);
+enum fault upload_file_end(struct upload *upload, struct refusal *why);
+/* Keep all. `fields`: JSON object text for every file. with_delete_token: each file gets one
+ * (anonymous uploads). On success *files is to be given back with keep_release(). */
+enum fault upload_finish(struct upload *upload, const char *fields, bool with_delete_token,
+    struct files *files, struct refusal *why);
+/* The one cleanup: what was not finished vanishes, reservations are released. NULL is fine. */
+void upload_leave(struct upload *upload);
+
+/* ---- looking up ----------------------------------------------------------------------------- */
+
+/* NOT_FOUND; EXPIRED (with *files filled all the same). One record in *files. */
+enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why);
+/* The records of the same form as `id`, oldest first; at most 1000. */
+enum fault keep_find_form(struct keep *keep, struct span id, struct files *files,
+    struct refusal *why);
+/* One page; *total counts what the filters match; *more: there is a page after this. */
+enum fault keep_list(struct keep *keep, const struct listing *listing, struct files *files,
+    int64_t *total, bool *more, struct refusal *why);
+void keep_release(struct files *files);
+
+/* Open a file's bytes for reading; the caller closes *fd. path (may be NULL) gets the object's
+ * path relative to data_dir ("objects/9f86..."), at least 80 bytes. */
+enum fault keep_content(struct keep *keep, const struct file *file, int *fd, char *path,
+    struct refusal *why);
+
+/* Does `token` (as presented) delete this file? Constant time. */
+bool keep_delete_token_fits(struct keep *keep, const struct file *file, struct span token);
+/* Remove record and, when it was the last with that content, the object. NOT_FOUND, INTERNAL. */
+enum fault keep_remove(struct keep *keep, struct span id, struct refusal *why);
+
+/* ---- who is asking -------------------------------------------------------------------------- */
+
+/* Look a bearer token up. NOT_FOUND: none such, expired or revoked. owner: at least 256 bytes. */
+enum fault keep_token_find(struct keep *keep, struct span token, char *owner, unsigned *rights,
+    int64_t *quota);
+struct token {
+	const char *name;
+	unsigned rights;    /* set of enum right */
+	int64_t created_at; /* ms since the epoch */
+	int64_t expires_at; /* 0: never */
+	int64_t quota;      /* bytes; 0: none */
+};
+/* Make one; its text (at least 64 bytes) is told this once. BAD_REQUEST: the name is taken. */
+enum fault keep_token_add(struct keep *keep, const struct token *token, char *text,
+    struct refusal *why);
+enum fault keep_token_remove(struct keep *keep, const char *name, struct refusal *why);
+typedef void token_visitor(void *self, const struct token *token);
+enum fault keep_token_each(struct keep *keep, token_visitor *visit, void *self,
+    struct refusal *why);
+
+/* ---- keeping house -------------------------------------------------------------------------- */
+
+struct swept {
+	int64_t files, partials, orphans, bytes;
+};
+/* Drop what has expired, orphaned objects, abandoned temporary files. */
+enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *why);
+/* Called every second or so by one thread: checkpoints the WAL on its own terms. */
+void keep_tend(struct keep *keep);
+
+struct health {
+	bool ok;
+	char reason[256];    /* why not */
+	int64_t files, bytes; /* stored: records, and bytes of distinct content */
+	int64_t reserved;    /* bytes promised to uploads under way, in all processes */
+	int64_t free_bytes;  /* of the file system, for waybill */
+	int64_t sniffers, sniffer_deaths;
+	int64_t commits, commit_batches, catalog_busy;
+};
+void keep_health(struct keep *keep, struct health *health);
+
+#endif

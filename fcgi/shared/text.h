@@ -1,0 +1,79 @@
+/*
+ * text.h: what every room must know about text from outside. Pure: no I/O, no allocation, no state.
+ */
+#ifndef WAYBILL_TEXT_H
+#define WAYBILL_TEXT_H
+
+#include "shared/flow.h"
+
+/* A bump allocator over a caller's fixed buffer; text cut from it lives as long as the buffer. */
+struct scratch {
+	char *at;
+	size_t used, size;
+};
+/* `len` bytes, or NULL when full. Not aligned: for text. */
+char *scratch_take(struct scratch *s, size_t len);
+
+struct span span_of(const char *text);             /* NULL: absent */
+struct span span_trim(struct span s);              /* without SP and HTAB at both ends */
+bool span_is(struct span s, const char *text);     /* same bytes */
+bool span_is_nocase(struct span s, const char *text); /* same but for ASCII case */
+bool span_starts_nocase(struct span s, const char *prefix);
+/* Cut off and return what stands before the first `stop` (all of it when there is none). */
+struct span span_cut(struct span *rest, char stop);
+/* Copy with a NUL, cut to fit; returns `to`. */
+char *span_copy(char *to, size_t room, struct span s);
+
+/* 1*DIGIT and nothing else, up to 2^63-1. */
+bool text_number(struct span s, int64_t *value);
+/* Percent-decode into scratch; '+' is a blank only with `plus`. False: bad escape or scratch full. */
+bool text_percent_decode(struct span s, bool plus, struct scratch *scratch, struct span *out);
+/* %XX for all but RFC 3986 unreserved. Returns bytes needed (like snprintf), NUL-terminates. */
+size_t text_percent_encode(char *to, size_t room, struct span s);
+
+bool text_is_utf8(struct span s);
+/* Length of the longest prefix of at most `max` bytes that ends at a character's end. */
+size_t text_utf8_cut(struct span s, size_t max);
+
+/*
+ * A file name fit to be shown and stored, out of whatever a client sent: last component after '/'
+ * or '\', invalid UTF-8 replaced by U+FFFD, control and bidirectional override characters removed,
+ * blanks at the ends trimmed, at most NAME_BYTES bytes (cut at a character, the extension kept); "unnamed"
+ * when nothing is left, or "." or "..". Writes at most NAME_BYTES + 1 bytes.
+ */
+void text_clean_name(struct span raw, char to[NAME_BYTES + 1]);
+/* Bytes of the last path component of `raw`, uncut: what name_too_long judges. */
+size_t text_name_length(struct span raw);
+/* Valid UTF-8 out of anything (U+FFFD for what is not). Returns bytes needed, NUL-terminates. */
+size_t text_clean_utf8(struct span raw, char *to, size_t room);
+/* The same text for a search that ignores case: simple Unicode case folding. `to` needs
+ * 2 * s.len + 1 bytes at most. Returns its length. */
+size_t text_fold(struct span s, char *to, size_t room);
+
+/* type "/" subtype of RFC 9110 tokens, parameters cut off, lower-cased. False: not one. */
+bool text_media_type(struct span raw, char to[TYPE_BYTES + 1]);
+/* Does lower-case `type` match the glob ("image/" "*", or a whole one)? '*' matches any run. */
+bool text_glob(struct span glob, struct span type);
+/* Does it match any of a comma-separated list of globs? */
+bool text_glob_list(const char *globs, const char *type);
+/* A parameter of a header value (`form-data; name="x"`), quoted or token; raw value between the
+ * quotes, with RFC 9110 quoted-pairs left in. False: not there or malformed. */
+bool text_parameter(struct span header, const char *name, struct span *value);
+
+/* 26 characters of lower-case Crockford base32: 130 bits of 17 random bytes. */
+void text_id(const uint8_t random[17], char to[ID_LEN + 1]);
+bool text_is_id(struct span s);
+void text_hex(const uint8_t *bytes, size_t len, char *to); /* 2 * len + 1 bytes */
+bool text_unhex(struct span s, uint8_t *to, size_t len);
+
+/* "2026-11-22T11:33:00.123Z" (25 bytes with NUL) and RFC 3339 back, any offset. ms since epoch. */
+void text_time(int64_t ms, char to[32]);
+bool text_parse_time(struct span s, int64_t *ms);
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 IMF-fixdate) and back. */
+void text_http_date(int64_t ms, char to[32]);
+bool text_parse_http_date(struct span s, int64_t *ms);
+/* "10G", "64M", "0": bytes; "60s", "5m", "24h", "30d", "0": milliseconds. False: not one. */
+bool text_size(struct span s, int64_t *bytes);
+bool text_duration(struct span s, int64_t *ms);
+
+#endif
