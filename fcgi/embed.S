@@ -8,5 +8,6 @@ name:	.incbin path;               \
 name##_end: .byte 0
 
 EMBED(embed_schema_001, "schema/001-catalog.sql")
+EMBED(embed_frame, "www/frame.html")
 
 	.section .note.GNU-stack, "", %progbits

@@ -1,0 +1,118 @@
+/*
+ * reply.h: the answer goes out.
+ *
+ *     reply_open -> reply_header* -> one of the reply_...() below, once
+ *
+ * An answer is a CGI response (RFC 3875 6) written to the exchange: Status, the headers collected
+ * so far, those that every answer of waybill has (see seal() in reply.c), a blank line, the body.
+ * HEAD gets the headers of GET and no body; 204 and 304 have neither body nor Content-Type.
+ *
+ * Every function that answers returns FAULT_NONE, or INTERNAL when the client is gone or memory is
+ * short; there is nothing to clean up either way. Once one of them has begun, further answers are
+ * dropped, so an endpoint may always end in `return reply_refuse(r, why)`.
+ */
+#ifndef WAYBILL_REPLY_H
+#define WAYBILL_REPLY_H
+
+#include "shared/config.h"
+#include "shared/flow.h"
+
+enum {
+	REPLY_HEADERS = 16 * 1024
+}; /* all of a tus Upload-Metadata echo fits, and only used pages cost */
+
+/* One answer. Plain memory, no cleanup; borrows x and request. */
+struct reply {
+	struct exchange *x;
+	const struct request *request; /* NULL: it could not even be parsed */
+	int status;		       /* what was answered; 0: nothing yet (for the log) */
+	int64_t sent;		       /* bytes of body written */
+	bool negotiated;	       /* the form depends on Accept: Vary says so */
+	size_t used;
+	char headers[REPLY_HEADERS];
+};
+
+void reply_open(struct reply *r, struct exchange *x, const struct request *request);
+
+/* Add a header. Control bytes in the value become blanks; one that does not fit is left out and
+ * logged. Headers given here go before the defaults (Cache-Control, Vary ...) and stay on a
+ * refusal. */
+void reply_header(struct reply *r, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Answer with `len` bytes; type NULL: no body. Cache-Control is no-store unless set before. */
+enum fault reply_send(struct reply *r, int status, const char *type, const void *body, size_t len);
+#define reply_empty(r, status) reply_send((r), (status), NULL, NULL, 0)
+
+/* The refusal of CONTRACT.md section 2: problem+json (RFC 9457) or a page, with Allow,
+ * WWW-Authenticate, Retry-After, Upload-Offset, Upload-Complete, Tus-Version where they belong. */
+enum fault reply_refuse(struct reply *r, const struct refusal *why);
+
+/* ---- what endpoints answer with ------------------------------------------------------------- */
+
+/* 201 {"files":[...]}, Location when there is one; browsers without script: 303 to their receipt.
+ */
+enum fault reply_created(struct reply *r, const struct files *files);
+/* 200: one record as JSON. */
+enum fault reply_record(struct reply *r, const struct file *file);
+/* 200: the paper for a browser without script. */
+enum fault reply_receipt(struct reply *r, const struct files *files);
+
+/* One page of GET /files. Paths are path-absolute with the base, percent-encoded; NULL: none. */
+struct page {
+	const struct files *files;
+	int64_t total;		     /* records that the filters match */
+	const char *next;	     /* "/drop/files?cursor=..." */
+	const char *first;	     /* back to the first page; only for people */
+	const struct listing *asked; /* the filters, for the form; NULL: none */
+};
+/* 200 as JSON or a table, Link, ETag; 304 where If-None-Match names it. */
+enum fault reply_listing(struct reply *r, const struct page *page);
+
+/* GET /upload. Type lists are comma-separated globs as in the configuration. */
+struct policy {
+	int64_t max_bytes, max_files;
+	const char *allow_types, *deny_types;
+	bool resumable;
+	struct span owner; /* absent: null */
+	int streamed;	   /* 1, 0; -1: unknown (null) */
+};
+enum fault reply_policy(struct reply *r, const struct policy *policy);
+
+/* GET /healthz: 200 {"status":"ok",...} or 503 {"status":"failing","reason":"...",...}, then the
+ * facts. */
+struct fact {
+	const char *name;
+	int64_t figure;
+	const char *text; /* when not NULL, instead of the figure */
+};
+enum fault reply_health(
+    struct reply *r, bool ok, const char *reason, const struct fact *facts, size_t count);
+
+/* GET and HEAD of a file's bytes: Range, If-Range, If-None-Match, If-Modified-Since (RFC 9110 13,
+ * 14), Repr-Digest (RFC 9530), always as an attachment (RFC 6266). The caller closes fd. */
+struct content {
+	const struct file *file;
+	int fd;			 /* open for reading; its offset is not used */
+	int sendfile;		 /* SENDFILE_NONE, SENDFILE_X_SENDFILE, SENDFILE_X_ACCEL */
+	const char *object_path; /* absolute path of the object, for X-Sendfile; else unused */
+	char *buffer;		 /* scratch for copying: 64 KiB do well */
+	size_t room;
+};
+enum fault reply_content(struct reply *r, const struct content *content);
+/* nginx: `location /waybill-objects/ { internal; alias DATA/objects/; }` */
+#define REPLY_ACCEL_PREFIX "/waybill-objects/"
+
+/* ---- JSON as text, for the endpoints and the command line; free() what they return ---------- */
+
+/* Form fields as one object: pairs[2 * i] is a name, pairs[2 * i + 1] its value (so an array of
+ * struct {struct span name, value} can be passed). A name that comes several times is an array, in
+ * order. NULL: out of memory. */
+char *json_fields(const struct span *pairs, size_t count);
+/* One record, {"files":[...]}, and {"files":[...],"next":...,"total":N} with their lengths. base:
+ * "". */
+char *json_record(const struct file *file, struct span base, size_t *len);
+char *json_files(const struct files *files, struct span base, size_t *len);
+char *json_listing(const struct page *page, struct span base, size_t *len);
+
+#endif
