@@ -1,0 +1,57 @@
+/*
+ * sandbox.h: libseccomp's only door, and landlock's: the two jails of waybill.
+ *
+ *     sniffer   libmagic's children: no files, no memory that can be executed, an allow list of a
+ *               dozen system calls; the kernel kills what asks for more
+ *     worker    the process that serves: no new programs, no files but those listed, no sockets of
+ *               its own; a deny list, because libfcgi, SQLite and glibc are free to ask for the
+ * rest
+ *
+ * Both set no_new_privs and cannot be undone.
+ */
+#ifndef WAYBILL_SANDBOX_H
+#define WAYBILL_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Jail a single-threaded child that has opened and loaded all it will ever need. Afterwards: read
+ * and write on descriptors already open, anonymous memory (512 MiB of address space in all),
+ * _exit; any other system call ends the process with SIGSYS, and so does SANDBOX_SNIFFER_CPU
+ * seconds of CPU with SIGXCPU or SIGKILL.
+ * False: the jail could not be shut, *problem says why; the child must not go on.
+ */
+enum { SANDBOX_SNIFFER_CPU = 300, SANDBOX_SNIFFER_BYTES = 512 << 20 };
+bool sandbox_sniffer(char *problem, size_t room);
+
+/* What is in force in this process: for the log and /healthz. */
+struct sandbox_state {
+	bool no_new_privs;
+	int landlock_abi; /* the kernel's landlock ABI, 2 ...; 0: landlock is not in force */
+	bool seccomp;
+	char text[96]; /* the same as one line: "no_new_privs landlock=7 seccomp" */
+};
+
+/*
+ * Jail the worker. Call it when all is open, BEFORE any thread is started: landlock holds for the
+ * calling thread and those it starts (seccomp is set for all threads at once). No descriptor that
+ * is open loses a right by it; descriptors opened later do.
+ *
+ * writable: directories (absolute, NULL-terminated) below which files may be read, written, made,
+ * linked, renamed and removed, between any two of them; each must exist. readable: files or
+ * directories that may be read; one that does not exist is passed over. Either may be NULL.
+ *
+ * Refused with EPERM: sockets of its own (socket, connect, bind), fork, new namespaces, mounts,
+ * ptrace, other users' ids, keys, modules, bpf, io_uring, signals to processes outside the jail
+ * (landlock ABI 6). Fatal (SIGSYS): execve. Threads must end by returning: pthread_exit() and
+ * cancellation would load libgcc_s from outside.
+ *
+ * True: *state says what is in force; what this kernel lacks (landlock before ABI 2, seccomp) is
+ * named in *problem, empty when all is there. With `strict` anything missing is a failure. False:
+ * *problem (at least 256 bytes) says what failed; parts of the jail may be shut: end the process.
+ */
+bool sandbox_worker(const char *const writable[], const char *const readable[], bool strict,
+    struct sandbox_state *state, char *problem, size_t room);
+
+#endif
