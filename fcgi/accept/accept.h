@@ -1,0 +1,116 @@
+/*
+ * accept.h: a request arrives, is read, is judged.
+ *
+ *     gate_accept -> request_parse -> rules_length -> rules_may_upload ... -> gate_finish
+ *
+ * gate.c is libfcgi's and plain CGI's only door; request.c and rules.c are pure.
+ */
+#ifndef WAYBILL_ACCEPT_H
+#define WAYBILL_ACCEPT_H
+
+#include "shared/config.h"
+#include "shared/flow.h"
+#include "shared/text.h"
+
+/* ---- gate.c: exchanges come in ---------------------------------------------------------------- */
+
+struct gate;    /* a listening socket and how to leave it */
+struct visitor; /* a thread's place at the gate; one exchange at a time */
+
+/* Is `fd` a listening socket? */
+bool gate_is_listening(int fd);
+/* Listen on "unix:PATH" (mode 0660; a stale socket is replaced) or "HOST:PORT". -1: *why. */
+int gate_listen(const char *where, struct refusal *why);
+/* Takes `fd` over. NULL: *why. */
+struct gate *gate_open(int fd, const struct config *config, struct refusal *why);
+/* No further exchange is accepted; threads waiting in gate_accept() return NULL. Any thread. */
+void gate_shut(struct gate *gate);
+void gate_close(struct gate *gate); /* once all threads have left */
+
+struct visitor *visitor_new(struct gate *gate); /* NULL: no memory */
+void visitor_free(struct visitor *v);
+/* The next exchange, or NULL when the gate was shut. */
+struct exchange *gate_accept(struct visitor *v);
+/* Answer's end: flush and let go, read or not (behind nginx, reading on would deadlock). */
+void gate_finish(struct visitor *v);
+
+/* The one exchange of a plain CGI process: environment, stdin, stdout. */
+struct exchange *cgi_open(const struct config *config);
+/* Close the output, then drain what the server still wants to hand over (Apache's mod_cgid loses
+ * the answer of a script that leaves its body unread), bounded in bytes and time. */
+void cgi_finish(struct exchange *x);
+
+/* ---- turnstile.c: how many bodies at once ----------------------------------------------------- */
+
+/*
+ * Bodies that stall must not take every thread: an eighth of them is kept for requests without a
+ * body. An upload that finds no place waits a few seconds, together with a few others; then BUSY.
+ */
+struct turnstile;
+struct turnstile *turnstile_new(int64_t threads); /* NULL: no memory */
+enum fault turnstile_enter(struct turnstile *t, struct refusal *why);
+void turnstile_leave(struct turnstile *t);
+int64_t turnstile_inside(struct turnstile *t); /* bodies being read now */
+void turnstile_free(struct turnstile *t);
+
+/* ---- request.c: CGI variables -> struct request ----------------------------------------------- */
+
+/*
+ * Text of *request is borrowed from the exchange and from `scratch` (16 KiB is plenty).
+ * BAD_REQUEST: an escape that is none, no method; NAME_TOO_LONG: an address that does not fit.
+ * Where it fails, `request` still holds enough to answer with.
+ */
+enum fault request_parse(struct request *request, struct exchange *x, const struct config *config,
+    struct scratch *scratch, struct refusal *why);
+
+/* The value of a header field by its CGI name ("HTTP_IF_MATCH"); absent when empty or unset. */
+struct span request_header(struct exchange *x, const char *name);
+
+/* One parameter of the query, decoded ('+' is a blank). Absent: not given. BAD_REQUEST: bad
+ * escape, or given twice. */
+enum fault request_parameter(const struct request *request, const char *name,
+    struct scratch *scratch, struct span *value, struct refusal *why);
+/* Every parameter's name must be in `known` (NULL-terminated), else BAD_REQUEST naming it. */
+enum fault request_only_parameters(const struct request *request, const char *const known[],
+    struct scratch *scratch, struct refusal *why);
+/* GET /files: the whole query. *limit etc. with their defaults. */
+enum fault request_listing(const struct request *request, struct listing *listing,
+    struct scratch *scratch, struct refusal *why);
+/* The file name of a raw body: ?name=, then PUT's last segment, then Content-Disposition
+ * (filename* before filename). NAME_TOO_LONG: over 255 bytes in the URL. */
+enum fault request_file_name(const struct request *request, struct exchange *x,
+    struct scratch *scratch, struct span *name, struct refusal *why);
+/* Content-Digest and Repr-Digest (RFC 9530): sha-256 and sha-512 count, others are ignored.
+ * BAD_REQUEST: a value of those two that is no byte sequence of the right length. */
+enum fault request_claims(struct exchange *x, struct claim claims[2], struct refusal *why);
+
+/* ---- rules.c: request -> grant ---------------------------------------------------------------- */
+
+/* Is this a request on /upload that must declare a length? */
+bool rules_needs_length(const struct request *request);
+/* BAD_LENGTH, LENGTH_REQUIRED, TOO_LARGE: before all else, before a byte is read. */
+enum fault rules_length(const struct request *request, const struct config *config,
+    struct refusal *why);
+/* CROSS_SITE: an unsafe request made by another site's page. */
+enum fault rules_site(const struct request *request, struct refusal *why);
+
+/* UNAUTHORIZED or FORBIDDEN. */
+enum fault rules_may_upload(const struct caller *caller, const struct config *config,
+    struct refusal *why);
+/* May the caller list or read anything at all? *only_own: only what the caller uploaded. */
+enum fault rules_may_read(const struct caller *caller, const struct config *config,
+    bool *only_own, struct refusal *why);
+/* This file (read): NOT_FOUND for a stranger's. */
+enum fault rules_may_see(const struct caller *caller, const struct config *config,
+    const struct file *file, struct refusal *why);
+/* This file (delete); token_fits: the caller presented its delete_token. */
+enum fault rules_may_delete(const struct caller *caller, const struct config *config,
+    const struct file *file, bool token_fits, struct refusal *why);
+/* Metrics: a token with admin, or the same machine. */
+enum fault rules_may_watch(const struct caller *caller, struct exchange *x, struct refusal *why);
+
+/* What the request may do. now: ms since the epoch; expires_in: ms asked for, or 0. */
+void rules_grant(const struct request *request, const struct caller *caller,
+    const struct config *config, int64_t now, int64_t expires_in, struct grant *grant);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * gate.c: libfcgi's only door.
+ *
+ * One thread at a time (the leader) waits for a connection and accepts it itself; the connection
+ * is then handed to FCGX_Accept_r() through the public members of FCGX_Request. Against letting
+ * libfcgi accept, that gives: a thread leaves at once when the gate is shut; no herd of threads
+ * wakes for one connection; and the socket has its time limits before libfcgi reads the first
+ * byte, so that a peer that connects and says nothing cannot hold a thread.
+ */
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "accept/accept.h"
+#include "accept/pace.h"
+#include "shared/log.h"
+
+struct gate {
+	int listening;
+	int shut; /* eventfd: readable once the gate is shut */
+	int64_t timeout;
+	int64_t min_rate;
+	pthread_mutex_t leader;
+};
+
+struct visitor {
+	struct exchange exchange; /* first: an exchange is its visitor */
+	struct gate *gate;
+	FCGX_Request request;
+	struct pace in, out;
+};
+
+static struct visitor *visitor_of(struct exchange *x)
+{
+	return (struct visitor *)x;
+}
+
+struct gate *gate_open(int fd, const struct config *config, struct refusal *why)
+{
+	struct gate *gate = calloc(1, sizeof *gate);
+
+	if (!gate)
+		goto failed;
+	gate->listening = fd;
+	gate->timeout = config->body_timeout;
+	gate->min_rate = config->min_rate;
+	gate->shut = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (gate->shut < 0 || pthread_mutex_init(&gate->leader, NULL) != 0)
+		goto failed;
+	/* Another process may take the connection that poll() told us of. */
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || FCGX_Init() != 0)
+		goto failed;
+	return gate;
+failed:
+	refuse(why, FAULT_INTERNAL, "cannot serve on descriptor %d: %s", fd, strerror(errno));
+	free(gate);
+	return NULL;
+}
+
+void gate_shut(struct gate *gate)
+{
+	uint64_t one = 1;
+
+	while (write(gate->shut, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
+
+void gate_close(struct gate *gate)
+{
+	if (!gate)
+		return;
+	close(gate->listening);
+	close(gate->shut);
+	pthread_mutex_destroy(&gate->leader);
+	free(gate);
+}
+
+/* ---- reading and writing ------------------------------------------------------------------------ */
+
+static const char *fcgi_env(struct exchange *x, const char *name)
+{
+	return FCGX_GetParam(name, visitor_of(x)->request.envp);
+}
+
+/*
+ * What libfcgi has buffered, after waiting for it to have something. FCGX_GetStr() alone would
+ * wait until all of `room` is filled, and a trickling client could hold us there for ever.
+ */
+static enum fault fcgi_read(struct exchange *x, void *buf, size_t room, size_t *got)
+{
+	struct visitor *v = visitor_of(x);
+	FCGX_Stream *in = v->request.in;
+
+	*got = 0;
+	int first = FCGX_GetChar(in);
+	if (first == EOF) {
+		int error = FCGX_GetError(in);
+		if (error == 0)
+			return FAULT_NONE;
+		return error == EAGAIN ? FAULT_BODY_TIMEOUT : FAULT_INCOMPLETE_BODY;
+	}
+	*(char *)buf = (char)first;
+	*got = 1;
+	size_t ready = (size_t)(in->stop - in->rdNext);
+	if (ready > room - 1)
+		ready = room - 1;
+	if (ready > 0)
+		*got += (size_t)FCGX_GetStr((char *)buf + 1, (int)ready, in);
+	return pace_add(&v->in, *got, v->gate->min_rate) ? FAULT_NONE : FAULT_BODY_TIMEOUT;
+}
+
+static enum fault fcgi_write(struct exchange *x, const void *bytes, size_t len)
+{
+	struct visitor *v = visitor_of(x);
+	const char *at = bytes;
+
+	while (len > 0) {
+		int chunk = len > (1 << 20) ? 1 << 20 : (int)len;
+		if (FCGX_PutStr(at, chunk, v->request.out) != chunk)
+			return FAULT_INTERNAL;
+		at += chunk;
+		len -= (size_t)chunk;
+		if (!pace_add(&v->out, (size_t)chunk, v->gate->min_rate))
+			return FAULT_INTERNAL;
+	}
+	return FAULT_NONE;
+}
+
+/* Another request took the upload over: end our blocked read. Only the reading half is shut, so
+ * that the answer still goes out. */
+static void fcgi_interrupt(struct exchange *x)
+{
+	shutdown(visitor_of(x)->request.ipcFd, SHUT_RD);
+}
+
+/* ---- accepting ---------------------------------------------------------------------------------- */
+
+struct visitor *visitor_new(struct gate *gate)
+{
+	struct visitor *v = calloc(1, sizeof *v);
+
+	if (!v)
+		return NULL;
+	v->gate = gate;
+	v->exchange = (struct exchange){fcgi_env, fcgi_read, fcgi_write, fcgi_interrupt};
+	/* No listening socket: libfcgi must never accept on its own. */
+	FCGX_InitRequest(&v->request, -1, FCGI_FAIL_ACCEPT_ON_INTR);
+	return v;
+}
+
+void visitor_free(struct visitor *v)
+{
+	free(v);
+}
+
+static bool is_shut(struct gate *gate)
+{
+	struct pollfd door = {.fd = gate->shut, .events = POLLIN};
+
+	return poll(&door, 1, 0) > 0;
+}
+
+/* As leader: a connection; -1: the gate was shut. */
+static int next_connection(struct gate *gate)
+{
+	struct pollfd doors[2] = {{.fd = gate->listening, .events = POLLIN},
+	    {.fd = gate->shut, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(doors, 2, -1) < 0 && errno != EINTR)
+			log_line(LOG_ERROR, "poll failed", "errno=%d", errno);
+		if (doors[1].revents || is_shut(gate))
+			return -1;
+		int fd = accept4(gate->listening, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			log_line(LOG_ERROR, "cannot accept", "reason=\"%s\"", strerror(errno));
+			poll(NULL, 0, 100); /* until some request has given its descriptors back */
+		}
+	}
+}
+
+static void set_time_limits(int fd, int64_t ms)
+{
+	struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0)
+		log_line(LOG_WARN, "no time limits on a connection", "errno=%d", errno);
+}
+
+struct exchange *gate_accept(struct visitor *v)
+{
+	struct gate *gate = v->gate;
+
+	for (;;) {
+		pthread_mutex_lock(&gate->leader);
+		int fd = next_connection(gate);
+		pthread_mutex_unlock(&gate->leader);
+		if (fd < 0)
+			return NULL;
+		set_time_limits(fd, gate->timeout);
+		/* "Kept" makes FCGX_Accept_r() go on with this connection instead of closing it. */
+		v->request.ipcFd = fd;
+		v->request.keepConnection = 1;
+		if (FCGX_Accept_r(&v->request) == 0)
+			break;
+		/* Not FastCGI, or nothing came: libfcgi has closed it. */
+	}
+	pace_start(&v->in);
+	pace_start(&v->out);
+	return &v->exchange;
+}
+
+void gate_finish(struct visitor *v)
+{
+	v->request.keepConnection = 0; /* an idle kept connection would pin this thread */
+	FCGX_Finish_r(&v->request);
+}

@@ -1,0 +1,118 @@
+/* listen.c: our own listening socket, for `waybill serve -l`. */
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "accept/accept.h"
+
+/* nginx and lighttpd answer 502 and 500 at once when the queue is full, so let it be long. */
+enum { BACKLOG = 4096 };
+
+bool gate_is_listening(int fd)
+{
+	int listening = 0;
+	socklen_t len = sizeof listening;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+/* A socket file that nobody listens on any more may go; a live one, or another file, may not. */
+static bool clear_stale(const struct sockaddr_un *address)
+{
+	struct stat st;
+
+	if (lstat(address->sun_path, &st) != 0)
+		return errno == ENOENT;
+	if (!S_ISSOCK(st.st_mode)) {
+		errno = EEXIST;
+		return false;
+	}
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	bool alive = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+	close(fd);
+	if (alive) {
+		errno = EADDRINUSE;
+		return false;
+	}
+	return unlink(address->sun_path) == 0;
+}
+
+static int listen_unix(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof address.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (!clear_stale(&address))
+		return -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	mode_t before = umask(0117); /* the web server's group may connect, others may not */
+	int bound = bind(fd, (struct sockaddr *)&address, sizeof address);
+	umask(before);
+	if (bound == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int listen_on(const struct addrinfo *info)
+{
+	int on = 1;
+	int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC, info->ai_protocol);
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+	    bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* "127.0.0.1:9000", "[::1]:9000", "localhost:9000". */
+static int listen_tcp(const char *where)
+{
+	char host[256];
+	const char *colon = strrchr(where, ':');
+
+	if (!colon || colon == where || (size_t)(colon - where) >= sizeof host) {
+		errno = EINVAL;
+		return -1;
+	}
+	bool bracketed = where[0] == '[' && colon[-1] == ']';
+	span_copy(host, sizeof host,
+	    (struct span){where + bracketed, (size_t)(colon - where) - 2u * bracketed});
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
+	if (getaddrinfo(host, colon + 1, &hints, &list) != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	int fd = -1;
+	for (struct addrinfo *info = list; info && fd < 0; info = info->ai_next)
+		fd = listen_on(info);
+	freeaddrinfo(list);
+	return fd;
+}
+
+int gate_listen(const char *where, struct refusal *why)
+{
+	int fd = strncmp(where, "unix:", 5) == 0 ? listen_unix(where + 5) : listen_tcp(where);
+
+	if (fd < 0)
+		refuse(why, FAULT_INTERNAL,
+		    "cannot listen on %s: %s (it should read unix:PATH or HOST:PORT)", where,
+		    strerror(errno));
+	return fd;
+}
