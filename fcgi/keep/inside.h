@@ -1,16 +1,23 @@
 /*
  * inside.h: what keep/'s own files know of each other.
  *
- *     keep.c     the life of an upload, on top of all below
+ *     keep.c     an open data_dir, its content and its health
+ *     upload.c   the life of an upload, on top of all below
+ *     promise.c  what a file name's extension promises
  *     blob.c     bytes on disk: an unnamed file that is written, digested, synced, linked
  *     ledger.c   bytes promised to uploads under way, shared by all processes on one data_dir
  *     sniff.c    libmagic's only door: jailed children
- *     catalog.c  SQLite's only door
+ *     catalog.h  SQLite's only door, and behind it, in the order of a change's way:
+ *     catalog.c  connections, migrations, prepared statements
+ *     commit.c   group commit, checkpoints
+ *     records.c  files: add, find, remove      listing.c  pages of them
+ *     tokens.c   who is asking                 sweep.c    what has to go
  */
 #ifndef WAYBILL_KEEP_INSIDE_H
 #define WAYBILL_KEEP_INSIDE_H
 
 #include "keep/keep.h"
+#include "shared/digest.h"
 
 /* ---- sniff.c -------------------------------------------------------------------------------- */
 
@@ -38,5 +45,173 @@ int sniff_version(void);
 void sniff_count(struct sniffers *sniffers, int64_t *alive, int64_t *deaths);
 /* Pids of the children, for tests; returns how many. */
 unsigned sniff_pids(struct sniffers *sniffers, int *pids, unsigned room);
+
+/* ---- keep.c --------------------------------------------------------------------------------- */
+
+struct keep {
+	const struct config *config; /* borrowed from keep_open()'s caller */
+	unsigned mode;
+	int dir;      /* data_dir; everything below it is reached through these three */
+	int objects;  /* objects/: content by SHA-256, flat, so that one fsync serves a whole batch
+		       */
+	int partial;  /* partial/: named temporary files, resumable uploads, the ledger */
+	bool unnamed; /* the file system has O_TMPFILE and /proc is there to link by */
+	struct catalog *catalog;
+	struct ledger *ledger;
+	struct sniffers *sniffers;
+};
+
+int64_t keep_now(void); /* ms since the epoch */
+
+/* ---- blob.c --------------------------------------------------------------------------------- */
+
+enum { BLOB_NAME = 40 }; /* bytes of a name in partial/, with the NUL */
+enum { OBJECT_NAME = 2 * SHA256_LEN + 1 };
+
+/* Bytes on their way to disk. Zero-initialised with fd = -1 it is a blob that holds nothing. */
+struct blob {
+	int fd;
+	char name[BLOB_NAME]; /* in partial/; empty: an unnamed file */
+	int64_t size;	      /* bytes written, and digested */
+	int64_t allocated;    /* bytes fallocate(2) has promised; 0: none */
+	int64_t flushed;      /* bytes whose write-back was started early */
+	struct digest digest; /* running SHA-256 */
+	bool synced;	      /* fdatasync(2) done since the last write */
+	bool durable;	      /* will be synced: start write-back early */
+};
+
+/* An empty blob: unnamed where the file system can, else partial/tmp-*, locked. */
+enum fault blob_create(const struct keep *keep, struct blob *blob, struct refusal *why);
+/*
+ * A named one, for uploads that outlive a request. create: it must not exist yet. Otherwise it is
+ * cut to `size` bytes, which `digest` is the state after. Holds an exclusive OFD lock while open:
+ * LOCKED when another request does. NOT_FOUND: no such file, or shorter than `size`.
+ */
+enum fault blob_open_named(const struct keep *keep, struct blob *blob, const char *name,
+    bool create, int64_t size, const struct digest *digest, struct refusal *why);
+/* Have the file system set aside `bytes` in all; NO_SPACE. Where it cannot, that is fine. */
+enum fault blob_allocate(struct blob *blob, int64_t bytes, struct refusal *why);
+enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct refusal *why);
+/* No more bytes: give back what was allocated beyond, and tell the SHA-256. */
+enum fault blob_end(struct blob *blob, uint8_t sha256[SHA256_LEN], struct refusal *why);
+/* The bytes survive a power cut. */
+enum fault blob_sync(struct blob *blob, struct refusal *why);
+/* Forget what came after `size`; `digest` is the state there. */
+enum fault blob_cut(
+    struct blob *blob, int64_t size, const struct digest *digest, struct refusal *why);
+/* Close it. What was not linked vanishes, unless it is named and `rest` is true. */
+void blob_leave(const struct keep *keep, struct blob *blob, bool rest);
+
+/*
+ * Make objects/<sha256> out of it. Only under the catalog's write lock. *made: a new entry was made
+ * (else the same content was there). `durable`: the bytes, whoever wrote them, are synced when this
+ * returns; `known_durable`: the catalog says that those already there are.
+ */
+enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t sha256[SHA256_LEN],
+    bool durable, bool known_durable, bool *made, struct refusal *why);
+
+/* errno as a fault, said in the log (INTERNAL) or to the client (NO_SPACE, BUSY). */
+enum fault disk_fault(struct refusal *why, const char *what);
+void object_name(const uint8_t sha256[SHA256_LEN], char name[OBJECT_NAME]);
+
+/* ---- promise.c ------------------------------------------------------------------------------ */
+
+/* Does what `name`'s extension promises disagree with `type`? Lenient: only where it is sure. */
+bool promise_broken(const char *name, const char *type);
+
+/* ---- catalog.c, commit.c -------------------------------------------------------------------- */
+
+struct catalog;
+
+/* Open (keep->mode & KEEP_WRITE: create, migrate) waybill.db in keep->dir. */
+bool catalog_open(struct catalog **catalog, struct keep *keep, struct refusal *why);
+void catalog_close(struct catalog *catalog);
+
+/*
+ * One change of the catalog. run() is called with the write lock held, inside a savepoint, on
+ * whichever thread leads the batch: it may only touch *self and the catalog. When it returns a
+ * fault its changes are rolled back alone; files it linked itself it must have unlinked again.
+ */
+typedef enum fault job_run(struct catalog *catalog, void *self, struct refusal *why);
+/* Returns when the batch it was in is committed, or the fault that prevented it. */
+enum fault catalog_commit(struct catalog *catalog, job_run *run, void *self, struct refusal *why);
+/* From a job: objects/ has new entries that must be synced before COMMIT. */
+void catalog_linked(struct catalog *catalog);
+/* From a job: no record has this content any more. After COMMIT the object is unlinked, if that is
+ * still true under a new write lock. */
+void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN]);
+
+/* Every second or so: checkpoint when it is time. */
+void catalog_tend(struct catalog *catalog);
+
+struct catalog_counts {
+	int64_t commits, batches, busy;
+};
+void catalog_count(struct catalog *catalog, struct catalog_counts *counts);
+
+/* ---- records.c ------------------------------------------------------------------------------ */
+
+struct known { /* what the catalog knows of some content */
+	bool found, durable;
+	int64_t size;
+	char type[TYPE_BYTES + 1];
+	int magic;
+};
+enum fault records_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
+    struct known *known, struct refusal *why);
+
+/* A file about to be kept. */
+struct arrival {
+	struct file file; /* seq is filled in */
+	struct blob *blob;
+	const uint8_t *delete_hash; /* 32 bytes or NULL */
+	int magic;		    /* version of the verdict */
+};
+struct arrivals { /* a job_run's self */
+	const struct keep *keep;
+	struct arrival *at;
+	size_t count;
+	const char *end_upload; /* id of the resumable upload whose row goes with it, or NULL */
+};
+/* job_run: keep them all. */
+enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why);
+
+/* Bytes of distinct content, records, and what `owner` (absent: anonymous) holds. */
+enum fault records_usage(struct catalog *catalog, struct span owner, int64_t *files, int64_t *bytes,
+    int64_t *owner_bytes, struct refusal *why);
+
+/* ---- upload.c ------------------------------------------------------------------------------- */
+
+/* One file of an upload. */
+struct incoming {
+	struct blob blob;
+	char name[NAME_BYTES + 1];
+	char declared_type[TYPE_BYTES + 1];
+	bool has_declared_type;
+	bool judged; /* type is known and allowed */
+	char type[TYPE_BYTES + 1];
+	uint8_t sha256[SHA256_LEN];
+};
+
+struct upload {
+	struct keep *keep;
+	const struct grant *grant;
+	unsigned slot;	  /* of the ledger */
+	bool reserved;	  /* slot is held */
+	int64_t promised; /* bytes reserved */
+	int64_t received; /* bytes of all files */
+	int64_t told;	  /* of the promised, bytes the ledger was told are on disk */
+	bool open;	  /* between upload_file() and upload_file_end() */
+	bool finished;
+	struct incoming **file;
+	size_t count;
+};
+
+/* Reserve `bytes` more than nothing against free space and quotas; see upload_begin(). */
+enum fault upload_reserve(struct upload *upload, int64_t bytes, struct refusal *why);
+/* libmagic's verdict on the file so far, and whether it is allowed. */
+enum fault upload_judge(struct upload *upload, struct incoming *file, struct refusal *why);
+/* The client's claim made fit to be stored: false when nothing is left of it. */
+bool upload_clean_type(struct span raw, char to[TYPE_BYTES + 1]);
 
 #endif

@@ -1,0 +1,320 @@
+/*
+ * blob.c: bytes on disk.
+ *
+ * A blob has no name until it is linked into objects/, so that whatever kills the process leaves
+ * nothing behind. Where the file system has no O_TMPFILE it is partial/tmp-<random>, held under an
+ * open file description lock: a lock that nobody holds marks what a dead process left.
+ */
+#include "keep/inside.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	FLUSH_STEP = 8 << 20, /* bytes after which write-back is started */
+	NAME_TRIES = 16,
+	FILE_MODE = 0640
+};
+
+enum fault disk_fault(struct refusal *why, const char *what)
+{
+	int err = errno;
+
+	if (err == EMFILE || err == ENFILE) {
+		log_line(LOG_ERROR, "out of file descriptors", "at=%s", what);
+		return refuse(why, FAULT_BUSY, NULL);
+	}
+	enum fault f = fault_of_errno(err);
+	if (f == FAULT_INTERNAL)
+		log_line(LOG_ERROR, "storage failed", "at=%s errno=%d error=\"%s\"", what, err,
+		    strerrordesc_np(err));
+	return refuse(why, f, NULL);
+}
+
+void object_name(const uint8_t sha256[SHA256_LEN], char name[OBJECT_NAME])
+{
+	text_hex(sha256, SHA256_LEN, name);
+}
+
+static void blob_reset(const struct keep *keep, struct blob *blob)
+{
+	memset(blob, 0, sizeof *blob);
+	blob->fd = -1;
+	blob->durable = keep->config->durability == DURABILITY_FULL;
+	digest_start(&blob->digest, DIGEST_SHA256);
+}
+
+/* Take the lock that says somebody alive is at it. LOCKED: somebody else is. */
+static enum fault hold(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return FAULT_NONE;
+	return errno == EAGAIN || errno == EACCES ? FAULT_LOCKED : fault_of_errno(errno);
+}
+
+/* A sweep may come between the making of a file and its lock, and unlink it: then try again. */
+static bool still_named(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
+static enum fault create_temporary(const struct keep *keep, struct blob *blob, struct refusal *why)
+{
+	uint8_t random[16];
+	char hex[2 * sizeof random + 1];
+
+	for (int tries = 0; tries < NAME_TRIES; tries++) {
+		if (getrandom(random, sizeof random, 0) != sizeof random)
+			return disk_fault(why, "getrandom");
+		text_hex(random, sizeof random, hex);
+		snprintf(blob->name, sizeof blob->name, "tmp-%s", hex);
+		blob->fd = openat(
+		    keep->partial, blob->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+		if (blob->fd < 0)
+			return disk_fault(why, "temporary file");
+		if (hold(blob->fd) == FAULT_NONE && still_named(blob->fd))
+			return FAULT_NONE;
+		blob_leave(keep, blob, false);
+	}
+	errno = EAGAIN;
+	return disk_fault(why, "temporary file");
+}
+
+enum fault blob_create(const struct keep *keep, struct blob *blob, struct refusal *why)
+{
+	blob_reset(keep, blob);
+	if (!keep->unnamed)
+		return create_temporary(keep, blob, why);
+	blob->fd = openat(keep->objects, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
+	return blob->fd < 0 ? disk_fault(why, "unnamed file") : FAULT_NONE;
+}
+
+enum fault blob_open_named(const struct keep *keep, struct blob *blob, const char *name,
+    bool create, int64_t size, const struct digest *digest, struct refusal *why)
+{
+	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_EXCL : 0);
+
+	blob_reset(keep, blob);
+	span_copy(blob->name, sizeof blob->name, span_of(name));
+	blob->fd = openat(keep->partial, name, flags, FILE_MODE);
+	if (blob->fd < 0 && errno == ENOENT)
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	if (blob->fd < 0)
+		return disk_fault(why, "partial file");
+	enum fault f = hold(blob->fd);
+	if (f == FAULT_NONE && !still_named(blob->fd))
+		f = FAULT_NOT_FOUND;
+	if (f != FAULT_NONE) {
+		blob_leave(keep, blob, true);
+		return refuse(why, f, NULL);
+	}
+	return create ? FAULT_NONE : blob_cut(blob, size, digest, why);
+}
+
+enum fault blob_allocate(struct blob *blob, int64_t bytes, struct refusal *why)
+{
+	int done;
+
+	do
+		done = fallocate(blob->fd, 0, 0, bytes);
+	while (done != 0 && errno == EINTR);
+	if (done == 0) {
+		blob->allocated = bytes;
+		return FAULT_NONE;
+	}
+	/* Anything but a full disk only means that this file system cannot promise. */
+	if (errno == ENOSPC || errno == EDQUOT)
+		return disk_fault(why, "fallocate");
+	return FAULT_NONE;
+}
+
+/* Start writing back what has come, so that the last byte is not followed by a long sync. */
+static void flush_early(struct blob *blob)
+{
+	if (!blob->durable || blob->size - blob->flushed < FLUSH_STEP)
+		return;
+	sync_file_range(blob->fd, blob->flushed, blob->size - blob->flushed, SYNC_FILE_RANGE_WRITE);
+	blob->flushed = blob->size;
+}
+
+enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct refusal *why)
+{
+	const char *at = bytes;
+
+	blob->synced = false;
+	while (len > 0) {
+		ssize_t n = pwrite(blob->fd, at, len, blob->size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (n == 0)
+				errno = EIO;
+			return disk_fault(why, "write");
+		}
+		/* Digested as far as written, so that an upload can rest where the disk filled up. */
+		digest_add(&blob->digest, at, (size_t)n);
+		at += n;
+		len -= (size_t)n;
+		blob->size += n;
+	}
+	flush_early(blob);
+	return FAULT_NONE;
+}
+
+static enum fault truncate_to(struct blob *blob, int64_t size, struct refusal *why)
+{
+	int done;
+
+	do
+		done = ftruncate(blob->fd, size);
+	while (done != 0 && errno == EINTR);
+	return done == 0 ? FAULT_NONE : disk_fault(why, "ftruncate");
+}
+
+enum fault blob_cut(
+    struct blob *blob, int64_t size, const struct digest *digest, struct refusal *why)
+{
+	struct stat st;
+
+	if (fstat(blob->fd, &st) != 0)
+		return disk_fault(why, "fstat");
+	if (st.st_size < size)
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	enum fault f = st.st_size == size ? FAULT_NONE : truncate_to(blob, size, why);
+	if (f != FAULT_NONE)
+		return f;
+	blob->size = size;
+	blob->allocated = 0;
+	blob->flushed = size;
+	blob->digest = *digest;
+	blob->synced = false;
+	return FAULT_NONE;
+}
+
+enum fault blob_end(struct blob *blob, uint8_t sha256[SHA256_LEN], struct refusal *why)
+{
+	struct digest last = blob->digest; /* a paused upload goes on from its own copy */
+
+	digest_end(&last, sha256);
+	if (blob->allocated <= blob->size)
+		return FAULT_NONE;
+	enum fault f = truncate_to(blob, blob->size, why);
+	if (f == FAULT_NONE)
+		blob->allocated = blob->size;
+	return f;
+}
+
+static enum fault sync_fd(int fd, struct refusal *why)
+{
+	int done;
+
+	do
+		done = fdatasync(fd);
+	while (done != 0 && errno == EINTR);
+	return done == 0 ? FAULT_NONE : disk_fault(why, "fdatasync");
+}
+
+enum fault blob_sync(struct blob *blob, struct refusal *why)
+{
+	if (blob->synced)
+		return FAULT_NONE;
+	enum fault f = sync_fd(blob->fd, why);
+	blob->synced = f == FAULT_NONE;
+	return f;
+}
+
+void blob_leave(const struct keep *keep, struct blob *blob, bool rest)
+{
+	if (blob->fd < 0)
+		return;
+	/* Unlinked while the lock is held: nobody else can have taken it for abandoned. */
+	if (blob->name[0] != '\0' && !rest)
+		unlinkat(keep->partial, blob->name, 0);
+	close(blob->fd);
+	blob->fd = -1;
+	blob->name[0] = '\0';
+}
+
+/* ---- into objects/ -------------------------------------------------------------------------- */
+
+static bool link_as(const struct keep *keep, const struct blob *blob, const char *name)
+{
+	char source[32];
+
+	if (blob->name[0] != '\0')
+		return linkat(keep->partial, blob->name, keep->objects, name, 0) == 0;
+	snprintf(source, sizeof source, "/proc/self/fd/%d", blob->fd);
+	return linkat(AT_FDCWD, source, keep->objects, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+/* What stands there has the wrong size, so a power cut without durability has eaten it: put the
+ * good bytes in its place, without a moment in which the name is missing. */
+static enum fault replace(
+    const struct keep *keep, struct blob *blob, const char *name, struct refusal *why)
+{
+	char fresh[OBJECT_NAME + 4];
+
+	snprintf(fresh, sizeof fresh, "%s.new", name);
+	unlinkat(keep->objects, fresh, 0);
+	if (!link_as(keep, blob, fresh) || renameat(keep->objects, fresh, keep->objects, name) != 0)
+		return disk_fault(why, "replace object");
+	log_line(LOG_WARN, "damaged object replaced", "sha256=%s", name);
+	return FAULT_NONE;
+}
+
+static enum fault sync_existing(const struct keep *keep, const char *name, struct refusal *why)
+{
+	int fd = openat(keep->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return disk_fault(why, "object");
+	enum fault f = sync_fd(fd, why);
+	close(fd);
+	return f;
+}
+
+/*
+ * Why this is safe. objects/ changes only under the catalog's write lock (BEGIN IMMEDIATE), by this
+ * function and by the unlinking after a COMMIT, so nothing moves between the look and the link,
+ * whatever other threads and processes do. An entry that is there already was linked
+ *   - by a committed transaction: it has a row, and known_durable tells how it was committed;
+ *   - by one that failed or whose process died before COMMIT: an orphan without a row. (Never by
+ *     one that is still under way: that would hold the lock.) Under durability=full its bytes were
+ *     synced before it was linked, but nobody recorded that, and its name perhaps never was:
+ * so what is not known to be durable is synced here again, which costs nothing when it was, and the
+ * caller syncs the directory once for the whole batch before COMMIT.
+ */
+enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t sha256[SHA256_LEN],
+    bool durable, bool known_durable, bool *made, struct refusal *why)
+{
+	char name[OBJECT_NAME];
+	struct stat st;
+
+	*made = false;
+	object_name(sha256, name);
+	bool there = fstatat(keep->objects, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (there && S_ISREG(st.st_mode) && st.st_size == blob->size)
+		return durable && !known_durable ? sync_existing(keep, name, why) : FAULT_NONE;
+	if (durable) {
+		enum fault f = blob_sync(blob, why);
+		if (f != FAULT_NONE)
+			return f;
+	}
+	if (there)
+		return replace(keep, blob, name, why);
+	if (!link_as(keep, blob, name))
+		return disk_fault(why, "link object");
+	*made = true;
+	return FAULT_NONE;
+}
