@@ -49,6 +49,7 @@ TEST_SHARED := fcgi/shared/fault.c fcgi/shared/text.c fcgi/shared/digest.c fcgi/
 shared_test_SOURCES := $(TEST_SHARED)
 accept_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/accept/gate.c,$(wildcard fcgi/accept/*.c))
 body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
+resume_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
 keep_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/keep/*.c)
 sniff_test_SOURCES := $(TEST_SHARED) fcgi/keep/sniff.c fcgi/keep/ledger.c
 reply_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c)
