@@ -17,9 +17,12 @@
 #include "shared/config.h"
 #include "shared/flow.h"
 
-enum {
-	REPLY_HEADERS = 16 * 1024
-}; /* all of a tus Upload-Metadata echo fits, and only used pages cost */
+/* Room for headers, in bytes: a tus Upload-Metadata echo fits, and only touched pages cost. */
+enum { REPLY_HEADERS = 16 * 1024 };
+
+/* Once per process, before it jails itself and before threads: jansson seeds its hash tables from
+ * /dev/urandom, and makes do with the clock where it can no longer be opened. */
+void reply_start(void);
 
 /* One answer. Plain memory, no cleanup; borrows x and request. */
 struct reply {
@@ -50,8 +53,7 @@ enum fault reply_refuse(struct reply *r, const struct refusal *why);
 
 /* ---- what endpoints answer with ------------------------------------------------------------- */
 
-/* 201 {"files":[...]}, Location when there is one; browsers without script: 303 to their receipt.
- */
+/* 201 {"files":[...]}, Location when there is one; browsers without script: 303 to the receipt. */
 enum fault reply_created(struct reply *r, const struct files *files);
 /* 200: one record as JSON. */
 enum fault reply_record(struct reply *r, const struct file *file);

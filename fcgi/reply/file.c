@@ -1,0 +1,257 @@
+/* file.c: a kept file's bytes go out: whole, in part, or not at all because the client has them. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reply/inside.h"
+#include "shared/digest.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+/* What is said about a file in more than one place. */
+struct facts {
+	char sha256[2 * SHA256_LEN + 1];
+	char etag[2 * SHA256_LEN + 3]; /* the digest, quoted */
+	char modified[32];	       /* IMF-fixdate */
+};
+
+static void gather(const struct file *file, struct facts *facts)
+{
+	text_hex(file->sha256, SHA256_LEN, facts->sha256);
+	snprintf(facts->etag, sizeof facts->etag, "\"%s\"", facts->sha256);
+	text_http_date(file->uploaded_at, facts->modified);
+}
+
+static struct span header(const struct reply *r, const char *name)
+{
+	return span_of(r->x->env(r->x, name));
+}
+
+/* RFC 9110 13.2.2: If-None-Match goes before If-Modified-Since. */
+static bool not_modified(const struct reply *r, const struct file *file, const struct facts *facts)
+{
+	struct span tags = header(r, "HTTP_IF_NONE_MATCH");
+	int64_t since;
+	if (tags.len)
+		return etag_listed(tags, facts->etag);
+	struct span date = span_trim(header(r, "HTTP_IF_MODIFIED_SINCE"));
+	return date.len && text_parse_http_date(date, &since) &&
+	       file->uploaded_at / 1000 <= since / 1000;
+}
+
+/* RFC 9110 13.1.5: the tag must be the same and strong, the date exactly Last-Modified. */
+static bool range_still_fits(const struct reply *r, const struct facts *facts)
+{
+	struct span validator = span_trim(header(r, "HTTP_IF_RANGE"));
+	return validator.len == 0 || span_is(validator, facts->etag) ||
+	       span_is(validator, facts->modified);
+}
+
+static enum ranges wanted(const struct reply *r, const struct file *file, const struct facts *facts,
+    struct range at[RANGES_MAX], unsigned *count)
+{
+	*count = 0;
+	if (!r->request || r->request->method != METHOD_GET || !range_still_fits(r, facts))
+		return RANGES_IGNORE;
+	return ranges_parse(header(r, "HTTP_RANGE"), file->size, at, count);
+}
+
+/* RFC 6266: an ASCII name for old clients, with a '_' for each character that would need quoting or
+ * that ASCII lacks; and the true one as RFC 8187 has it, which all others prefer. */
+static void attach(struct reply *r, const char *name)
+{
+	char ascii[NAME_BYTES + 1], encoded[3 * NAME_BYTES + 1];
+	size_t used = 0;
+	for (const char *at = name; *at && used < NAME_BYTES; at++) {
+		unsigned char c = (unsigned char)*at;
+		if (c >= 0x80 && c < 0xc0)
+			continue; /* the rest of a character that has its '_' */
+		bool plain = c >= 0x20 && c < 0x7f && !strchr("\"\\%", c);
+		ascii[used++] = plain ? *at : '_';
+	}
+	ascii[used] = '\0';
+	text_percent_encode(encoded, sizeof encoded, span_of(name));
+	reply_header(r, "Content-Disposition", "attachment; filename=\"%s\"; filename*=UTF-8''%s",
+	    ascii, encoded);
+}
+
+static void validators(struct reply *r, const struct facts *facts)
+{
+	reply_header(r, "ETag", "%s", facts->etag);
+	reply_header(r, "Last-Modified", "%s", facts->modified);
+	reply_header(r, "Cache-Control", "private, no-cache");
+}
+
+/* Whatever a stranger uploaded must not run with the rights of this site. */
+static void describe(struct reply *r, const struct file *file, const struct facts *facts)
+{
+	char digest[4 * ((SHA256_LEN + 2) / 3) + 1];
+	base64_encode(file->sha256, SHA256_LEN, digest);
+	validators(r, facts);
+	attach(r, file->name);
+	reply_header(r, "Repr-Digest", "sha-256=:%s:", digest);
+	reply_header(r, "Content-Security-Policy", "sandbox; default-src 'none'");
+	reply_header(r, "Cross-Origin-Resource-Policy", "same-origin");
+}
+
+/* Copy [first, last] of the object. A short object or a read error ends the answer early: its
+ * Content-Length tells the client. */
+static enum fault copy(struct reply *r, const struct content *c, struct range part)
+{
+	while (part.first <= part.last) {
+		int64_t left = part.last - part.first + 1;
+		size_t want = left < (int64_t)c->room ? (size_t)left : c->room;
+		ssize_t got = pread(c->fd, c->buffer, want, part.first);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			log_line(LOG_ERROR, "object cannot be read", "id=%s at=%lld reason=\"%s\"",
+			    c->file->id, (long long)part.first,
+			    got ? strerror(errno) : "too short");
+			return FAULT_INTERNAL;
+		}
+		enum fault f = reply_write(r, c->buffer, (size_t)got);
+		if (f != FAULT_NONE)
+			return f;
+		part.first += got;
+	}
+	return FAULT_NONE;
+}
+
+static bool head_only(const struct reply *r)
+{
+	return r->request && r->request->method == METHOD_HEAD;
+}
+
+/* `accept`: "none" keeps lighttpd from slicing a whole answer for a Range that was ignored here. */
+static enum fault send_whole(struct reply *r, const struct content *c, const char *accept)
+{
+	reply_header(r, "Accept-Ranges", "%s", accept);
+	if (!reply_begin(r, 200, c->file->type, c->file->size))
+		return FAULT_INTERNAL;
+	return head_only(r) ? FAULT_NONE : copy(r, c, (struct range){0, c->file->size - 1});
+}
+
+static enum fault send_one(struct reply *r, const struct content *c, struct range part)
+{
+	reply_header(r, "Accept-Ranges", "bytes");
+	reply_header(r, "Content-Range", "bytes %lld-%lld/%lld", (long long)part.first,
+	    (long long)part.last, (long long)c->file->size);
+	if (!reply_begin(r, 206, c->file->type, part.last - part.first + 1))
+		return FAULT_INTERNAL;
+	return copy(r, c, part);
+}
+
+/* What stands before a part (RFC 9110 14.6). The boundary is cut from the content's own SHA-256: a
+ * file that contains it would be a preimage, so nobody can plant one. */
+static int part_head(
+    char *to, size_t room, const struct content *c, const char *boundary, struct range part)
+{
+	return snprintf(to, room,
+	    "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: bytes %lld-%lld/%lld\r\n\r\n", boundary,
+	    c->file->type, (long long)part.first, (long long)part.last, (long long)c->file->size);
+}
+
+static int64_t parts_length(
+    const struct content *c, const char *boundary, const struct range *at, unsigned count)
+{
+	int64_t length = (int64_t)strlen("\r\n----\r\n") + (int64_t)strlen(boundary);
+	for (unsigned i = 0; i < count; i++)
+		length += part_head(NULL, 0, c, boundary, at[i]) + at[i].last - at[i].first + 1;
+	return length;
+}
+
+static enum fault send_parts(struct reply *r, const struct content *c, const char *boundary,
+    const struct range *at, unsigned count)
+{
+	char type[96], head[512];
+	snprintf(type, sizeof type, "multipart/byteranges; boundary=%s", boundary);
+	reply_header(r, "Accept-Ranges", "bytes");
+	if (!reply_begin(r, 206, type, parts_length(c, boundary, at, count)))
+		return FAULT_INTERNAL;
+	for (unsigned i = 0; i < count; i++) {
+		int len = part_head(head, sizeof head, c, boundary, at[i]);
+		enum fault f = reply_write(r, head, (size_t)len);
+		if (f == FAULT_NONE)
+			f = copy(r, c, at[i]);
+		if (f != FAULT_NONE)
+			return f;
+	}
+	int len = snprintf(head, sizeof head, "\r\n--%s--\r\n", boundary);
+	return reply_write(r, head, (size_t)len);
+}
+
+/* lighttpd percent-decodes the path and Apache does not: hand over only paths that both read alike.
+ */
+static bool same_everywhere(const char *path)
+{
+	for (; path && *path; path++)
+		if (*path <= ' ' || *path == '%' || *path == 0x7f)
+			return false;
+	return path != NULL;
+}
+
+/*
+ * May the server in front send it by itself? Only what all of them do alike (SERVERS.md k): a whole
+ * file, or one plain range of it. lighttpd makes one range of several, and nginx judges If-Range by
+ * a tag of its own.
+ */
+static bool can_hand_over(const struct reply *r, const struct content *c, unsigned ranges)
+{
+	if (c->sendfile == SENDFILE_NONE || head_only(r) || c->file->size == 0)
+		return false;
+	if (c->sendfile == SENDFILE_X_SENDFILE && !same_everywhere(c->object_path))
+		return false;
+	return header(r, "HTTP_RANGE").len == 0 ||
+	       (ranges == 1 && header(r, "HTTP_IF_RANGE").len == 0);
+}
+
+static enum fault hand_over(struct reply *r, const struct content *c, const struct facts *facts)
+{
+	if (c->sendfile == SENDFILE_X_ACCEL)
+		reply_header(r, "X-Accel-Redirect", REPLY_ACCEL_PREFIX "%s", facts->sha256);
+	else
+		reply_header(r, "X-Sendfile", "%s", c->object_path);
+	if (!reply_begin(r, 200, c->file->type, -1))
+		return FAULT_INTERNAL;
+	return FAULT_NONE;
+}
+
+static enum fault out_of_range(struct reply *r, const struct content *c)
+{
+	struct refusal why;
+	refusal_clear(&why);
+	refuse(&why, FAULT_RANGE,
+	    "None of the ranges asked for lies inside the file, which has %lld bytes.",
+	    (long long)c->file->size);
+	reply_header(r, "Content-Range", "bytes */%lld", (long long)c->file->size);
+	return reply_refuse(r, &why);
+}
+
+enum fault reply_content(struct reply *r, const struct content *c)
+{
+	struct facts facts;
+	struct range at[RANGES_MAX];
+	unsigned count;
+	gather(c->file, &facts);
+	if (not_modified(r, c->file, &facts)) {
+		validators(r, &facts);
+		return reply_empty(r, 304);
+	}
+	enum ranges ranges = wanted(r, c->file, &facts, at, &count);
+	if (ranges == RANGES_UNSATISFIABLE)
+		return out_of_range(r, c);
+	describe(r, c->file, &facts);
+	if (can_hand_over(r, c, count))
+		return hand_over(r, c, &facts);
+	if (count > 1) {
+		char boundary[] = "waybill-0123456789abcdef0123456789abcdef";
+		memcpy(boundary + 8, facts.sha256, 32);
+		return send_parts(r, c, boundary, at, count);
+	}
+	if (count == 1)
+		return send_one(r, c, at[0]);
+	bool ignored = header(r, "HTTP_RANGE").len && !head_only(r) && range_still_fits(r, &facts);
+	return send_whole(r, c, ignored ? "none" : "bytes");
+}

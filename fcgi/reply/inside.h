@@ -1,0 +1,52 @@
+/* inside.h: what the files of reply/ share: a growing buffer, the sending of parts, conditions. */
+#ifndef WAYBILL_REPLY_INSIDE_H
+#define WAYBILL_REPLY_INSIDE_H
+
+#include "reply/reply.h"
+
+/* Bytes that grow. Out of memory sets `failed` and drops the rest, so that only the end of a
+ * document need look. Zeroed to begin with; buffer_free() in the end. */
+struct buffer {
+	char *at;
+	size_t used, size;
+	bool failed;
+};
+void buffer_add(struct buffer *b, const void *bytes, size_t len);
+void buffer_text(struct buffer *b, const char *text);
+void buffer_number(struct buffer *b, int64_t n);
+/* Markup: the format's own text goes in as it is, every %s and %.*s is escaped (& < > " '), %lld is
+ * a number; there are no other conversions. So text from outside cannot become markup. */
+void buffer_html(struct buffer *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buffer_free(struct buffer *b);
+
+/* Status line and headers for a body of `length` bytes (-1: none announced); then the body in
+ * pieces, which HEAD, 204 and 304 swallow. False from begin: something else was answered before. */
+bool reply_begin(struct reply *r, int status, const char *type, int64_t length);
+enum fault reply_write(struct reply *r, const void *bytes, size_t len);
+/* Send a document and free it; INTERNAL is refused when memory was short. */
+enum fault reply_buffer(struct reply *r, int status, const char *type, struct buffer *b);
+/* The mount point; "" where there is no request. */
+struct span reply_base(const struct reply *r);
+bool reply_wants_html(const struct reply *r);
+
+/* Documents into a buffer (json.c), whole pages (page.c). */
+void json_put_record(struct buffer *b, const struct file *file, struct span base);
+void json_put_files(struct buffer *b, const struct files *files, struct span base);
+void json_put_listing(struct buffer *b, const struct page *page, struct span base);
+void json_problem(struct buffer *b, const struct refusal *why, bool ietf);
+enum fault page_refusal(struct reply *r, const struct refusal *why);
+enum fault page_listing(struct reply *r, const struct page *page);
+
+/* Does If-None-Match (RFC 9110 13.1.2) name this quoted tag, or anything? Weak comparison. */
+bool etag_listed(struct span header, const char *etag);
+
+/* Range (RFC 9110 14.2) against a file of `size` bytes. */
+enum { RANGES_MAX = 64 };
+struct range {
+	int64_t first, last; /* both inclusive, inside the file */
+};
+enum ranges { RANGES_IGNORE, RANGES_SOME, RANGES_UNSATISFIABLE };
+enum ranges ranges_parse(
+    struct span header, int64_t size, struct range at[RANGES_MAX], unsigned *count);
+
+#endif

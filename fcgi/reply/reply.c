@@ -1,0 +1,229 @@
+/* reply.c: status line, headers, and the one place that knows what every answer carries. */
+#include "reply/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "reply/inside.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+/* What scripts of other sites may see of an answer: whatever tus and IETF clients look at. */
+static const char exposed[] =
+    "Location, Upload-Offset, Upload-Length, Upload-Expires, Upload-Metadata, Upload-Defer-Length, "
+    "Upload-Concat, Upload-Complete, Upload-Limit, Upload-Draft-Interop-Version, Tus-Version, "
+    "Tus-Resumable, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm, Repr-Digest, "
+    "Content-Digest, Waybill-File";
+
+void reply_open(struct reply *r, struct exchange *x, const struct request *request)
+{
+	r->x = x;
+	r->request = request;
+	r->status = 0;
+	r->sent = 0;
+	r->negotiated = false;
+	r->used = 0;
+}
+
+struct span reply_base(const struct reply *r)
+{
+	return r->request && r->request->base.at ? r->request->base : span_of("");
+}
+
+bool reply_wants_html(const struct reply *r)
+{
+	return r->request && r->request->wants_html;
+}
+
+/* Nothing from outside may end a header line, or begin another (CWE-113). */
+static void blank_controls(char *at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)at[i] < 0x20 || at[i] == 0x7f)
+			at[i] = ' ';
+}
+
+void reply_header(struct reply *r, const char *name, const char *fmt, ...)
+{
+	size_t start = strlen(name) + 2, room = sizeof r->headers - r->used;
+	char *at = r->headers + r->used;
+	int len = -1;
+	if (room > start) {
+		va_list args;
+		va_start(args, fmt);
+		len = vsnprintf(at + start, room - start, fmt, args);
+		va_end(args);
+	}
+	if (len < 0 || start + (size_t)len + 2 >= room) {
+		log_line(LOG_WARN, "header left out: too long", "name=%s", name);
+		return;
+	}
+	memcpy(at, name, start - 2);
+	memcpy(at + start - 2, ": ", 2);
+	blank_controls(at + start, (size_t)len);
+	memcpy(at + start + (size_t)len, "\r\n", 2);
+	r->used += start + (size_t)len + 2;
+}
+
+static bool has_header(const struct reply *r, const char *name)
+{
+	size_t len = strlen(name);
+	const char *end = r->headers + r->used;
+	for (const char *line = r->headers; line < end;) {
+		if ((size_t)(end - line) > len && line[len] == ':' &&
+		    strncasecmp(line, name, len) == 0)
+			return true;
+		line = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+	}
+	return false;
+}
+
+static void default_header(struct reply *r, const char *name, const char *value)
+{
+	if (!has_header(r, name))
+		reply_header(r, name, "%s", value);
+}
+
+/* Errors too: a script of another site that may ask may also read why it was refused. */
+static void allow_origin(struct reply *r)
+{
+	struct span origin = r->request->origin;
+	reply_header(r, "Access-Control-Allow-Origin", "%.*s", (int)origin.len, origin.at);
+	default_header(r, "Access-Control-Expose-Headers", exposed);
+}
+
+/* What every answer has. Origin is in every Vary: a browser that cached the answer to its own site
+ * must not show it to another one without the CORS headers. */
+static void seal(struct reply *r, const char *type)
+{
+	default_header(r, "Cache-Control", "no-store");
+	default_header(r, "X-Content-Type-Options", "nosniff");
+	reply_header(r, "Vary", "%s", r->negotiated ? "Accept, Origin" : "Origin");
+	if (type && strncmp(type, "text/html", 9) == 0) {
+		default_header(r, "Content-Security-Policy",
+		    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+		    "base-uri 'none'; frame-ancestors 'none'");
+		default_header(r, "Referrer-Policy", "same-origin");
+	}
+	if (r->request && r->request->origin_allowed)
+		allow_origin(r);
+	if (r->request && r->request->protocol == PROTOCOL_TUS)
+		default_header(r, "Tus-Resumable", "1.0.0");
+}
+
+static const char *reason(int status)
+{
+	static const struct {
+		int status;
+		const char *phrase;
+	} good[] = {{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"},
+	    {206, "Partial Content"}, {303, "See Other"}, {304, "Not Modified"}};
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		if (good[i].status == status)
+			return good[i].phrase;
+	for (enum fault f = FAULT_NONE + 1; f < FAULT_COUNT; f++)
+		if (fault_status(f) == status)
+			return fault_title(f);
+	return "Answer";
+}
+
+static bool bodiless(int status)
+{
+	return status < 200 || status == 204 || status == 304;
+}
+
+bool reply_begin(struct reply *r, int status, const char *type, int64_t length)
+{
+	if (r->status)
+		return false;
+	r->status = status;
+	if (type && !bodiless(status))
+		reply_header(r, "Content-Type", "%s", type);
+	if (length >= 0 && !bodiless(status))
+		reply_header(r, "Content-Length", "%lld", (long long)length);
+	seal(r, type);
+
+	char line[80];
+	int len = snprintf(line, sizeof line, "Status: %d %s\r\n", status, reason(status));
+	memcpy(r->headers + r->used, "\r\n", 2); /* reply_header() leaves room for it */
+	return r->x->write(r->x, line, (size_t)len) == FAULT_NONE &&
+	       r->x->write(r->x, r->headers, r->used + 2) == FAULT_NONE;
+}
+
+enum fault reply_write(struct reply *r, const void *bytes, size_t len)
+{
+	bool head = r->request && r->request->method == METHOD_HEAD;
+	if (len == 0 || head || bodiless(r->status))
+		return FAULT_NONE;
+	enum fault f = r->x->write(r->x, bytes, len);
+	if (f == FAULT_NONE)
+		r->sent += (int64_t)len;
+	return f;
+}
+
+enum fault reply_send(struct reply *r, int status, const char *type, const void *body, size_t len)
+{
+	if (!reply_begin(r, status, type, (int64_t)len))
+		return FAULT_INTERNAL;
+	return reply_write(r, body, len);
+}
+
+enum fault reply_buffer(struct reply *r, int status, const char *type, struct buffer *b)
+{
+	static const char sorry[] =
+	    "{\"error\":\"internal\"}"; /* the one JSON that needs no memory */
+	enum fault f = FAULT_INTERNAL;
+	if (b->failed)
+		reply_send(r, 500, "application/json", sorry, sizeof sorry - 1);
+	else
+		f = reply_send(r, status, type, b->at, b->used);
+	buffer_free(b);
+	return f;
+}
+
+static void allow_header(struct reply *r, unsigned methods)
+{
+	static const char *const names[] = {
+	    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+	char list[64] = "";
+	for (unsigned i = 0, used = 0; i < sizeof names / sizeof *names; i++)
+		if (methods & 1u << i)
+			used += (unsigned)snprintf(
+			    list + used, sizeof list - used, "%s%s", used ? ", " : "", names[i]);
+	reply_header(r, "Allow", "%s", list);
+}
+
+/* The headers that belong to a fault, whatever the form of its body. */
+static void refusal_headers(struct reply *r, const struct refusal *why, bool ietf)
+{
+	int status = fault_status(why->fault);
+	if (why->fault == FAULT_METHOD_NOT_ALLOWED)
+		allow_header(r, why->allow);
+	if (status == 401)
+		default_header(r, "WWW-Authenticate", "Bearer");
+	if (status == 503)
+		default_header(r, "Retry-After", "5");
+	if (why->fault == FAULT_TUS_VERSION)
+		default_header(r, "Tus-Version", "1.0.0");
+	if (why->upload_offset >= 0 && !has_header(r, "Upload-Offset"))
+		reply_header(r, "Upload-Offset", "%lld", (long long)why->upload_offset);
+	if (ietf && (why->too_far_to_resume || why->fault == FAULT_OFFSET_CONFLICT ||
+			why->fault == FAULT_BAD_LENGTH_CLAIM))
+		default_header(r, "Upload-Complete", "?0");
+}
+
+enum fault reply_refuse(struct reply *r, const struct refusal *why)
+{
+	if (r->status)
+		return FAULT_INTERNAL;
+	bool ietf = r->request && r->request->protocol == PROTOCOL_IETF;
+	refusal_headers(r, why, ietf);
+	r->negotiated = true;
+	if (reply_wants_html(r))
+		return page_refusal(r, why);
+	struct buffer b = {0};
+	json_problem(&b, why, ietf);
+	return reply_buffer(r, fault_status(why->fault), "application/problem+json", &b);
+}
