@@ -13,7 +13,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 
-SHARED := fault text digest config log sandbox
+SHARED := fault text utf8 name media time digest config log sandbox
 ROOMS := accept/request accept/rules accept/gate \
 	body/multipart body/body body/resume \
 	keep/sniff keep/ledger keep/blob keep/catalog keep/keep \
@@ -45,7 +45,7 @@ $(BUILD)/embed.o: fcgi/embed.S $(wildcard schema/*.sql www/*.*)
 	$(CC) $(CPPFLAGS) -I. -c -o $@ $<
 
 # A room's test links the rooms it names and cmocka, not the whole program.
-TEST_SHARED := fcgi/shared/fault.c fcgi/shared/text.c fcgi/shared/digest.c fcgi/shared/log.c fcgi/shared/config.c fcgi/shared/sandbox.c
+TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c config.c sandbox.c)
 shared_test_SOURCES := $(TEST_SHARED)
 accept_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/accept/gate.c,$(wildcard fcgi/accept/*.c))
 body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)

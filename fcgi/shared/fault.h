@@ -79,8 +79,10 @@ enum fault fault_of_errno(int err);
 /* Set *why to no fault, no figures. */
 void refusal_clear(struct refusal *why);
 
-/* Fill *why and return `f`, so that callers can `return refuse(why, FAULT_X, "...", ...)`.
- * fmt may be NULL: the fault's own sentence stands. why may be NULL. */
+/* Set fault and detail of *why and return `f`, so that callers can `return refuse(why, FAULT_X, "...",
+ * ...)`. The detail is made valid UTF-8 and cut to fit. fmt may be NULL: the fault's own sentence
+ * stands. why may be NULL. The other figures stay as they are: refusal_clear() once a request, then set
+ * them before or after. */
 enum fault refuse(struct refusal *why, enum fault f, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

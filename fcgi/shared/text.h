@@ -1,5 +1,10 @@
 /*
- * text.h: what every room must know about text from outside. Pure: no I/O, no allocation, no state.
+ * text.h: what every room must know about text from outside. Pure: no I/O, no allocation, no state,
+ * but for the character tables that text_fold() loads once, and today's date, which a two-digit
+ * year in text_parse_http_date() leans on.
+ *
+ * text.c: spans, numbers, escapes, ids. utf8.c: characters. name.c: file names. media.c: media
+ * types, globs, parameters. time.c: times, durations, sizes.
  */
 #ifndef WAYBILL_TEXT_H
 #define WAYBILL_TEXT_H
@@ -19,7 +24,8 @@ struct span span_trim(struct span s);              /* without SP and HTAB at bot
 bool span_is(struct span s, const char *text);     /* same bytes */
 bool span_is_nocase(struct span s, const char *text); /* same but for ASCII case */
 bool span_starts_nocase(struct span s, const char *prefix);
-/* Cut off and return what stands before the first `stop` (all of it when there is none). */
+/* Cut off and return what stands before the first `stop`. Where there is none, all of it, and *rest
+ * is then absent: `while (rest.at) { item = span_cut(&rest, ','); ... }` sees every item. */
 struct span span_cut(struct span *rest, char stop);
 /* Copy with a NUL, cut to fit; returns `to`. */
 char *span_copy(char *to, size_t room, struct span s);
@@ -32,7 +38,8 @@ bool text_percent_decode(struct span s, bool plus, struct scratch *scratch, stru
 size_t text_percent_encode(char *to, size_t room, struct span s);
 
 bool text_is_utf8(struct span s);
-/* Length of the longest prefix of at most `max` bytes that ends at a character's end. */
+/* Length of the longest prefix of at most `max` bytes that ends at a character's end (of text that
+ * is well-formed; of other text, some prefix). */
 size_t text_utf8_cut(struct span s, size_t max);
 
 /*
@@ -47,17 +54,22 @@ size_t text_name_length(struct span raw);
 /* Valid UTF-8 out of anything (U+FFFD for what is not). Returns bytes needed, NUL-terminates. */
 size_t text_clean_utf8(struct span raw, char *to, size_t room);
 /* The same text for a search that ignores case: simple Unicode case folding. `to` needs
- * 2 * s.len + 1 bytes at most. Returns its length. */
+ * 2 * s.len + 1 bytes for UTF-8, 3 * s.len + 1 where ill-formed bytes become U+FFFD; what does not fit
+ * is cut off at a character. Returns the length of what `to` holds. The first call opens the C.UTF-8
+ * locale: make one (of any text) before a jail shuts, or only ASCII is folded ever after. */
 size_t text_fold(struct span s, char *to, size_t room);
 
-/* type "/" subtype of RFC 9110 tokens, parameters cut off, lower-cased. False: not one. */
+/* type "/" subtype of RFC 9110 tokens, parameters cut off, lower-cased. False: not one, or longer
+ * than TYPE_BYTES. */
 bool text_media_type(struct span raw, char to[TYPE_BYTES + 1]);
 /* Does lower-case `type` match the glob ("image/" "*", or a whole one)? '*' matches any run. */
 bool text_glob(struct span glob, struct span type);
 /* Does it match any of a comma-separated list of globs? */
 bool text_glob_list(const char *globs, const char *type);
 /* A parameter of a header value (`form-data; name="x"`), quoted or token; raw value between the
- * quotes, with RFC 9110 quoted-pairs left in. False: not there or malformed. */
+ * quotes, with RFC 9110 quoted-pairs left in. The first of a name counts. Blanks around ';' and '=' are
+ * put up with, and so is what browsers send for a name that ends in a backslash, filename="a\".
+ * False: not there, or malformed before it. */
 bool text_parameter(struct span header, const char *name, struct span *value);
 
 /* 26 characters of lower-case Crockford base32: 130 bits of 17 random bytes. */
@@ -66,13 +78,16 @@ bool text_is_id(struct span s);
 void text_hex(const uint8_t *bytes, size_t len, char *to); /* 2 * len + 1 bytes */
 bool text_unhex(struct span s, uint8_t *to, size_t len);
 
-/* "2026-11-22T11:33:00.123Z" (25 bytes with NUL) and RFC 3339 back, any offset. ms since epoch. */
+/* "2026-11-22T11:33:00.123Z" (25 bytes with NUL) and RFC 3339 back: any offset, any fraction (cut to
+ * ms), and :60 as the second after :59. ms since epoch. */
 void text_time(int64_t ms, char to[32]);
 bool text_parse_time(struct span s, int64_t *ms);
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 IMF-fixdate) and back. */
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7 IMF-fixdate) and back, also from the two obsolete
+ * forms. The weekday must be one, but not that day's. */
 void text_http_date(int64_t ms, char to[32]);
 bool text_parse_http_date(struct span s, int64_t *ms);
-/* "10G", "64M", "0": bytes; "60s", "5m", "24h", "30d", "0": milliseconds. False: not one. */
+/* "10G", "64m", "0": bytes; "60s", "5m", "24h", "30d", "90" (seconds): milliseconds. False: not one, or
+ * over 2^63-1. */
 bool text_size(struct span s, int64_t *bytes);
 bool text_duration(struct span s, int64_t *ms);
 

@@ -1,0 +1,220 @@
+/*
+ * text.c: spans, numbers, percent-encoding, ids and hex: text as bytes. What needs to know of
+ * characters is in utf8.c and name.c, of header values in media.c, of the calendar in time.c.
+ */
+#include "shared/text.h"
+
+#include <string.h>
+
+char *scratch_take(struct scratch *s, size_t len)
+{
+	if (len > s->size - s->used)
+		return NULL;
+	char *at = s->at + s->used;
+	s->used += len;
+	return at;
+}
+
+/* ---- spans ---------------------------------------------------------------------------------- */
+
+struct span span_of(const char *text)
+{
+	return (struct span){text, text ? strlen(text) : 0};
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct span span_trim(struct span s)
+{
+	while (s.len && is_blank(s.at[0])) {
+		s.at++;
+		s.len--;
+	}
+	while (s.len && is_blank(s.at[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+bool span_is(struct span s, const char *text)
+{
+	size_t len = strlen(text);
+	return s.at && s.len == len && memcmp(s.at, text, len) == 0;
+}
+
+/* The C library's tolower() asks the locale; protocols mean ASCII. */
+static unsigned char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+bool span_starts_nocase(struct span s, const char *prefix)
+{
+	if (!s.at)
+		return false;
+	for (size_t i = 0; prefix[i]; i++)
+		if (i == s.len || lower(s.at[i]) != lower(prefix[i]))
+			return false;
+	return true;
+}
+
+bool span_is_nocase(struct span s, const char *text)
+{
+	return s.len == strlen(text) && span_starts_nocase(s, text);
+}
+
+struct span span_cut(struct span *rest, char stop)
+{
+	struct span head = *rest;
+	const char *found = rest->len ? memchr(rest->at, stop, rest->len) : NULL;
+	if (!found) {
+		*rest = (struct span){NULL, 0};
+		return head;
+	}
+	head.len = found - head.at;
+	rest->at = found + 1;
+	rest->len -= head.len + 1;
+	return head;
+}
+
+char *span_copy(char *to, size_t room, struct span s)
+{
+	if (!room)
+		return to;
+	size_t len = s.len < room ? s.len : room - 1;
+	if (len)
+		memcpy(to, s.at, len);
+	to[len] = '\0';
+	return to;
+}
+
+/* ---- numbers and escapes -------------------------------------------------------------------- */
+
+bool text_number(struct span s, int64_t *value)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.at[i] < '0' || s.at[i] > '9' || __builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, s.at[i] - '0', &n))
+			return false;
+	}
+	if (!s.len)
+		return false;
+	*value = n;
+	return true;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte that two hex digits spell, or -1. */
+static int hex_byte(const char *at)
+{
+	int high = hex_value(at[0]), low = high < 0 ? -1 : hex_value(at[1]);
+	return low < 0 ? -1 : high * 16 + low;
+}
+
+bool text_percent_decode(struct span s, bool plus, struct scratch *scratch, struct span *out)
+{
+	size_t mark = scratch->used, len = 0;
+	char *to = scratch_take(scratch, s.len);
+	if (!to)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		int c = s.at[i] == '+' && plus ? ' ' : (unsigned char)s.at[i];
+		if (s.at[i] == '%') {
+			c = s.len - i > 2 ? hex_byte(s.at + i + 1) : -1;
+			i += 2;
+		}
+		if (c < 0) {
+			scratch->used = mark;
+			return false;
+		}
+		to[len++] = c;
+	}
+	scratch->used = mark + len;
+	*out = (struct span){to, len};
+	return true;
+}
+
+static bool is_unreserved(char c)
+{
+	char l = lower(c);
+	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+}
+
+size_t text_percent_encode(char *to, size_t room, struct span s)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t need = 0, end = 0;
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = s.at[i];
+		char code[3] = {'%', digits[c >> 4], digits[c & 15]};
+		size_t len = is_unreserved(c) ? 1 : sizeof code;
+		/* end < need once something did not fit: an escape is never cut in two */
+		if (end == need && need + len < room) {
+			memcpy(to + need, len == 1 ? s.at + i : code, len);
+			end += len;
+		}
+		need += len;
+	}
+	if (room)
+		to[end] = '\0';
+	return need;
+}
+
+/* ---- ids and hex ---------------------------------------------------------------------------- */
+
+static const char crockford[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+void text_id(const uint8_t random[17], char to[ID_LEN + 1])
+{
+	unsigned word = 0, bits = 0, next = 0;
+	for (int i = 0; i < ID_LEN; i++) {
+		if (bits < 5) {
+			word = word << 8 | random[next++];
+			bits += 8;
+		}
+		bits -= 5;
+		to[i] = crockford[word >> bits & 31];
+	}
+	to[ID_LEN] = '\0';
+}
+
+bool text_is_id(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!s.at[i] || !strchr(crockford, s.at[i]))
+			return false;
+	return s.len == ID_LEN;
+}
+
+void text_hex(const uint8_t *bytes, size_t len, char *to)
+{
+	static const char digits[] = "0123456789abcdef";
+	for (size_t i = 0; i < len; i++) {
+		*to++ = digits[bytes[i] >> 4];
+		*to++ = digits[bytes[i] & 15];
+	}
+	*to = '\0';
+}
+
+bool text_unhex(struct span s, uint8_t *to, size_t len)
+{
+	if (s.len % 2 || s.len / 2 != len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		int c = hex_byte(s.at + 2 * i);
+		if (c < 0)
+			return false;
+		to[i] = c;
+	}
+	return true;
+}
