@@ -13,16 +13,10 @@ BUILD ?= build
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 
-SHARED := fault text utf8 name media time digest config log sandbox
-ROOMS := accept/request accept/rules accept/gate \
-	body/multipart body/body body/resume \
-	keep/sniff keep/ledger keep/blob keep/catalog keep/keep \
-	reply/reply reply/json reply/page reply/file
 SOURCES := $(sort $(wildcard fcgi/*.c fcgi/*/*.c))
 OBJECTS := $(SOURCES:fcgi/%.c=$(BUILD)/%.o) $(BUILD)/embed.o
 
-LIBS := fcgi sqlite3 libmagic nettle jansson inih libseccomp
-CPPFLAGS += -Ifcgi -D_GNU_SOURCE -DWAYBILL_VERSION='"$(VERSION)"'
+CPPFLAGS += -Ifcgi -I$(BUILD) -D_GNU_SOURCE -DWAYBILL_VERSION='"$(VERSION)"'
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 OPT ?= -O2 -g -D_FORTIFY_SOURCE=3
 HARDEN ?= -fstack-protector-strong -fstack-clash-protection -fPIE
@@ -36,11 +30,18 @@ waybill: $(BUILD)/waybill
 $(BUILD)/waybill: $(OBJECTS)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/%.o: fcgi/%.c
+$(BUILD)/%.o: fcgi/%.c | $(BUILD)/site.inc
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(BUILD)/embed.o: fcgi/embed.S $(wildcard schema/*.sql www/*.*)
+# The page's files, numbered, as a table that embed.S and routes/site.c include.
+SITE := $(filter-out www/frame.html,$(wildcard www/*.html www/*.css www/*.js www/*.svg))
+$(BUILD)/site.inc: $(SITE) Makefile
+	@mkdir -p $(@D)
+	@n=0; for f in $(SITE); do echo "SITE($$n, \"$${f##*/}\", \"$$f\")"; n=$$((n + 1)); done > $@
+$(BUILD)/routes/site.o: $(BUILD)/site.inc
+
+$(BUILD)/embed.o: fcgi/embed.S $(BUILD)/site.inc $(wildcard schema/*.sql) $(SITE) www/frame.html
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -I. -c -o $@ $<
 
@@ -62,8 +63,33 @@ $(BUILD)/tests/%_test: tests/%_test.c $$($$*_test_SOURCES:fcgi/%.c=$(BUILD)/%.o)
 
 room-tests: $(ROOM_TESTS:%=$(BUILD)/tests/%)
 
+# Overrides of `make run` reach serve.sh by the environment; it execs the server.
+run:
+	@SERVER='$(SERVER)' PORT='$(PORT)' BASE='$(BASE)' DATA='$(DATA)' CONF='$(CONF)' exec tests/serve.sh
+
+test:
+	@exec tests/all.sh
+
+# Room tests, replayed corpora and the http suite against a worker built with a sanitizer.
+asan tsan:
+	@exec tests/sanitize.sh $@
+
+SECONDS ?= 60
+fuzz:
+	@exec tests/fuzz/run.sh $(SECONDS)
+
+bench:
+	@exec tests/bench/run.sh
+
+install: waybill
+	install -D -m 755 waybill $(DESTDIR)$(PREFIX)/bin/waybill
+	for f in www/servers/*; do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/doc/waybill/servers/$${f##*/}; done
+
+format:
+	clang-format -i $(SOURCES) $(wildcard fcgi/*.h fcgi/*/*.h tests/*.[ch] tests/fuzz/*.[ch])
+
 clean:
 	rm -rf build waybill
 
-.PHONY: clean room-tests
+.PHONY: run test asan tsan fuzz bench install format clean room-tests
 -include $(OBJECTS:.o=.d)

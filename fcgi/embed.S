@@ -10,4 +10,8 @@ name##_end: .byte 0
 EMBED(embed_schema_001, "schema/001-catalog.sql")
 EMBED(embed_frame, "www/frame.html")
 
+/* Made by the Makefile: SITE(number, "file name", "www/file name") for each file of the page. */
+#define SITE(number, name, path) EMBED(site_##number, path)
+#include "site.inc"
+
 	.section .note.GNU-stack, "", %progbits

@@ -183,7 +183,7 @@ enum fault reply_buffer(struct reply *r, int status, const char *type, struct bu
 	return f;
 }
 
-static void allow_header(struct reply *r, unsigned methods)
+void reply_allow(struct reply *r, unsigned methods)
 {
 	static const char *const names[] = {
 	    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
@@ -200,7 +200,7 @@ static void refusal_headers(struct reply *r, const struct refusal *why, bool iet
 {
 	int status = fault_status(why->fault);
 	if (why->fault == FAULT_METHOD_NOT_ALLOWED)
-		allow_header(r, why->allow);
+		reply_allow(r, why->allow);
 	if (status == 401)
 		default_header(r, "WWW-Authenticate", "Bearer");
 	if (status == 503)

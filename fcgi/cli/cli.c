@@ -1,0 +1,208 @@
+/* cli.c: the command line: one table of subcommands, one of options. */
+#include "cli/inside.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "shared/log.h"
+
+static const struct command {
+	const char *name;
+	const char *options; /* letters of the options it takes, see below; -c always */
+	int least, most;     /* operands; most -1: any number */
+	subcommand *run;
+	const char *usage, *meaning;
+} commands[] = {
+    {"serve", "l", 0, 0, cli_serve, "[-l unix:PATH|HOST:PORT]",
+	"serve FastCGI on a socket of its own"},
+    {"ls", "jtnosuLOp", 0, 0, cli_ls,
+	"[--json] [--type GLOB] [--name PART] [--owner NAME]\n"
+	"                [--since TIME] [--until TIME] [--limit N] [--oldest] [--partial]",
+	"list files, newest first; --partial: unfinished uploads"},
+    {"show", "", 1, -1, cli_show, "ID...", "print records as JSON"},
+    {"get", "f", 1, 1, cli_get, "ID [--output FILE]", "write a file's bytes to stdout or FILE"},
+    {"rm", "", 1, -1, cli_rm, "ID...", "remove files or unfinished uploads"},
+    {"verify", "r", 0, 0, cli_verify, "[--repair]",
+	"hash every object again, compare catalog and objects"},
+    {"gc", "", 0, 0, cli_gc, "", "drop what has expired, and orphans"},
+    {"token", "CEQ", 1, 2, cli_token,
+	"add NAME --can upload,read,delete,admin\n"
+	"                [--expires 30d] [--quota 10G] | token ls | token rm NAME",
+	"bearer tokens; add prints one, this once"},
+    {"config", "", 0, 0, cli_config, "", "print every key, its value, where it came from"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const struct option {
+	char letter;	  /* as in struct command */
+	const char *name; /* long; -c, -l and -o also short */
+	char brief;	  /* short form, or 0 */
+	bool flag;
+	size_t at; /* of its member in struct options */
+} options[] = {
+    {'c', "config", 'c', false, offsetof(struct options, config_path)},
+    {'l', "listen", 'l', false, offsetof(struct options, listen)},
+    {'f', "output", 'o', false, offsetof(struct options, output)},
+    {'j', "json", 0, true, offsetof(struct options, json)},
+    {'t', "type", 0, false, offsetof(struct options, type)},
+    {'n', "name", 0, false, offsetof(struct options, name)},
+    {'o', "owner", 0, false, offsetof(struct options, owner)},
+    {'s', "since", 0, false, offsetof(struct options, since)},
+    {'u', "until", 0, false, offsetof(struct options, until)},
+    {'L', "limit", 0, false, offsetof(struct options, limit)},
+    {'O', "oldest", 0, true, offsetof(struct options, oldest)},
+    {'p', "partial", 0, true, offsetof(struct options, partial)},
+    {'r', "repair", 0, true, offsetof(struct options, repair)},
+    {'C', "can", 0, false, offsetof(struct options, can)},
+    {'E', "expires", 0, false, offsetof(struct options, expires)},
+    {'Q', "quota", 0, false, offsetof(struct options, quota)},
+};
+enum { OPTIONS = sizeof options / sizeof *options };
+
+void cli_usage(FILE *out)
+{
+	fputs("usage: waybill                  serve: FastCGI where standard input is a listening socket,\n"
+	      "                                one request where the environment is plain CGI's\n",
+	    out);
+	for (int i = 0; i < COMMANDS; i++)
+		fprintf(out, "       waybill %s %s\n                                %s\n",
+		    commands[i].name, commands[i].usage, commands[i].meaning);
+	fputs("       waybill --version | --help\n"
+	      "Every subcommand takes -c FILE (else $WAYBILL_CONFIG, else /etc/waybill.conf).\n"
+	      "Exit codes: 0 done, 1 the thing asked for failed, 2 usage or configuration error.\n",
+	    out);
+}
+
+int complain(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fputs("waybill: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return FAILED;
+}
+
+static int misused(const struct command *command, const char *what, const char *which)
+{
+	complain("%s: %s%s", command->name, what, which);
+	fprintf(stderr, "usage: waybill %s %s\n", command->name, command->usage);
+	return USAGE;
+}
+
+/* ---- options ---------------------------------------------------------------------------------------- */
+
+/* "--name", "--name=value" or "-c"; NULL: no option of ours. */
+static const struct option *find_option(const char *word, const char **value)
+{
+	size_t len = strcspn(word, "=");
+
+	*value = word[len] == '=' ? word + len + 1 : NULL;
+	for (int i = 0; i < OPTIONS; i++) {
+		const struct option *o = &options[i];
+		bool is_long = word[1] == '-' && strlen(o->name) == len - 2 &&
+		    memcmp(word + 2, o->name, len - 2) == 0;
+		bool is_short = o->brief && word[1] == o->brief && word[2] == '\0';
+		if (is_long || is_short)
+			return o;
+	}
+	return NULL;
+}
+
+/* Take argv[*i] as an option. DONE or USAGE. */
+static int take_option(const struct command *command, struct options *set, char **argv, int *i)
+{
+	const char *word = argv[*i], *value;
+	const struct option *o = find_option(word, &value);
+
+	if (!o || (o->letter != 'c' && !strchr(command->options, o->letter)))
+		return misused(command, "there is no option ", word);
+	if (o->flag) {
+		if (value)
+			return misused(command, "takes no value: ", word);
+		*(bool *)((char *)set + o->at) = true;
+		return DONE;
+	}
+	if (!value)
+		value = argv[++*i];
+	if (!value)
+		return misused(command, "needs a value: ", word);
+	*(const char **)((char *)set + o->at) = value;
+	return DONE;
+}
+
+/* Options and operands may stand in any order; "--" ends the options. Operands move to the front
+ * of argv. */
+static int parse(const struct command *command, struct options *set, char **argv)
+{
+	bool ended = false;
+
+	set->rest = argv;
+	for (int i = 0; argv[i]; i++) {
+		if (!ended && strcmp(argv[i], "--") == 0)
+			ended = true;
+		else if (!ended && argv[i][0] == '-' && argv[i][1]) {
+			if (take_option(command, set, argv, &i) != DONE)
+				return USAGE;
+			if (!argv[i])
+				break;
+		} else
+			set->rest[set->count++] = argv[i];
+	}
+	if (set->count < command->least)
+		return misused(command, "something is missing", "");
+	if (command->most >= 0 && set->count > command->most)
+		return misused(command, "does not know what to do with ", set->rest[command->most]);
+	return DONE;
+}
+
+int cli_run(int argc, char **argv)
+{
+	struct options set = {0};
+
+	if (strcmp(argv[1], "--version") == 0)
+		return printf("waybill %s\n", WAYBILL_VERSION) > 0 ? DONE : FAILED;
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		cli_usage(stdout);
+		return DONE;
+	}
+	for (int i = 0; i < COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		int status = parse(&commands[i], &set, argv + 2);
+		return status != DONE ? status : commands[i].run(&set);
+	}
+	complain("there is no subcommand \"%s\"", argv[1]);
+	cli_usage(stderr);
+	return USAGE;
+}
+
+/* ---- opening the store ------------------------------------------------------------------------------ */
+
+int store_open(struct store *store, const struct options *o, unsigned mode)
+{
+	struct refusal why;
+	char problem[512];
+
+	*store = (struct store){0};
+	refusal_clear(&why);
+	log_level(LOG_WARN);
+	if (!config_load(&store->config, o->config_path, problem, sizeof problem)) {
+		complain("%s", problem);
+		return USAGE;
+	}
+	if (keep_open(&store->keep, &store->config, mode, 0, &why))
+		return DONE;
+	config_free(&store->config);
+	return complain("%s", refusal_detail(&why));
+}
+
+int store_close(struct store *store, int status)
+{
+	keep_close(store->keep);
+	config_free(&store->config);
+	return fflush(stdout) == 0 ? status : FAILED;
+}

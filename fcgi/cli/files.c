@@ -1,0 +1,195 @@
+/* files.c: ls, show, get, rm: what the JSON API does, from a shell. */
+#include "cli/inside.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reply/reply.h"
+
+enum { PAGE = 1000, COPY_BYTES = 64 * 1024 };
+
+/* ---- ls ------------------------------------------------------------------------------------------- */
+
+static int listing_of(const struct options *o, struct listing *l, int64_t *left)
+{
+	*l = (struct listing){.oldest_first = o->oldest, .type = span_of(o->type),
+	    .name = span_of(o->name), .owner = span_of(o->owner)};
+	*left = INT64_MAX;
+	if (o->since && !text_parse_time(span_of(o->since), &l->since))
+		return complain("--since takes a time such as 2026-11-22T11:33:00Z"), USAGE;
+	if (o->until && !text_parse_time(span_of(o->until), &l->until))
+		return complain("--until takes a time such as 2026-11-22T11:33:00Z"), USAGE;
+	l->until += o->until != NULL; /* its own millisecond belongs to it */
+	if (o->limit && (!text_number(span_of(o->limit), left) || *left < 1))
+		return complain("--limit takes a whole number from 1"), USAGE;
+	return DONE;
+}
+
+static void print_row(const struct file *f)
+{
+	char time[32];
+
+	text_time(f->uploaded_at, time);
+	printf("%s %12" PRId64 " %s %-24s %s\n", f->id, f->size, time, f->type, f->name);
+}
+
+static bool print_files(const struct files *files, bool json, bool *first)
+{
+	for (size_t i = 0; i < files->count; i++) {
+		size_t len;
+		char *text = json ? json_record(&files->at[i], (struct span){"", 0}, &len) : NULL;
+		if (json && !text)
+			return false;
+		if (json)
+			printf("%s%s", *first ? "" : ",", text);
+		else
+			print_row(&files->at[i]);
+		*first = false;
+		free(text);
+	}
+	return true;
+}
+
+static int list_pages(struct keep *keep, struct listing *l, int64_t left, bool json)
+{
+	struct refusal why;
+	int64_t total = 0;
+	bool more = true, first = true, printed = true;
+
+	refusal_clear(&why);
+	if (json)
+		fputs("{\"files\":[", stdout);
+	while (more && left > 0 && printed) {
+		struct files files = {0};
+		l->limit = left < PAGE ? left : PAGE;
+		if (keep_list(keep, l, &files, &total, &more, &why) != FAULT_NONE)
+			return complain("%s", refusal_detail(&why));
+		printed = print_files(&files, json, &first);
+		left -= (int64_t)files.count;
+		if (files.count > 0)
+			l->after = files.at[files.count - 1].seq;
+		more = more && files.count > 0;
+		keep_release(&files);
+	}
+	if (json && more)
+		printf("],\"next\":\"/files?cursor=%" PRId64 "\",\"total\":%" PRId64 "}\n", l->after,
+		    total);
+	else if (json)
+		printf("],\"next\":null,\"total\":%" PRId64 "}\n", total);
+	return printed ? DONE : complain("out of memory");
+}
+
+int cli_ls(struct options *o)
+{
+	struct store store;
+	struct listing listing;
+	int64_t left;
+	int status = listing_of(o, &listing, &left);
+
+	if (status == DONE)
+		status = store_open(&store, o, KEEP_READ);
+	if (status != DONE)
+		return status;
+	status = list_pages(store.keep, &listing, left, o->json);
+	return store_close(&store, status);
+}
+
+/* ---- show, get, rm ---------------------------------------------------------------------------------- */
+
+static bool find(struct keep *keep, const char *id, struct files *files, struct refusal *why)
+{
+	*files = (struct files){0};
+	refusal_clear(why);
+	if (!text_is_id(span_of(id)))
+		refuse(why, FAULT_BAD_REQUEST, "\"%s\" is not an id", id);
+	else if (keep_find(keep, span_of(id), files, why) == FAULT_NONE)
+		return true;
+	keep_release(files);
+	complain("%s: %s", id, refusal_detail(why));
+	return false;
+}
+
+int cli_show(struct options *o)
+{
+	struct store store;
+	int status = store_open(&store, o, KEEP_READ);
+
+	if (status != DONE)
+		return status;
+	for (int i = 0; i < o->count; i++) {
+		struct files files;
+		struct refusal why;
+		size_t len;
+		if (!find(store.keep, o->rest[i], &files, &why)) {
+			status = FAILED;
+			continue;
+		}
+		char *text = json_record(&files.at[0], (struct span){"", 0}, &len);
+		puts(text ? text : "{}");
+		free(text);
+		keep_release(&files);
+	}
+	return store_close(&store, status);
+}
+
+static bool copy_out(int from, FILE *to)
+{
+	static char buffer[COPY_BYTES];
+	ssize_t n;
+
+	while ((n = read(from, buffer, sizeof buffer)) > 0)
+		if (fwrite(buffer, 1, (size_t)n, to) != (size_t)n)
+			return false;
+	return n == 0 && fflush(to) == 0;
+}
+
+static int get_one(struct keep *keep, const char *id, const char *output)
+{
+	struct files files;
+	struct refusal why;
+	int fd = -1;
+
+	if (!find(keep, id, &files, &why))
+		return FAILED;
+	enum fault fault = keep_content(keep, &files.at[0], &fd, NULL, &why);
+	keep_release(&files);
+	if (fault)
+		return complain("%s: %s", id, refusal_detail(&why));
+	FILE *to = output ? fopen(output, "wb") : stdout;
+	bool copied = to && copy_out(fd, to);
+	if (to && to != stdout && fclose(to) != 0)
+		copied = false;
+	close(fd);
+	return copied ? DONE : complain("%s: %s", output ? output : "stdout", strerror(errno));
+}
+
+int cli_get(struct options *o)
+{
+	struct store store;
+	int status = store_open(&store, o, KEEP_READ);
+
+	if (status != DONE)
+		return status;
+	return store_close(&store, get_one(store.keep, o->rest[0], o->output));
+}
+
+int cli_rm(struct options *o)
+{
+	struct store store;
+	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
+
+	if (status != DONE)
+		return status;
+	for (int i = 0; i < o->count; i++) {
+		struct refusal why;
+		refusal_clear(&why);
+		if (!text_is_id(span_of(o->rest[i])))
+			status = complain("\"%s\" is not an id", o->rest[i]);
+		else if (keep_remove(store.keep, span_of(o->rest[i]), &why) != FAULT_NONE)
+			status = complain("%s: %s", o->rest[i], refusal_detail(&why));
+	}
+	return store_close(&store, status);
+}

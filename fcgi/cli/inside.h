@@ -1,0 +1,39 @@
+/* inside.h: what the subcommands share. */
+#ifndef WAYBILL_CLI_INSIDE_H
+#define WAYBILL_CLI_INSIDE_H
+
+#include "cli/cli.h"
+#include "keep/keep.h"
+#include "shared/text.h"
+
+enum { DONE = 0, FAILED = 1, USAGE = 2 };
+
+/* What the options of all subcommands set; NULL or false: not given. */
+struct options {
+	const char *config_path, *listen, *output;
+	bool json, oldest, partial, repair;
+	const char *type, *name, *owner, *since, *until, *limit;
+	const char *can, *expires, *quota;
+	char **rest; /* operands */
+	int count;
+};
+
+typedef int subcommand(struct options *o);
+subcommand cli_ls, cli_show, cli_get, cli_rm;	       /* files.c */
+subcommand cli_token;				       /* tokens.c */
+subcommand cli_verify, cli_gc, cli_config, cli_serve; /* house.c */
+
+/* Say it on stderr, after "waybill: "; returns FAILED. */
+int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+struct store {
+	struct config config;
+	struct keep *keep;
+};
+/* Open the data_dir of the configuration (mode: KEEP_...). DONE, or the exit code, with the reason
+ * said. */
+int store_open(struct store *store, const struct options *o, unsigned mode);
+/* Returns `status`. */
+int store_close(struct store *store, int status);
+
+#endif

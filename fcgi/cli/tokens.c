@@ -1,0 +1,151 @@
+/* tokens.c: bearer tokens are made, listed, taken back. */
+#include "cli/inside.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+static const struct {
+	const char *name;
+	enum right right;
+} rights[] = {{"upload", RIGHT_UPLOAD}, {"read", RIGHT_READ}, {"delete", RIGHT_DELETE},
+    {"admin", RIGHT_ADMIN}};
+enum { RIGHTS = sizeof rights / sizeof *rights };
+
+/* "upload,read"; 0: a word that is no right, or none at all. */
+static unsigned rights_of(const char *text)
+{
+	struct span rest = span_of(text);
+	unsigned set = 0;
+
+	while (rest.len > 0) {
+		struct span word = span_trim(span_cut(&rest, ','));
+		int i = 0;
+		while (i < RIGHTS && !span_is(word, rights[i].name))
+			i++;
+		if (i == RIGHTS)
+			return 0;
+		set |= rights[i].right;
+	}
+	return set;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int bad_option(const char *text)
+{
+	complain("token add: %s", text);
+	return USAGE;
+}
+
+/* A name becomes an owner: it must be fit to be shown. */
+static bool is_name(const char *name)
+{
+	char clean[NAME_BYTES + 1];
+
+	text_clean_name(span_of(name), clean);
+	return strcmp(clean, name) == 0 && strlen(name) <= 200;
+}
+
+static int read_token(const struct options *o, struct token *token)
+{
+	int64_t lifetime = 0;
+
+	*token = (struct token){.name = o->rest[1], .created_at = now_ms()};
+	if (!is_name(token->name))
+		return bad_option("a name has at most 200 bytes of UTF-8, no slash, no control characters");
+	token->rights = o->can ? rights_of(o->can) : 0;
+	if (token->rights == 0)
+		return bad_option("--can takes a list of upload, read, delete, admin");
+	if (o->expires && (!text_duration(span_of(o->expires), &lifetime) || lifetime == 0))
+		return bad_option("--expires takes a duration such as 30d");
+	if (lifetime > INT64_MAX - token->created_at)
+		return bad_option("--expires is too far away");
+	token->expires_at = lifetime ? token->created_at + lifetime : 0;
+	if (o->quota && !text_size(span_of(o->quota), &token->quota))
+		return bad_option("--quota takes a size such as 10G");
+	return DONE;
+}
+
+static int token_add(struct options *o)
+{
+	struct store store;
+	struct token token;
+	struct refusal why;
+	char text[128];
+	int status = read_token(o, &token);
+
+	if (status == DONE)
+		status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
+	if (status != DONE)
+		return status;
+	refusal_clear(&why);
+	if (keep_token_add(store.keep, &token, text, &why) != FAULT_NONE)
+		status = complain("%s: %s", token.name, refusal_detail(&why));
+	else
+		puts(text);
+	return store_close(&store, status);
+}
+
+static void print_token(void *self, const struct token *token)
+{
+	char until[32] = "never";
+	char can[64] = "";
+
+	for (int i = 0; i < RIGHTS; i++)
+		if (token->rights & rights[i].right) {
+			strncat(can, can[0] ? "," : "", sizeof can - strlen(can) - 1);
+			strncat(can, rights[i].name, sizeof can - strlen(can) - 1);
+		}
+	if (token->expires_at)
+		text_time(token->expires_at, until);
+	printf("%-24s %-26s expires %-24s quota %" PRId64 "\n", token->name, can, until, token->quota);
+}
+
+static int token_ls(struct options *o)
+{
+	struct store store;
+	struct refusal why;
+	int status = store_open(&store, o, KEEP_READ);
+
+	if (status != DONE)
+		return status;
+	refusal_clear(&why);
+	if (keep_token_each(store.keep, print_token, NULL, &why) != FAULT_NONE)
+		status = complain("%s", refusal_detail(&why));
+	return store_close(&store, status);
+}
+
+static int token_rm(struct options *o)
+{
+	struct store store;
+	struct refusal why;
+	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
+
+	if (status != DONE)
+		return status;
+	refusal_clear(&why);
+	if (keep_token_remove(store.keep, o->rest[1], &why) != FAULT_NONE)
+		status = complain("%s: %s", o->rest[1], refusal_detail(&why));
+	return store_close(&store, status);
+}
+
+int cli_token(struct options *o)
+{
+	const char *action = o->rest[0];
+
+	if (strcmp(action, "add") == 0 && o->count == 2)
+		return token_add(o);
+	if (strcmp(action, "ls") == 0 && o->count == 1)
+		return token_ls(o);
+	if (strcmp(action, "rm") == 0 && o->count == 2)
+		return token_rm(o);
+	complain("token: add NAME --can ..., ls, or rm NAME");
+	return USAGE;
+}

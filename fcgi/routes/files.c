@@ -1,0 +1,173 @@
+/* files.c: the catalog is listed, shown, read and deleted from. */
+#include "routes/routes.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { RECEIPT_MS = 60 * 60 * 1000, OBJECT_PATH = 96 };
+
+/* ---- the listing ---------------------------------------------------------------------------------- */
+
+/* The same query with another cursor (0: none), as a path; NULL: it does not fit. */
+static const char *page_url(struct call *c, int64_t cursor)
+{
+	char query[6144] = "";
+	size_t used = 0;
+	struct span rest = c->request.query;
+
+	while (rest.len > 0) {
+		struct span pair = span_cut(&rest, '&'), name = pair;
+		name = span_cut(&name, '=');
+		if (pair.len == 0 || span_is(name, "cursor"))
+			continue;
+		if (used + pair.len + 32 > sizeof query)
+			return NULL;
+		memcpy(query + used, pair.at, pair.len);
+		used += pair.len;
+		query[used++] = '&';
+	}
+	if (cursor)
+		used += (size_t)snprintf(query + used, sizeof query - used, "cursor=%lld",
+		    (long long)cursor);
+	else if (used > 0)
+		used--;
+	return call_url(c, "/files%s%.*s", used > 0 ? "?" : "", (int)used, query);
+}
+
+enum fault files_list(struct call *c)
+{
+	struct listing listing;
+	struct page page = {.files = &c->files, .asked = &listing};
+	bool more;
+	bool only_own;
+	enum fault fault = rules_may_read(&c->caller, c->service->config, &only_own, &c->why);
+
+	if (!fault)
+		fault = request_listing(&c->request, &listing, &c->scratch, &c->why);
+	if (fault)
+		return fault;
+	listing.only_visible = only_own;
+	listing.viewer = c->caller.owner;
+	fault = keep_list(c->service->keep, &listing, &c->files, &page.total, &more, &c->why);
+	if (fault)
+		return fault;
+	if (more && c->files.count > 0)
+		page.next = page_url(c, c->files.at[c->files.count - 1].seq);
+	if (listing.after)
+		page.first = page_url(c, 0);
+	return reply_listing(&c->reply, &page);
+}
+
+/* ---- one file --------------------------------------------------------------------------------------- */
+
+/*
+ * The record, where the caller may see it. A caller whom reading is closed to learns nothing of
+ * what exists: that is judged before the look-up.
+ */
+static enum fault find_visible(struct call *c)
+{
+	struct span id;
+	bool only_own;
+	enum fault fault = rules_may_read(&c->caller, c->service->config, &only_own, &c->why);
+
+	if (!fault)
+		fault = call_id(c, 1, &id);
+	if (!fault)
+		fault = keep_find(c->service->keep, id, &c->files, &c->why);
+	if (fault != FAULT_NONE && fault != FAULT_EXPIRED)
+		return fault;
+	enum fault hidden =
+	    rules_may_see(&c->caller, c->service->config, &c->files.at[0], &c->why);
+	return hidden ? hidden : fault;
+}
+
+enum fault files_show(struct call *c)
+{
+	enum fault fault = find_visible(c);
+
+	if (fault)
+		return fault;
+	c->reply.negotiated = true;
+	if (c->request.wants_html)
+		return reply_receipt(&c->reply, &c->files);
+	return reply_record(&c->reply, &c->files.at[0]);
+}
+
+enum fault files_content(struct call *c)
+{
+	const struct config *config = c->service->config;
+	char object[OBJECT_PATH], path[4096];
+	int fd = -1;
+	enum fault fault = find_visible(c);
+
+	if (!fault)
+		fault = call_need_buffer(c);
+	if (!fault)
+		fault = keep_content(c->service->keep, &c->files.at[0], &fd, object, &c->why);
+	if (fault)
+		return fault;
+	snprintf(path, sizeof path, "%s/%s", config->data_dir, object);
+	struct content content = {
+	    .file = &c->files.at[0],
+	    .fd = fd,
+	    .sendfile = config->sendfile,
+	    .object_path = path,
+	    .buffer = c->buffer,
+	    .room = BODY_BUFFER,
+	};
+	fault = reply_content(&c->reply, &content);
+	close(fd);
+	return fault;
+}
+
+/* ---- deleting --------------------------------------------------------------------------------------- */
+
+enum fault files_delete(struct call *c)
+{
+	const struct config *config = c->service->config;
+	struct keep *keep = c->service->keep;
+	struct span id;
+	enum fault fault = call_id(c, 1, &id);
+
+	if (!fault)
+		fault = keep_find(keep, id, &c->files, &c->why);
+	if (fault == FAULT_NOT_FOUND) {
+		/* Where reading is closed to the caller, so is knowing that there is nothing. */
+		bool only_own;
+		struct refusal hidden = c->why;
+		enum fault closed = rules_may_read(&c->caller, config, &only_own, &hidden);
+		if (closed)
+			c->why = hidden;
+		return closed ? closed : fault;
+	}
+	if (fault != FAULT_NONE && fault != FAULT_EXPIRED)
+		return fault;
+	const struct file *file = &c->files.at[0];
+	bool fits = c->caller.bearer.at && keep_delete_token_fits(keep, file, c->caller.bearer);
+	enum fault closed = rules_may_delete(&c->caller, config, file, fits, &c->why);
+	if (closed || fault)
+		return closed ? closed : fault;
+	fault = keep_remove(keep, id, &c->why);
+	return fault ? fault : reply_empty(&c->reply, 204);
+}
+
+/* ---- the receipt ------------------------------------------------------------------------------------ */
+
+/*
+ * The paper for a browser without script, at an address nobody can guess. Its holder may look at it
+ * for an hour even where reading is closed; later it is as visible as the files on it.
+ */
+enum fault files_receipt(struct call *c)
+{
+	struct span id;
+	enum fault fault = call_id(c, 1, &id);
+
+	if (!fault)
+		fault = keep_find_form(c->service->keep, id, &c->files, &c->why);
+	if (fault)
+		return fault;
+	const struct file *first = &c->files.at[0];
+	if (call_now() - first->uploaded_at > RECEIPT_MS)
+		fault = rules_may_see(&c->caller, c->service->config, first, &c->why);
+	return fault ? fault : reply_receipt(&c->reply, &c->files);
+}

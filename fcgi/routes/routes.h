@@ -1,0 +1,95 @@
+/*
+ * routes.h: one request, from the gate to its answer.
+ *
+ * serve.c holds the table of routes and calls an endpoint; the endpoints stand in this folder, one
+ * file a subject. They are the only code that knows all four rooms, and what they share is a
+ * `struct call`: what was asked, who asks, and what must be given back when it is over.
+ */
+#ifndef WAYBILL_ROUTES_H
+#define WAYBILL_ROUTES_H
+
+#include "accept/accept.h"
+#include "body/body.h"
+#include "keep/keep.h"
+#include "reply/reply.h"
+
+struct metrics;
+
+/* What all requests of a process share; immutable or safe from any thread. */
+struct service {
+	const struct config *config;
+	struct keep *keep;
+	struct turnstile *turnstile;
+	struct metrics *metrics;
+	const char *jail; /* one line: what the worker's sandbox has in force */
+};
+
+enum { SCRATCH_BYTES = 48 * 1024 };
+
+/* One request. Lives on the worker thread; call_end() gives back all it holds. */
+struct call {
+	const struct service *service;
+	struct exchange *x;
+	struct request request;
+	struct caller caller;
+	struct grant grant;
+	struct refusal why;
+	struct reply reply;
+	struct scratch scratch;
+	const char *route; /* pattern that matched, for log and metrics; never NULL */
+	unsigned route_number;
+	char owner[256]; /* caller.owner borrows from here */
+	struct files files;
+	struct upload *upload;
+	struct fields fields;
+	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
+	bool inside;  /* the turnstile */
+	int64_t bytes_in;
+	char text[SCRATCH_BYTES]; /* what scratch cuts from */
+};
+
+/*
+ * FAULT_NONE: answered. Else the fault is answered by serve.c, with c->why. An endpoint takes what
+ * it needs into the call and never gives it back itself.
+ */
+typedef enum fault endpoint(struct call *c);
+
+/* One exchange, whole: parse, judge, route, answer, log. `c` needs no initialization. */
+void serve(const struct service *service, struct exchange *x, struct call *c);
+
+/* ---- for endpoints -------------------------------------------------------------------------------- */
+
+/* now, in ms since the epoch */
+int64_t call_now(void);
+/* c->buffer, BODY_BUFFER bytes; INTERNAL: no memory. */
+enum fault call_need_buffer(struct call *c);
+/* A place at the turnstile and a buffer, for a body that will be read. */
+enum fault call_enter(struct call *c);
+/* c->grant for an upload, with ?expires_in=. */
+enum fault call_grant(struct call *c);
+/* Segment `i` of the path as an id; BAD_REQUEST where it is none. */
+enum fault call_id(struct call *c, unsigned i, struct span *id);
+/* "{base}{path}" in scratch; NULL: no room. */
+const char *call_url(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* upload.c: forms, raw bodies, the policy. Hands that pour into c->upload. */
+endpoint upload_policy, upload_post, upload_put;
+void upload_hands(struct call *c, struct hands *hands);
+/* files.c: the catalog and the content. */
+endpoint files_list, files_show, files_content, files_delete, files_receipt;
+/* resume.c: tus and IETF resumable uploads; each serves both. */
+endpoint resume_create, resume_head, resume_append, resume_delete, resume_options;
+/* site.c: the page and what belongs to it, embedded from www/. */
+endpoint site_page, site_asset;
+/* health.c */
+endpoint health_show;
+
+/* ---- metrics.c ------------------------------------------------------------------------------------ */
+
+struct metrics *metrics_new(const char *const routes[], unsigned count); /* NULL: no memory */
+void metrics_free(struct metrics *m);
+void metrics_begin(struct metrics *m);
+void metrics_end(struct metrics *m, const struct call *c, double seconds);
+endpoint metrics_show;
+
+#endif

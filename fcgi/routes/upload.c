@@ -1,0 +1,137 @@
+/* upload.c: forms and raw bodies come in as one transaction; and the policy that says what may. */
+#include "routes/routes.h"
+
+#include <stdlib.h>
+
+/* ---- hands: what body/ pours, keep/ takes ----------------------------------------------------------- */
+
+static enum fault hand_begin(void *self, const struct part *part, struct refusal *why)
+{
+	return upload_file(((struct call *)self)->upload, part, why);
+}
+
+static enum fault hand_write(void *self, const void *bytes, size_t len, struct refusal *why)
+{
+	struct call *c = self;
+
+	c->bytes_in += (int64_t)len;
+	return upload_write(c->upload, bytes, len, why);
+}
+
+static enum fault hand_end(void *self, struct refusal *why)
+{
+	return upload_file_end(((struct call *)self)->upload, why);
+}
+
+void upload_hands(struct call *c, struct hands *hands)
+{
+	*hands = (struct hands){c, hand_begin, hand_write, hand_end};
+}
+
+/* ---- one upload --------------------------------------------------------------------------------------- */
+
+/* Rights, then what was promised, then a place to read and the space to write. */
+static enum fault open_upload(struct call *c)
+{
+	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
+
+	if (!fault)
+		fault = call_grant(c);
+	if (!fault)
+		fault = call_enter(c);
+	if (!fault)
+		fault = upload_begin(c->service->keep, &c->grant, &c->upload, &c->why);
+	return fault;
+}
+
+static enum fault close_upload(struct call *c)
+{
+	bool token = !c->caller.owner.at && c->service->config->delete_access == ACCESS_OWNER;
+	char *fields = json_fields(&c->fields.at[0].name, c->fields.count);
+
+	if (!fields)
+		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
+	enum fault fault = upload_finish(c->upload, fields, token, &c->files, &c->why);
+	free(fields);
+	return fault ? fault : reply_created(&c->reply, &c->files);
+}
+
+static enum fault take_form(struct call *c)
+{
+	struct hands hands;
+	enum fault fault = open_upload(c);
+
+	upload_hands(c, &hands);
+	if (!fault)
+		fault = body_pour_form(c->x, &c->grant, c->request.content_type, c->buffer, &hands,
+		    &c->fields, &c->why);
+	return fault ? fault : close_upload(c);
+}
+
+static enum fault take_raw(struct call *c)
+{
+	struct part part = {.is_file = true, .declared_type = c->request.content_type};
+	struct hands hands;
+	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
+
+	if (!fault)
+		fault = request_file_name(&c->request, c->x, &c->scratch, &part.name, &c->why);
+	if (!fault)
+		fault = open_upload(c);
+	upload_hands(c, &hands);
+	if (!fault)
+		fault = body_pour_raw(c->x, &c->grant, &part, c->buffer, &hands, &c->why);
+	return fault ? fault : close_upload(c);
+}
+
+enum fault upload_put(struct call *c)
+{
+	return c->request.protocol == PROTOCOL_IETF ? resume_create(c) : take_raw(c);
+}
+
+enum fault upload_post(struct call *c)
+{
+	char type[TYPE_BYTES + 1];
+
+	if (c->request.protocol != PROTOCOL_PLAIN)
+		return resume_create(c);
+	if (body_is_form(c->request.content_type))
+		return take_form(c);
+	if (text_media_type(c->request.content_type, type) &&
+	    span_is(span_of(type), "application/x-www-form-urlencoded")) {
+		enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
+		return fault ? fault
+			     : refuse(&c->why, FAULT_UNSUPPORTED_FORM,
+				   "The body is declared as application/x-www-form-urlencoded, which carries "
+				   "no files. Give the form enctype=\"multipart/form-data\"; with curl, use "
+				   "-T FILE or -F file=@FILE instead of -d.");
+	}
+	return take_raw(c);
+}
+
+/* ---- the policy --------------------------------------------------------------------------------------- */
+
+/* The server's configuration tells (FastCGI parameter WAYBILL_STREAMED); nothing else can. */
+static int is_streamed(struct exchange *x)
+{
+	struct span said = request_header(x, "WAYBILL_STREAMED");
+
+	if (span_is(said, "yes"))
+		return 1;
+	return span_is(said, "no") ? 0 : -1;
+}
+
+enum fault upload_policy(struct call *c)
+{
+	const struct config *config = c->service->config;
+	struct policy policy = {
+	    .max_bytes = config->max_bytes,
+	    .max_files = config->max_files,
+	    .allow_types = config->allow_types,
+	    .deny_types = config->deny_types,
+	    .resumable = true,
+	    .owner = c->caller.owner,
+	    .streamed = is_streamed(c->x),
+	};
+	return reply_policy(&c->reply, &policy);
+}

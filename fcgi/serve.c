@@ -1,0 +1,282 @@
+/*
+ * serve.c: the score. One request walks from the gate to its answer:
+ *
+ *     parse -> length -> route -> site -> caller -> endpoint -> answer -> log
+ */
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "routes/routes.h"
+#include "shared/log.h"
+#include "serve.h"
+
+#define READ (METHOD_GET | METHOD_HEAD)
+
+/* "{id}" and "{name}" take any one segment; what it must look like, the endpoint says. */
+static const struct route {
+	const char *pattern;
+	unsigned methods;
+	endpoint *serve;
+} routes[] = {
+    {"/upload", READ, upload_policy},
+    {"/upload", METHOD_POST, upload_post},
+    {"/upload", METHOD_OPTIONS, resume_options},
+    {"/upload/{id}", METHOD_PUT, upload_put},
+    {"/upload/{id}", METHOD_HEAD, resume_head},
+    {"/upload/{id}", METHOD_PATCH, resume_append},
+    {"/upload/{id}", METHOD_DELETE, resume_delete},
+    {"/upload/{id}", METHOD_OPTIONS, resume_options},
+    {"/files", READ, files_list},
+    {"/files/{id}", READ, files_show},
+    {"/files/{id}", METHOD_DELETE, files_delete},
+    {"/files/{id}/content", READ, files_content},
+    {"/files/{id}/content/{name}", READ, files_content},
+    {"/receipt/{id}", READ, files_receipt},
+    {"/healthz", READ, health_show},
+    {"/metrics", READ, metrics_show},
+    {"/", READ, site_page},
+    {"/{asset}", READ, site_asset},
+};
+enum { ROUTES = sizeof routes / sizeof *routes };
+
+struct metrics *serve_metrics(void)
+{
+	const char *patterns[ROUTES + 1];
+
+	for (unsigned i = 0; i < ROUTES; i++)
+		patterns[i] = routes[i].pattern;
+	patterns[ROUTES] = "(none)";
+	return metrics_new(patterns, ROUTES + 1);
+}
+
+/* ---- routing ------------------------------------------------------------------------------------ */
+
+static bool matches(const char *pattern, const struct request *r)
+{
+	struct span rest = span_of(pattern + 1);
+	unsigned i = 0;
+
+	for (; rest.len > 0; i++) {
+		struct span wanted = span_cut(&rest, '/');
+		if (i >= r->segments || i >= PATH_SEGMENTS)
+			return false;
+		if (wanted.at[0] != '{' && (wanted.len != r->segment[i].len ||
+					       memcmp(wanted.at, r->segment[i].at, wanted.len) != 0))
+			return false;
+	}
+	return i == r->segments;
+}
+
+static enum fault answer_options(struct call *c, unsigned allowed)
+{
+	reply_allow(&c->reply, allowed | METHOD_OPTIONS);
+	return reply_empty(&c->reply, 204);
+}
+
+/* The route; NULL with the fault in *fault, or with FAULT_NONE where it has been answered. */
+static const struct route *find_route(struct call *c, enum fault *fault)
+{
+	unsigned allowed = 0;
+
+	for (unsigned i = 0; i < ROUTES; i++) {
+		if (!matches(routes[i].pattern, &c->request))
+			continue;
+		c->route = routes[i].pattern;
+		c->route_number = i;
+		if (routes[i].methods & c->request.method)
+			return &routes[i];
+		allowed |= routes[i].methods;
+	}
+	if (!allowed)
+		*fault = refuse(&c->why, FAULT_NOT_FOUND, NULL);
+	else if (c->request.method == METHOD_OPTIONS)
+		*fault = answer_options(c, allowed);
+	else {
+		c->why.allow = allowed | METHOD_OPTIONS;
+		*fault = refuse(&c->why, FAULT_METHOD_NOT_ALLOWED, NULL);
+	}
+	return NULL;
+}
+
+/* ---- who is asking -------------------------------------------------------------------------------- */
+
+static enum fault find_caller(struct call *c)
+{
+	struct caller *caller = &c->caller;
+
+	caller->bearer = c->request.bearer;
+	if (caller->bearer.at) {
+		enum fault fault = keep_token_find(c->service->keep, caller->bearer, c->owner,
+		    &caller->rights, &caller->quota);
+		if (fault != FAULT_NONE && fault != FAULT_NOT_FOUND)
+			return refuse(&c->why, fault, NULL);
+		caller->has_token = fault == FAULT_NONE;
+		caller->bad_token = fault == FAULT_NOT_FOUND;
+		if (caller->has_token)
+			caller->owner = span_of(c->owner);
+	}
+	if (!caller->has_token && c->request.remote_user.at) {
+		caller->owner = c->request.remote_user;
+		caller->bad_token = false;
+	}
+	return FAULT_NONE;
+}
+
+/* ---- one request ---------------------------------------------------------------------------------- */
+
+static enum fault judge_and_answer(struct call *c)
+{
+	const struct config *config = c->service->config;
+	enum fault fault = request_parse(&c->request, c->x, config, &c->scratch, &c->why);
+
+	if (!fault && rules_needs_length(&c->request))
+		fault = rules_length(&c->request, config, &c->why);
+	if (fault)
+		return fault;
+	const struct route *route = find_route(c, &fault);
+	if (!route)
+		return fault;
+	fault = rules_site(&c->request, &c->why);
+	if (!fault)
+		fault = find_caller(c);
+	return fault ? fault : route->serve(c);
+}
+
+static void begin(struct call *c, const struct service *service, struct exchange *x)
+{
+	memset(c, 0, offsetof(struct call, text));
+	refusal_clear(&c->why);
+	c->service = service;
+	c->x = x;
+	c->scratch = (struct scratch){c->text, 0, sizeof c->text};
+	c->route = "(none)";
+	c->route_number = ROUTES;
+	reply_open(&c->reply, x, &c->request);
+}
+
+static void give_back(struct call *c)
+{
+	upload_leave(c->upload);
+	keep_release(&c->files);
+	body_fields_free(&c->fields);
+	free(c->buffer);
+	if (c->inside)
+		turnstile_leave(c->service->turnstile);
+}
+
+static void log_call(const struct call *c, enum fault fault, double ms)
+{
+	static atomic_uint_fast64_t number;
+	char path[512], owner[256];
+	struct span asked = span_of(c->x->env(c->x, "REQUEST_METHOD"));
+	char method[24];
+
+	if (!log_wants(LOG_INFO))
+		return;
+	log_line(LOG_INFO, "request",
+	    "id=%d-%llu method=%s path=%s route=%s status=%d bytes_in=%lld bytes_out=%lld ms=%.1f "
+	    "owner=%s fault=%s",
+	    (int)getpid(), (unsigned long long)atomic_fetch_add(&number, 1),
+	    log_value(asked, method, sizeof method),
+	    log_value(c->request.path, path, sizeof path), c->route, c->reply.status,
+	    (long long)c->bytes_in, (long long)c->reply.sent, ms,
+	    log_value(c->caller.owner, owner, sizeof owner), fault_slug(fault));
+	if (fault_status(fault) >= 500)
+		log_line(LOG_ERROR, "request failed", "fault=%s detail=%s", fault_slug(fault),
+		    log_value(span_of(refusal_detail(&c->why)), path, sizeof path));
+}
+
+void serve(const struct service *service, struct exchange *x, struct call *c)
+{
+	struct timespec start, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	metrics_begin(service->metrics);
+	begin(c, service, x);
+	enum fault fault = judge_and_answer(c);
+	if (fault) {
+		c->why.fault = fault;
+		reply_refuse(&c->reply, &c->why);
+	}
+	give_back(c);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	double seconds = (double)(end.tv_sec - start.tv_sec) +
+	    (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+	metrics_end(service->metrics, c, seconds);
+	log_call(c, fault, seconds * 1e3);
+}
+
+/* ---- for endpoints -------------------------------------------------------------------------------- */
+
+int64_t call_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+enum fault call_need_buffer(struct call *c)
+{
+	if (!c->buffer)
+		c->buffer = malloc(BODY_BUFFER);
+	return c->buffer ? FAULT_NONE : refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
+}
+
+enum fault call_enter(struct call *c)
+{
+	enum fault fault = turnstile_enter(c->service->turnstile, &c->why);
+
+	if (fault)
+		return fault;
+	c->inside = true;
+	return call_need_buffer(c);
+}
+
+enum fault call_grant(struct call *c)
+{
+	struct span asked;
+	int64_t expires_in = 0;
+	enum fault fault =
+	    request_parameter(&c->request, "expires_in", &c->scratch, &asked, &c->why);
+
+	if (fault)
+		return fault;
+	if (asked.at && (!text_duration(asked, &expires_in) || expires_in == 0))
+		return refuse(&c->why, FAULT_BAD_REQUEST,
+		    "The parameter expires_in must be a duration such as 30m, 24h or 7d.");
+	rules_grant(&c->request, &c->caller, c->service->config, call_now(), expires_in, &c->grant);
+	return request_claims(c->x, c->grant.claims, &c->why);
+}
+
+enum fault call_id(struct call *c, unsigned i, struct span *id)
+{
+	*id = c->request.segment[i];
+	if (text_is_id(*id))
+		return FAULT_NONE;
+	return refuse(&c->why, FAULT_BAD_REQUEST,
+	    "An id has %d characters of 0-9 and a-z without i, l, o and u; this is none.", ID_LEN);
+}
+
+const char *call_url(struct call *c, const char *fmt, ...)
+{
+	char path[8192];
+	va_list args;
+
+	va_start(args, fmt);
+	int len = vsnprintf(path, sizeof path, fmt, args);
+	va_end(args);
+	struct span base = c->request.base;
+	if (len < 0 || (size_t)len >= sizeof path)
+		return NULL;
+	char *url = scratch_take(&c->scratch, base.len + (size_t)len + 1);
+	if (!url)
+		return NULL;
+	memcpy(url, base.at, base.len);
+	memcpy(url + base.len, path, (size_t)len + 1);
+	return url;
+}

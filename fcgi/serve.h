@@ -1,0 +1,12 @@
+/*
+ * serve.h: what main.c must know of serving.
+ */
+#ifndef WAYBILL_SERVE_H
+#define WAYBILL_SERVE_H
+
+#include "routes/routes.h"
+
+/* Counters with a row for each route; NULL: no memory. metrics_free() when done. */
+struct metrics *serve_metrics(void);
+
+#endif
