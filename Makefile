@@ -52,7 +52,8 @@ accept_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/accept/gate.c,$(wildcard
 body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
 resume_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
 keep_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/keep/*.c)
-sniff_test_SOURCES := $(TEST_SHARED) fcgi/keep/sniff.c fcgi/keep/ledger.c
+sniff_test_SOURCES := $(TEST_SHARED) fcgi/keep/sniff.c fcgi/keep/sniffer.c
+ledger_test_SOURCES := $(TEST_SHARED) fcgi/keep/ledger.c
 reply_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c)
 ROOM_TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*_test.c))
 
