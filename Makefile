@@ -57,8 +57,9 @@ ledger_test_SOURCES := $(TEST_SHARED) fcgi/keep/ledger.c
 reply_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c)
 ROOM_TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*_test.c))
 
+test_objects = $(patsubst fcgi/%.c,$(BUILD)/%.o,$($(1)_SOURCES))
 .SECONDEXPANSION:
-$(BUILD)/tests/%_test: tests/%_test.c $$($$*_test_SOURCES:fcgi/%.c=$(BUILD)/%.o) $(BUILD)/embed.o
+$(BUILD)/tests/%_test: tests/%_test.c $$(call test_objects,$$*_test) $(BUILD)/embed.o
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LDLIBS)
 
