@@ -46,7 +46,7 @@ $(BUILD)/embed.o: fcgi/embed.S $(BUILD)/site.inc $(wildcard schema/*.sql) $(SITE
 	$(CC) $(CPPFLAGS) -I. -c -o $@ $<
 
 # A room's test links the rooms it names and cmocka, not the whole program.
-TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c config.c sandbox.c)
+TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c key.c config.c manual.c sandbox.c)
 shared_test_SOURCES := $(TEST_SHARED)
 accept_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/accept/gate.c,$(wildcard fcgi/accept/*.c))
 body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
@@ -62,6 +62,13 @@ test_objects = $(patsubst fcgi/%.c,$(BUILD)/%.o,$($(1)_SOURCES))
 $(BUILD)/tests/%_test: tests/%_test.c $$(call test_objects,$$*_test) $(BUILD)/embed.o
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LDLIBS)
+
+# A fuzz target with a plain main, for its corpus; of the rooms it takes what it calls.
+$(BUILD)/rooms.a: $(filter-out $(BUILD)/main.o $(BUILD)/cli.o $(BUILD)/serve.o $(BUILD)/routes/%,$(OBJECTS))
+	ar rcs $@ $?
+$(BUILD)/tests/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(BUILD)/rooms.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
 room-tests: $(ROOM_TESTS:%=$(BUILD)/tests/%)
 

@@ -1,0 +1,37 @@
+#!/bin/sh
+# fill.sh: a server configuration with its placeholders filled in, on stdout.
+#
+#     www/servers/fill.sh nginx.conf BASE=/drop PORT=80 > /etc/nginx/sites-available/waybill
+#
+# placeholder  default                     what it is
+# @BASE@       (empty)                     mount point: empty for /, or /drop (no slash at the end)
+# @PORT@       8411                        port to listen on, where the file says so
+# @SOCKET@     /run/waybill/waybill.sock   where worker and web server meet
+# @WAYBILL@    /usr/bin/waybill            the worker, where the web server starts it
+# @CONF@       /etc/waybill.conf           the worker's settings
+# @DATA@       /var/lib/waybill            the worker's data_dir
+# @SPOOL@      /var/lib/waybill/spool      bodies on their way; belongs to the web server's user
+# @RUN@        /run/waybill                sockets of the web server's own
+set -eu
+file=$1
+shift
+BASE= PORT=8411 SOCKET=/run/waybill/waybill.sock WAYBILL=/usr/bin/waybill
+CONF=/etc/waybill.conf DATA=/var/lib/waybill SPOOL=/var/lib/waybill/spool RUN=/run/waybill
+for setting in "$@"; do
+	key=${setting%%=*} value=${setting#*=}
+	case $key in
+	BASE | PORT | SOCKET | WAYBILL | CONF | DATA | SPOOL | RUN) eval "$key=\$value" ;;
+	*) echo "fill.sh: no placeholder is called $key" >&2; exit 2 ;;
+	esac
+done
+case $BASE in /*/ | [!/]*) echo "fill.sh: BASE is empty, or /like/this" >&2; exit 2 ;; esac
+[ -f "$file" ] || file=$(dirname "$0")/$file
+set --
+for key in BASE PORT SOCKET WAYBILL CONF DATA SPOOL RUN; do
+	eval "value=\$$key"
+	case $value in *[!A-Za-z0-9/._+:@%,=~-]*)
+		echo "fill.sh: $key has a character that is not safe in a configuration: $value" >&2; exit 2 ;;
+	esac
+	set -- "$@" -e "s|@$key@|$value|g"
+done
+exec sed "$@" "$file"
