@@ -4,10 +4,20 @@
  *
  *     X(kind, key, default, bounds, meaning)
  *
- * bounds: "low-high", either may be missing; for CHOICE and ACCESS the choices, "a|b".
- * kinds: PATH (char *, absolute), TEXT (char *), TYPES (char *, media type globs), ORIGINS (char *),
- * COUNT, SIZE (bytes), DURATION (ms), RATE (bytes per second): int64_t; CHOICE: int, index of
- * the choice; ACCESS: int, ACCESS_OPEN ... ACCESS_OFF.
+ * bounds: "low-high", either may be missing; for CHOICE and ACCESS the choices, "a|b"; for the
+ * kinds of text "1-" where an empty value is an error.
+ *
+ *     PATH      char *  absolute, without a slash at the end (a relative one is taken from the
+ *                       directory that waybill was started in)
+ *     TEXT      char *  path of a mount point, "" or "/drop", without a slash at the end
+ *     TYPES     char *  media type globs in lower case, separated by ", "
+ *     ORIGINS   char *  origins in lower case as browsers send them, separated by ", ", or "*"
+ *     COUNT     int64_t
+ *     SIZE      int64_t bytes
+ *     DURATION  int64_t ms
+ *     RATE      int64_t bytes per second
+ *     CHOICE    int     index of the choice
+ *     ACCESS    int     ACCESS_OPEN ... ACCESS_OFF
  */
 #ifndef WAYBILL_CONFIG_H
 #define WAYBILL_CONFIG_H
@@ -17,9 +27,9 @@
 
 #include "shared/flow.h"
 
-#define PROGRAM_TYPES \
-	"application/x-executable, application/x-pie-executable, application/x-sharedlib, " \
-	"application/x-object, application/x-coredump, application/x-dosexec, " \
+#define PROGRAM_TYPES                                                                              \
+	"application/x-executable, application/x-pie-executable, application/x-sharedlib, "        \
+	"application/x-object, application/x-coredump, application/x-dosexec, "                    \
 	"application/vnd.microsoft.portable-executable, application/x-mach-binary"
 
 enum { ACCESS_OPEN, ACCESS_USER, ACCESS_OWNER, ACCESS_TOKEN, ACCESS_OFF };
@@ -34,11 +44,11 @@ enum { SWITCH_ON, SWITCH_OFF };
 /* clang-format off */
 #define ACCESS_CHOICES "open|user|owner|token|off"
 #define CONFIG_KEYS(X) \
-	X(PATH,     data_dir,       "/var/lib/waybill", "", "where the catalog (waybill.db), objects/ and partial/ live") \
+	X(PATH,     data_dir,       "/var/lib/waybill", "1-", "where the catalog (waybill.db), objects/ and partial/ live") \
 	X(COUNT,    threads,        "256", "1-4096", "requests served at once") \
 	X(SIZE,     max_bytes,      "1G", "1-", "largest request body; for resumable uploads the largest whole file") \
 	X(COUNT,    max_files,      "64", "1-1000", "files in one form") \
-	X(TYPES,    allow_types,    "*/*", "", "media types accepted, as globs; libmagic decides what a file is") \
+	X(TYPES,    allow_types,    "*/*", "1-", "media types accepted, as globs; libmagic decides what a file is") \
 	X(TYPES,    deny_types,     PROGRAM_TYPES, "", "media types refused; goes before allow_types") \
 	X(CHOICE,   type_mismatch,  "record", "record|reject", "when the extension promises another type than the content has") \
 	X(CHOICE,   unknown_length, "refuse", "refuse|accept", "bodies without a declared length: 411, or stream and count") \
@@ -81,8 +91,11 @@ struct config {
 
 /*
  * Read the settings: defaults, then the file (`path`, else $WAYBILL_CONFIG, else /etc/waybill.conf
- * if it is there), then $WAYBILL_<KEY>. False: *problem (at least 512 bytes) says file, line, key
- * and reason; *config is then unusable. On success the caller owns *config: config_free().
+ * if it is there), then $WAYBILL_<KEY>. `key = value` lines, '#' or ';' begins a line of comment;
+ * of two lines for one key the later counts. False: *problem (at least 512 bytes) says file, line,
+ * key and reason ("FILE:LINE: key: reason", "WAYBILL_KEY (environment): reason"); *config is then
+ * empty. On success the caller owns *config: config_free(). Sets inih's process-wide switches: call
+ * it before threads.
  */
 bool config_load(struct config *config, const char *path, char *problem, size_t room);
 void config_free(struct config *config);
