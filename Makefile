@@ -54,7 +54,9 @@ resume_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
 keep_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/keep/*.c)
 sniff_test_SOURCES := $(TEST_SHARED) fcgi/keep/sniff.c fcgi/keep/sniffer.c
 ledger_test_SOURCES := $(TEST_SHARED) fcgi/keep/ledger.c
-reply_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c)
+reply_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c) tests/memory.c
+records_test_SOURCES := $(reply_test_SOURCES)
+content_test_SOURCES := $(reply_test_SOURCES)
 ROOM_TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*_test.c))
 
 test_objects = $(patsubst fcgi/%.c,$(BUILD)/%.o,$($(1)_SOURCES))

@@ -40,7 +40,7 @@ enum fault page_listing(struct reply *r, const struct page *page);
 /* Does If-None-Match (RFC 9110 13.1.2) name this quoted tag, or anything? Weak comparison. */
 bool etag_listed(struct span header, const char *etag);
 
-/* Range (RFC 9110 14.2) against a file of `size` bytes. */
+/* Range (RFC 9110 14.2) against a file of `size` bytes; *count is 0 unless the answer is SOME. */
 enum { RANGES_MAX = 64 };
 struct range {
 	int64_t first, last; /* both inclusive, inside the file */

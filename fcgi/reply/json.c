@@ -72,19 +72,18 @@ static void put_string_or_null(struct buffer *b, const char *text)
 		buffer_add(b, "null", 4);
 }
 
-/* Fields come from the catalog as JSON text. It was made by json_fields(), but a catalog is a file:
- * what does not parse as an object must not break the record around it. */
+/* Fields come from the catalog as JSON text, made by json_fields(). But a catalog is a file: what
+ * does not parse as an object must not break the record around it. */
 static void put_fields(struct buffer *b, const char *text)
 {
-	json_t *fields = NULL;
-	if (text && strcmp(text, "{}") != 0)
-		fields = json_loads(text, JSON_ALLOW_NUL, NULL);
-	if (json_is_object(fields)) {
-		put_value(b, fields);
-		return;
-	}
+	size_t len = text ? strlen(text) : 0;
+	bool empty = len == 2 && memcmp(text, "{}", 2) == 0;
+	json_t *fields = empty || !text ? NULL : json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	if (json_is_object(fields))
+		buffer_add(b, text, len);
+	else
+		buffer_add(b, "{}", 2);
 	json_decref(fields);
-	buffer_add(b, "{}", 2);
 }
 
 static void put_time(struct buffer *b, int64_t ms)

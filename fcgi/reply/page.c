@@ -84,6 +84,41 @@ static void add_name_link(struct buffer *b, const struct file *file, struct span
 	    file->name);
 }
 
+/* One box of the paper: <div><dt>Size</dt><dd>, and what closes it. */
+static void open_fact(struct buffer *b, const char *name)
+{
+	buffer_html(b, "<div><dt>%s</dt><dd>", name);
+}
+
+static void close_fact(struct buffer *b)
+{
+	buffer_html(b, "</dd></div>\n");
+}
+
+static void add_fact(struct buffer *b, const char *name, const char *text)
+{
+	open_fact(b, name);
+	buffer_html(b, "<bdi>%s</bdi>", text);
+	close_fact(b);
+}
+
+static void add_size_fact(struct buffer *b, const char *name, int64_t bytes)
+{
+	char size[32];
+	open_fact(b, name);
+	buffer_html(b, "%s", size_text(bytes, size));
+	if (bytes >= 1024)
+		buffer_html(b, " (%lld bytes)", (long long)bytes);
+	close_fact(b);
+}
+
+static void add_time_fact(struct buffer *b, const char *name, int64_t ms)
+{
+	open_fact(b, name);
+	add_time(b, ms);
+	close_fact(b);
+}
+
 /* ---- a refusal ------------------------------------------------------------------------------ */
 
 enum fault page_refusal(struct reply *r, const struct refusal *why)
@@ -91,21 +126,21 @@ enum fault page_refusal(struct reply *r, const struct refusal *why)
 	struct buffer b = {0};
 	struct span base = reply_base(r);
 	int status = fault_status(why->fault);
-	char size[32];
-	buffer_html(&b, "<article class=\"refusal\">\n<h1>%s</h1>\n<p class=\"detail\">%s</p>\n",
-	    fault_title(why->fault), refusal_detail(why));
-	buffer_html(&b, "<dl>\n");
+	buffer_html(&b,
+	    "<section class=\"row refusal\">\n<div class=\"box\">\n<p class=\"lead\">%s</p>\n"
+	    "<p><a href=\"%.*s/\">Back to the upload page</a></p>\n</div>\n</section>\n",
+	    refusal_detail(why), SPAN(base));
+	buffer_html(&b, "<dl class=\"card-facts\">\n");
 	if (why->file[0])
-		buffer_html(&b, "<dt>File</dt><dd><bdi>%s</bdi></dd>\n", why->file);
+		add_fact(&b, "File", why->file);
 	if (why->detected_type[0])
-		buffer_html(&b, "<dt>What it is</dt><dd>%s</dd>\n", why->detected_type);
+		add_fact(&b, "What it is", why->detected_type);
 	if (why->max_bytes > 0)
-		buffer_html(&b, "<dt>Largest size accepted</dt><dd>%s (%lld bytes)</dd>\n",
-		    size_text(why->max_bytes, size), (long long)why->max_bytes);
-	buffer_html(&b, "<dt>Code</dt><dd>%lld <code>%s</code></dd>\n</dl>\n", (long long)status,
-	    fault_slug(why->fault));
-	buffer_html(
-	    &b, "<p><a href=\"%.*s/\">Back to the upload page</a></p>\n</article>\n", SPAN(base));
+		add_size_fact(&b, "Largest size accepted", why->max_bytes);
+	open_fact(&b, "Status");
+	buffer_html(&b, "%lld %s", (long long)status, fault_slug(why->fault));
+	close_fact(&b);
+	buffer_html(&b, "</dl>\n");
 	return send_page(r, status, fault_title(why->fault), &b);
 }
 
@@ -113,38 +148,37 @@ enum fault page_refusal(struct reply *r, const struct refusal *why)
 
 static void add_waybill(struct buffer *b, const struct file *file, struct span base)
 {
-	char hex[2 * SHA256_LEN + 1], size[32];
+	char hex[2 * SHA256_LEN + 1];
 	text_hex(file->sha256, SHA256_LEN, hex);
-	buffer_html(b, "<article class=\"waybill\">\n<h2>");
+	buffer_html(b, "<article class=\"waybill\">\n<dl class=\"card-facts\">\n");
+	buffer_html(b, "<div class=\"wide\"><dt>File</dt><dd>");
 	add_name_link(b, file, base);
-	buffer_html(b,
-	    "</h2>\n<dl>\n<dt>Size</dt><dd>%s (%lld bytes)</dd>\n<dt>Type</dt><dd>%s</dd>\n",
-	    size_text(file->size, size), (long long)file->size, file->type);
+	close_fact(b);
+	add_size_fact(b, "Size", file->size);
+	add_fact(b, "Type", file->type);
 	if (file->owner)
-		buffer_html(b, "<dt>Sent by</dt><dd><bdi>%s</bdi></dd>\n", file->owner);
-	buffer_html(b, "<dt>SHA-256</dt><dd><code>%s</code></dd>\n<dt>Received</dt><dd>", hex);
-	add_time(b, file->uploaded_at);
-	if (file->expires_at > 0) {
-		buffer_html(b, "</dd>\n<dt>Kept until</dt><dd>");
-		add_time(b, file->expires_at);
-	}
-	buffer_html(
-	    b, "</dd>\n<dt>Number</dt><dd><code>%s</code></dd>\n</dl>\n</article>\n", file->id);
+		add_fact(b, "Sender", file->owner);
+	add_time_fact(b, "Received", file->uploaded_at);
+	if (file->expires_at > 0)
+		add_time_fact(b, "Kept until", file->expires_at);
+	add_fact(b, "Number", file->id);
+	buffer_html(b, "<div class=\"wide\"><dt>SHA-256</dt><dd>%s</dd></div>\n", hex);
+	buffer_html(b, "</dl>\n</article>\n");
 }
 
 enum fault reply_receipt(struct reply *r, const struct files *files)
 {
 	struct buffer b = {0};
 	struct span base = reply_base(r);
+	buffer_html(&b, "<section class=\"row\">\n<div class=\"box\">\n<p class=\"lead\">");
 	if (files->count == 1)
-		buffer_html(&b, "<h1>Your file has arrived</h1>\n");
+		buffer_html(&b, "Your file has arrived.");
 	else
-		buffer_html(&b, "<h1>Your %lld files have arrived</h1>\n", (long long)files->count);
+		buffer_html(&b, "Your %lld files have arrived.", (long long)files->count);
+	buffer_html(
+	    &b, "</p>\n<p><a href=\"%.*s/\">Send more</a></p>\n</div>\n</section>\n", SPAN(base));
 	for (size_t i = 0; i < files->count; i++)
 		add_waybill(&b, &files->at[i], base);
-	buffer_html(&b,
-	    "<p><a href=\"%.*s/\">Upload more</a> <a href=\"%.*s/files\">See all files</a></p>\n",
-	    SPAN(base), SPAN(base));
 	return send_page(r, 200, "Receipt", &b);
 }
 
@@ -162,7 +196,7 @@ static void add_types(struct buffer *b, struct span asked)
 	    {"video/*", "Videos"}, {"audio/*", "Sound"}, {"text/*", "Text"},
 	    {"application/pdf", "PDF"}, {"application/*", "Other documents and archives"}};
 	bool known = asked.len == 0;
-	buffer_html(b, "<label>Type <select name=\"type\">\n");
+	buffer_html(b, "<p><label for=\"type\">Type</label><select id=\"type\" name=\"type\">\n");
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
 		bool chosen = span_is(asked, types[i][0]);
 		known |= chosen;
@@ -171,7 +205,7 @@ static void add_types(struct buffer *b, struct span asked)
 	if (!known)
 		buffer_html(
 		    b, "<option value=\"%.*s\" selected>%.*s</option>\n", SPAN(asked), SPAN(asked));
-	buffer_html(b, "</select></label>\n");
+	buffer_html(b, "</select></p>\n");
 }
 
 static void add_hidden_time(struct buffer *b, const char *name, int64_t ms)
@@ -191,15 +225,17 @@ static void add_filter(struct buffer *b, const struct listing *asked, struct spa
 	if (!asked)
 		asked = &nothing;
 	buffer_html(
-	    b, "<form class=\"filter\" method=\"get\" action=\"%.*s/files\">\n", SPAN(base));
+	    b, "<form class=\"filters\" method=\"get\" action=\"%.*s/files\">\n", SPAN(base));
 	buffer_html(b,
-	    "<label>Name contains <input type=\"search\" name=\"name\" value=\"%.*s\"></label>\n",
+	    "<p><label for=\"name\">Name contains</label><input type=\"search\" id=\"name\" "
+	    "name=\"name\" value=\"%.*s\"></p>\n",
 	    SPAN(asked->name));
 	add_types(b, asked->type);
-	buffer_html(b, "<label>Order <select name=\"order\">\n");
+	buffer_html(
+	    b, "<p><label for=\"order\">Order</label><select id=\"order\" name=\"order\">\n");
 	add_option(b, "newest", "Newest first", !asked->oldest_first);
 	add_option(b, "oldest", "Oldest first", asked->oldest_first);
-	buffer_html(b, "</select></label>\n");
+	buffer_html(b, "</select></p>\n");
 	if (asked->owner.len)
 		buffer_html(b, "<input type=\"hidden\" name=\"owner\" value=\"%.*s\">\n",
 		    SPAN(asked->owner));
@@ -208,26 +244,31 @@ static void add_filter(struct buffer *b, const struct listing *asked, struct spa
 	if (asked->limit > 0 && asked->limit != nothing.limit)
 		buffer_html(b, "<input type=\"hidden\" name=\"limit\" value=\"%lld\">\n",
 		    (long long)asked->limit);
-	buffer_html(b, "<button>Show</button>\n</form>\n");
+	buffer_html(b, "<p><button>Show</button></p>\n</form>\n");
 }
 
 static void add_row(struct buffer *b, const struct file *file, struct span base)
 {
 	char size[32];
-	buffer_html(b, "<tr><th scope=\"row\">");
+	buffer_html(b, "<tr><td class=\"c-name\">");
 	add_name_link(b, file, base);
-	buffer_html(b, "</th><td>%s</td><td>%s</td><td>", file->type, size_text(file->size, size));
+	buffer_html(b, "</td><td class=\"c-type\">%s</td><td class=\"c-size\">%s</td>", file->type,
+	    size_text(file->size, size));
+	buffer_html(b, "<td class=\"c-time\">");
 	add_time(b, file->uploaded_at);
-	buffer_html(b, "</td><td><bdi>%s</bdi></td></tr>\n", file->owner ? file->owner : "");
+	buffer_html(b, "</td><td class=\"c-owner\"><bdi>%s</bdi></td></tr>\n",
+	    file->owner ? file->owner : "");
 }
 
 static void add_table(struct buffer *b, const struct files *files, struct span base)
 {
-	buffer_html(b, "<table class=\"files\">\n<thead><tr><th scope=\"col\">Name</th><th "
-		       "scope=\"col\">Type</th>"
-		       "<th scope=\"col\">Size</th><th scope=\"col\">Uploaded</th><th "
-		       "scope=\"col\">Owner</th></tr>"
-		       "</thead>\n<tbody>\n");
+	static const char *const columns[][2] = {{"c-name", "Name"}, {"c-type", "Type"},
+	    {"c-size", "Size"}, {"c-time", "Received"}, {"c-owner", "Sender"}};
+	buffer_html(b, "<table class=\"register\">\n<thead><tr>");
+	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+		buffer_html(
+		    b, "<th scope=\"col\" class=\"%s\">%s</th>", columns[i][0], columns[i][1]);
+	buffer_html(b, "</tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < files->count; i++)
 		add_row(b, &files->at[i], base);
 	buffer_html(b, "</tbody>\n</table>\n");
@@ -237,17 +278,20 @@ enum fault page_listing(struct reply *r, const struct page *page)
 {
 	struct buffer b = {0};
 	struct span base = reply_base(r);
-	buffer_html(&b, "<h1>Files</h1>\n");
+	buffer_html(&b, "<section class=\"row\">\n<div class=\"box\">\n");
 	add_filter(&b, page->asked, base);
-	buffer_html(&b, page->total == 1 ? "<p>%lld file</p>\n" : "<p>%lld files</p>\n",
-	    (long long)page->total);
+	buffer_html(&b, "<p class=\"figures\">");
+	buffer_html(&b, page->total == 1 ? "%lld file" : "%lld files", (long long)page->total);
+	buffer_html(&b, "</p>\n");
 	if (page->files->count)
 		add_table(&b, page->files, base);
+	else
+		buffer_html(&b, "<p class=\"empty\">Nothing here.</p>\n");
 	buffer_html(&b, "<nav class=\"pages\">");
 	if (page->first)
 		buffer_html(&b, "<a href=\"%s\" rel=\"first\">First page</a> ", page->first);
 	if (page->next)
 		buffer_html(&b, "<a href=\"%s\" rel=\"next\">Next page</a>", page->next);
-	buffer_html(&b, "</nav>\n");
+	buffer_html(&b, "</nav>\n</div>\n</section>\n");
 	return send_page(r, 200, "Files", &b);
 }

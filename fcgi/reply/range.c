@@ -79,8 +79,10 @@ enum ranges ranges_parse(
 		if (text.len == 0)
 			continue; /* RFC 9110 5.6.1: empty list elements */
 		enum spec spec = parse_spec(text, size, &range);
-		if (spec == SPEC_BAD || ++specs > RANGES_MAX)
+		if (spec == SPEC_BAD || ++specs > RANGES_MAX) {
+			*count = 0;
 			return RANGES_IGNORE;
+		}
 		if (spec == SPEC_INSIDE)
 			add_range(at, count, range);
 		else

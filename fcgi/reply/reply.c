@@ -45,18 +45,17 @@ static void blank_controls(char *at, size_t len)
 			at[i] = ' ';
 }
 
-void reply_header(struct reply *r, const char *name, const char *fmt, ...)
+/* Callers leave this much of the headers, in bytes, to what every answer has: however long the
+ * header of a caller is, it cannot crowd out the protective ones. */
+enum { RESERVE = 2048 };
+
+static void put_header(
+    struct reply *r, size_t limit, const char *name, const char *fmt, va_list args)
 {
-	size_t start = strlen(name) + 2, room = sizeof r->headers - r->used;
+	size_t start = strlen(name) + 2, room = limit > r->used ? limit - r->used : 0;
 	char *at = r->headers + r->used;
-	int len = -1;
-	if (room > start) {
-		va_list args;
-		va_start(args, fmt);
-		len = vsnprintf(at + start, room - start, fmt, args);
-		va_end(args);
-	}
-	if (len < 0 || start + (size_t)len + 2 >= room) {
+	int len = room > start ? vsnprintf(at + start, room - start, fmt, args) : -1;
+	if (len < 0 || start + (size_t)len + 2 > room) {
 		log_line(LOG_WARN, "header left out: too long", "name=%s", name);
 		return;
 	}
@@ -65,6 +64,24 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...)
 	blank_controls(at + start, (size_t)len);
 	memcpy(at + start + (size_t)len, "\r\n", 2);
 	r->used += start + (size_t)len + 2;
+}
+
+void reply_header(struct reply *r, const char *name, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	put_header(r, sizeof r->headers - RESERVE, name, fmt, args);
+	va_end(args);
+}
+
+/* One that every answer has; two bytes stay for the blank line. */
+__attribute__((format(printf, 3, 4))) static void own_header(
+    struct reply *r, const char *name, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	put_header(r, sizeof r->headers - 2, name, fmt, args);
+	va_end(args);
 }
 
 static bool has_header(const struct reply *r, const char *name)
@@ -83,14 +100,14 @@ static bool has_header(const struct reply *r, const char *name)
 static void default_header(struct reply *r, const char *name, const char *value)
 {
 	if (!has_header(r, name))
-		reply_header(r, name, "%s", value);
+		own_header(r, name, "%s", value);
 }
 
 /* Errors too: a script of another site that may ask may also read why it was refused. */
 static void allow_origin(struct reply *r)
 {
 	struct span origin = r->request->origin;
-	reply_header(r, "Access-Control-Allow-Origin", "%.*s", (int)origin.len, origin.at);
+	own_header(r, "Access-Control-Allow-Origin", "%.*s", (int)origin.len, origin.at);
 	default_header(r, "Access-Control-Expose-Headers", exposed);
 }
 
@@ -100,7 +117,7 @@ static void seal(struct reply *r, const char *type)
 {
 	default_header(r, "Cache-Control", "no-store");
 	default_header(r, "X-Content-Type-Options", "nosniff");
-	reply_header(r, "Vary", "%s", r->negotiated ? "Accept, Origin" : "Origin");
+	own_header(r, "Vary", "%s", r->negotiated ? "Accept, Origin" : "Origin");
 	if (type && strncmp(type, "text/html", 9) == 0) {
 		default_header(r, "Content-Security-Policy",
 		    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -140,14 +157,14 @@ bool reply_begin(struct reply *r, int status, const char *type, int64_t length)
 		return false;
 	r->status = status;
 	if (type && !bodiless(status))
-		reply_header(r, "Content-Type", "%s", type);
+		own_header(r, "Content-Type", "%s", type);
 	if (length >= 0 && !bodiless(status))
-		reply_header(r, "Content-Length", "%lld", (long long)length);
+		own_header(r, "Content-Length", "%lld", (long long)length);
 	seal(r, type);
 
 	char line[80];
 	int len = snprintf(line, sizeof line, "Status: %d %s\r\n", status, reason(status));
-	memcpy(r->headers + r->used, "\r\n", 2); /* reply_header() leaves room for it */
+	memcpy(r->headers + r->used, "\r\n", 2); /* own_header() leaves room for it */
 	return r->x->write(r->x, line, (size_t)len) == FAULT_NONE &&
 	       r->x->write(r->x, r->headers, r->used + 2) == FAULT_NONE;
 }
@@ -192,7 +209,7 @@ void reply_allow(struct reply *r, unsigned methods)
 		if (methods & 1u << i)
 			used += (unsigned)snprintf(
 			    list + used, sizeof list - used, "%s%s", used ? ", " : "", names[i]);
-	reply_header(r, "Allow", "%s", list);
+	own_header(r, "Allow", "%s", list);
 }
 
 /* The headers that belong to a fault, whatever the form of its body. */
@@ -208,7 +225,7 @@ static void refusal_headers(struct reply *r, const struct refusal *why, bool iet
 	if (why->fault == FAULT_TUS_VERSION)
 		default_header(r, "Tus-Version", "1.0.0");
 	if (why->upload_offset >= 0 && !has_header(r, "Upload-Offset"))
-		reply_header(r, "Upload-Offset", "%lld", (long long)why->upload_offset);
+		own_header(r, "Upload-Offset", "%lld", (long long)why->upload_offset);
 	if (ietf && (why->too_far_to_resume || why->fault == FAULT_OFFSET_CONFLICT ||
 			why->fault == FAULT_BAD_LENGTH_CLAIM))
 		default_header(r, "Upload-Complete", "?0");
