@@ -104,7 +104,7 @@ static bool is_program(struct span script)
 {
 	struct span name = script;
 
-	while (memchr(name.at, '/', name.len))
+	while (name.len > 0 && memchr(name.at, '/', name.len))
 		span_cut(&name, '/');
 	return span_starts_nocase(name, "waybill");
 }
