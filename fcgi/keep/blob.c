@@ -119,7 +119,11 @@ enum fault blob_open_named(const struct keep *keep, struct blob *blob, const cha
 		blob_leave(keep, blob, true);
 		return refuse(why, f, NULL);
 	}
-	return create ? FAULT_NONE : blob_cut(blob, size, digest, why);
+	if (!create)
+		f = blob_cut(blob, size, digest, why);
+	if (f != FAULT_NONE)
+		blob_leave(keep, blob, true);
+	return f;
 }
 
 enum fault blob_allocate(struct blob *blob, int64_t bytes, struct refusal *why)
@@ -162,7 +166,8 @@ enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct r
 				errno = EIO;
 			return disk_fault(why, "write");
 		}
-		/* Digested as far as written, so that an upload can rest where the disk filled up. */
+		/* Digested as far as written, so that an upload can rest where the disk filled up.
+		 */
 		digest_add(&blob->digest, at, (size_t)n);
 		at += n;
 		len -= (size_t)n;
@@ -248,14 +253,15 @@ void blob_leave(const struct keep *keep, struct blob *blob, bool rest)
 
 /* ---- into objects/ -------------------------------------------------------------------------- */
 
-static bool link_as(const struct keep *keep, const struct blob *blob, const char *name)
+static bool link_as(
+    const struct keep *keep, const struct blob *blob, int directory, const char *name)
 {
 	char source[32];
 
 	if (blob->name[0] != '\0')
-		return linkat(keep->partial, blob->name, keep->objects, name, 0) == 0;
+		return linkat(keep->partial, blob->name, directory, name, 0) == 0;
 	snprintf(source, sizeof source, "/proc/self/fd/%d", blob->fd);
-	return linkat(AT_FDCWD, source, keep->objects, name, AT_SYMLINK_FOLLOW) == 0;
+	return linkat(AT_FDCWD, source, directory, name, AT_SYMLINK_FOLLOW) == 0;
 }
 
 /* What stands there has the wrong size, so a power cut without durability has eaten it: put the
@@ -296,12 +302,12 @@ static enum fault sync_existing(const struct keep *keep, const char *name, struc
  * caller syncs the directory once for the whole batch before COMMIT.
  */
 enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t sha256[SHA256_LEN],
-    bool durable, bool known_durable, bool *made, struct refusal *why)
+    bool durable, bool known_durable, enum link_result *result, struct refusal *why)
 {
 	char name[OBJECT_NAME];
 	struct stat st;
 
-	*made = false;
+	*result = LINK_THERE;
 	object_name(sha256, name);
 	bool there = fstatat(keep->objects, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	if (there && S_ISREG(st.st_mode) && st.st_size == blob->size)
@@ -311,10 +317,12 @@ enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t s
 		if (f != FAULT_NONE)
 			return f;
 	}
+	*result = there ? LINK_REPLACED : LINK_MADE;
 	if (there)
 		return replace(keep, blob, name, why);
-	if (!link_as(keep, blob, name))
+	if (!link_as(keep, blob, keep->objects, name)) {
+		*result = LINK_THERE;
 		return disk_fault(why, "link object");
-	*made = true;
+	}
 	return FAULT_NONE;
 }

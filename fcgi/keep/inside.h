@@ -3,12 +3,13 @@
  *
  *     keep.c     an open data_dir, its content and its health
  *     upload.c   the life of an upload, on top of all below
+ *     judge.c    whether it may be: space, quotas, type
  *     promise.c  what a file name's extension promises
  *     blob.c     bytes on disk: an unnamed file that is written, digested, synced, linked
  *     ledger.c   bytes promised to uploads under way, shared by all processes on one data_dir
  *     sniff.c    libmagic's only door: jailed children
  *     catalog.h  SQLite's only door, and behind it, in the order of a change's way:
- *     catalog.c  connections, migrations, prepared statements
+ *     catalog.c  connections, migrations       statements.c  every word of SQL
  *     commit.c   group commit, checkpoints
  *     records.c  files: add, find, remove      listing.c  pages of them
  *     tokens.c   who is asking                 sweep.c    what has to go
@@ -59,9 +60,12 @@ struct keep {
 	struct catalog *catalog;
 	struct ledger *ledger;
 	struct sniffers *sniffers;
+	int64_t next_orphans; /* ms since the epoch: when a sweep looks through objects/ again */
 };
 
 int64_t keep_now(void); /* ms since the epoch */
+/* Bytes of the file system that waybill may use: without min_free_bytes. -1: errno. */
+int64_t keep_free_bytes(const struct keep *keep);
 
 /* ---- blob.c --------------------------------------------------------------------------------- */
 
@@ -84,8 +88,9 @@ struct blob {
 enum fault blob_create(const struct keep *keep, struct blob *blob, struct refusal *why);
 /*
  * A named one, for uploads that outlive a request. create: it must not exist yet. Otherwise it is
- * cut to `size` bytes, which `digest` is the state after. Holds an exclusive OFD lock while open:
- * LOCKED when another request does. NOT_FOUND: no such file, or shorter than `size`.
+ * cut to `size` bytes, which `digest` is the state after. After a fault nothing is held. Holds an
+ * exclusive OFD lock while open: LOCKED when another request does. NOT_FOUND: no such file, or
+ * shorter than `size`.
  */
 enum fault blob_open_named(const struct keep *keep, struct blob *blob, const char *name,
     bool create, int64_t size, const struct digest *digest, struct refusal *why);
@@ -102,13 +107,18 @@ enum fault blob_cut(
 /* Close it. What was not linked vanishes, unless it is named and `rest` is true. */
 void blob_leave(const struct keep *keep, struct blob *blob, bool rest);
 
+enum link_result {
+	LINK_THERE,   /* the same content was there already */
+	LINK_MADE,    /* a new entry: to be unlinked again if the job fails */
+	LINK_REPLACED /* in the place of a damaged one */
+};
 /*
- * Make objects/<sha256> out of it. Only under the catalog's write lock. *made: a new entry was made
- * (else the same content was there). `durable`: the bytes, whoever wrote them, are synced when this
- * returns; `known_durable`: the catalog says that those already there are.
+ * Make objects/<sha256> out of it. Only under the catalog's write lock. `durable`: the bytes,
+ * whoever wrote them, are synced when this returns; `known_durable`: the catalog says that those
+ * already there are.
  */
 enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t sha256[SHA256_LEN],
-    bool durable, bool known_durable, bool *made, struct refusal *why);
+    bool durable, bool known_durable, enum link_result *result, struct refusal *why);
 
 /* errno as a fault, said in the log (INTERNAL) or to the client (NO_SPACE, BUSY). */
 enum fault disk_fault(struct refusal *why, const char *what);
@@ -123,8 +133,10 @@ bool promise_broken(const char *name, const char *type);
 
 struct catalog;
 
-/* Open (keep->mode & KEEP_WRITE: create, migrate) waybill.db in keep->dir. */
-bool catalog_open(struct catalog **catalog, struct keep *keep, struct refusal *why);
+/* Open (keep->mode & KEEP_WRITE: create, migrate) waybill.db in keep->dir, whose path without
+ * symbolic links is `dir`. */
+bool catalog_open(
+    struct catalog **catalog, struct keep *keep, const char *dir, struct refusal *why);
 void catalog_close(struct catalog *catalog);
 
 /*
@@ -163,6 +175,7 @@ enum fault records_known(struct catalog *catalog, const uint8_t sha256[SHA256_LE
 /* A file about to be kept. */
 struct arrival {
 	struct file file; /* seq is filled in */
+	enum link_result link;
 	struct blob *blob;
 	const uint8_t *delete_hash; /* 32 bytes or NULL */
 	int magic;		    /* version of the verdict */
@@ -176,11 +189,16 @@ struct arrivals { /* a job_run's self */
 /* job_run: keep them all. */
 enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why);
 
+/* Room for `limit` records in *files; keep_release() gives it back. INTERNAL: no memory. */
+enum fault files_make(struct files *files, size_t limit, struct refusal *why);
+/* A copy that lives as long as *files; NULL: absent, or no memory. */
+const char *files_text(struct files *files, struct span text);
+
 /* Bytes of distinct content, records, and what `owner` (absent: anonymous) holds. */
 enum fault records_usage(struct catalog *catalog, struct span owner, int64_t *files, int64_t *bytes,
     int64_t *owner_bytes, struct refusal *why);
 
-/* ---- upload.c ------------------------------------------------------------------------------- */
+/* ---- upload.c, judge.c ---------------------------------------------------------------------- */
 
 /* One file of an upload. */
 struct incoming {
@@ -188,7 +206,8 @@ struct incoming {
 	char name[NAME_BYTES + 1];
 	char declared_type[TYPE_BYTES + 1];
 	bool has_declared_type;
-	bool judged; /* type is known and allowed */
+	bool judged;	    /* type is known and allowed */
+	bool known_durable; /* the catalog has this content, synced */
 	char type[TYPE_BYTES + 1];
 	uint8_t sha256[SHA256_LEN];
 };
@@ -207,7 +226,8 @@ struct upload {
 	size_t count;
 };
 
-/* Reserve `bytes` more than nothing against free space and quotas; see upload_begin(). */
+/* Reserve `bytes` more than what is reserved already, against free space and quotas; see
+ * upload_begin(). */
 enum fault upload_reserve(struct upload *upload, int64_t bytes, struct refusal *why);
 /* libmagic's verdict on the file so far, and whether it is allowed. */
 enum fault upload_judge(struct upload *upload, struct incoming *file, struct refusal *why);

@@ -1,0 +1,324 @@
+/*
+ * catalog.c: connections to waybill.db, its migrations.
+ */
+#include "keep/catalog.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	PATIENCE = 10 * 1000,	/* ms to wait for other processes' commits */
+	TENDER_PATIENCE = 1000, /* ms; a checkpoint can be had later */
+	APPLICATION_ID = 0x77617962
+};
+
+/* The schema's versions, embedded: one text for each step forward. */
+extern const char embed_schema_001[];
+static const char *const schema[] = {embed_schema_001};
+enum { SCHEMA_VERSION = sizeof schema / sizeof *schema };
+
+/* ---- connections ---------------------------------------------------------------------------- */
+
+static int64_t monotonic(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Another process holds the lock. SQLite's own handler backs off to 100 ms, and so never gets a
+ * turn beside a process that commits without pause; short waits do. */
+static int wait_turn(void *self, int times)
+{
+	struct connection *c = self;
+	int64_t now = monotonic();
+
+	if (times == 0) {
+		c->waiting_since = now;
+		atomic_fetch_add(&c->catalog->busy, 1);
+	}
+	if (now - c->waiting_since >= c->patience)
+		return 0;
+	usleep(times < 8 ? 250 : 2000);
+	return 1;
+}
+
+static void connection_close(struct connection *c)
+{
+	if (c == NULL)
+		return;
+	for (int i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(c->statement[i]);
+	sqlite3_close(c->db);
+	free(c);
+}
+
+/* Only the schema that we wrote is trusted, and only as far as we need it. */
+static int harden(sqlite3 *db)
+{
+	int code = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+	return code;
+}
+
+static struct connection *connection_open(
+    struct catalog *catalog, int flags, int patience, const char *pragmas, struct refusal *why)
+{
+	struct connection *c = calloc(1, sizeof *c);
+
+	if (c == NULL) {
+		refuse(why, FAULT_INTERNAL, NULL);
+		return NULL;
+	}
+	c->catalog = catalog;
+	c->patience = patience;
+	int code = sqlite3_open_v2(catalog->path, &c->db,
+	    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE, NULL);
+	if (code == SQLITE_OK) {
+		sqlite3_extended_result_codes(c->db, 1);
+		sqlite3_busy_handler(c->db, wait_turn, c);
+		code = harden(c->db);
+	}
+	/* Temporary tables in memory: no file is ever made outside data_dir. */
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(c->db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(c->db, pragmas, NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		return c;
+	sql_fault(c, code, why);
+	connection_close(c);
+	return NULL;
+}
+
+static struct connection *connect_reader(struct catalog *catalog, struct refusal *why)
+{
+	/* Writable, because a reader of a WAL marks in shared memory what it still reads. */
+	return connection_open(catalog, SQLITE_OPEN_READWRITE, PATIENCE,
+	    "PRAGMA query_only = ON; PRAGMA cache_size = -256", why);
+}
+
+struct connection *reader_take(struct catalog *catalog, struct refusal *why)
+{
+	struct connection *c;
+
+	pthread_mutex_lock(&catalog->pool_lock);
+	while (catalog->idle == NULL && catalog->readers >= READERS_MAX)
+		pthread_cond_wait(&catalog->pool_ready, &catalog->pool_lock);
+	c = catalog->idle;
+	if (c != NULL)
+		catalog->idle = c->next;
+	else
+		catalog->readers++;
+	pthread_mutex_unlock(&catalog->pool_lock);
+	if (c != NULL)
+		return c;
+	c = connect_reader(catalog, why);
+	if (c == NULL) {
+		pthread_mutex_lock(&catalog->pool_lock);
+		catalog->readers--;
+		pthread_cond_signal(&catalog->pool_ready);
+		pthread_mutex_unlock(&catalog->pool_lock);
+	}
+	return c;
+}
+
+void reader_give(struct catalog *catalog, struct connection *reader)
+{
+	pthread_mutex_lock(&catalog->pool_lock);
+	reader->next = catalog->idle;
+	catalog->idle = reader;
+	pthread_cond_signal(&catalog->pool_ready);
+	pthread_mutex_unlock(&catalog->pool_lock);
+}
+
+/* ---- migrations ----------------------------------------------------------------------------- */
+
+static enum fault query_number(
+    struct connection *c, const char *text, int64_t *value, struct refusal *why)
+{
+	sqlite3_stmt *s = NULL;
+	int code = sqlite3_prepare_v2(c->db, text, -1, &s, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(s);
+	*value = code == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+	enum fault f = code == SQLITE_ROW ? FAULT_NONE : sql_fault(c, code, why);
+	sqlite3_finalize(s);
+	return f;
+}
+
+static enum fault execute(struct connection *c, const char *text, struct refusal *why)
+{
+	int code = sqlite3_exec(c->db, text, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? FAULT_NONE : sql_fault(c, code, why);
+}
+
+/* What stands in the file: its schema version, 0 for an empty one. */
+static enum fault read_version(struct connection *c, int64_t *version, struct refusal *why)
+{
+	int64_t application, tables;
+	enum fault f = query_number(c, "PRAGMA user_version", version, why);
+
+	if (f == FAULT_NONE)
+		f = query_number(c, "PRAGMA application_id", &application, why);
+	if (f == FAULT_NONE)
+		f = query_number(c, "SELECT count(*) FROM sqlite_schema", &tables, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (application != APPLICATION_ID && (*version != 0 || tables != 0))
+		return refuse(why, FAULT_INTERNAL,
+		    "%s is not a catalog of waybill. Choose another data_dir, or move it away.",
+		    c->catalog->path);
+	if (*version > SCHEMA_VERSION)
+		return refuse(why, FAULT_INTERNAL,
+		    "%s was made by a newer waybill: its schema has version %d, and this program "
+		    "knows them up to %d. Run the newer program.",
+		    c->catalog->path, (int)*version, (int)SCHEMA_VERSION);
+	return FAULT_NONE;
+}
+
+static enum fault steps_forward(struct connection *c, struct refusal *why)
+{
+	char text[64];
+	int64_t version;
+	/* Looked at again under the lock: another process may have been first. */
+	enum fault f = read_version(c, &version, why);
+
+	for (; f == FAULT_NONE && version < SCHEMA_VERSION; version++)
+		f = execute(c, schema[version], why);
+	snprintf(text, sizeof text, "PRAGMA user_version = %d", (int)SCHEMA_VERSION);
+	return f == FAULT_NONE ? execute(c, text, why) : f;
+}
+
+/* All steps in one transaction under an exclusive lock. */
+static enum fault migrate(struct connection *c, struct refusal *why)
+{
+	int64_t version;
+	enum fault f = read_version(c, &version, why);
+
+	if (f != FAULT_NONE || version == SCHEMA_VERSION)
+		return f;
+	f = execute(c, "PRAGMA journal_mode = WAL", why);
+	if (f == FAULT_NONE)
+		f = execute(c, "BEGIN EXCLUSIVE", why);
+	if (f != FAULT_NONE)
+		return f;
+	f = steps_forward(c, why);
+	if (f == FAULT_NONE)
+		f = execute(c, "COMMIT", why);
+	if (f != FAULT_NONE)
+		sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+	return f;
+}
+
+/* ---- opening and closing -------------------------------------------------------------------- */
+
+/* The lock on the directory is for the change to WAL, which must not meet another process doing
+ * the same: it fails at once then, without asking the busy handler. */
+static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
+{
+	struct keep *keep = catalog->keep;
+	bool full = keep->config->durability == DURABILITY_FULL;
+
+	if (flock(keep->dir, LOCK_EX) != 0)
+		return disk_fault(why, "flock");
+	catalog->writer = connection_open(catalog, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+	    PATIENCE, "PRAGMA wal_autocheckpoint = 0", why);
+	enum fault f = catalog->writer == NULL ? FAULT_INTERNAL : migrate(catalog->writer, why);
+	if (f == FAULT_NONE)
+		f = execute(catalog->writer,
+		    full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", why);
+	if (f == FAULT_NONE) {
+		catalog->tender = connection_open(catalog, SQLITE_OPEN_READWRITE, TENDER_PATIENCE,
+		    "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -64", why);
+		f = catalog->tender == NULL ? FAULT_INTERNAL : FAULT_NONE;
+	}
+	flock(keep->dir, LOCK_UN);
+	return f;
+}
+
+/* A reader changes nothing, so it wants a catalog of exactly its own version. */
+static enum fault check_file(struct catalog *catalog, struct refusal *why)
+{
+	int64_t version;
+
+	if (faccessat(catalog->keep->dir, "waybill.db", F_OK, 0) != 0)
+		return refuse(why, FAULT_INTERNAL,
+		    "There is no catalog at %s. Check data_dir, or start the server once.",
+		    catalog->path);
+	struct connection *c = reader_take(catalog, why);
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = read_version(c, &version, why);
+	reader_give(catalog, c);
+	if (f == FAULT_NONE && version < SCHEMA_VERSION)
+		f = refuse(why, FAULT_INTERNAL,
+		    "%s was made by an older waybill. Start the server once to bring it up to "
+		    "date.",
+		    catalog->path);
+	return f;
+}
+
+bool catalog_open(struct catalog **catalog, struct keep *keep, const char *dir, struct refusal *why)
+{
+	struct catalog *new = calloc(1, sizeof *new);
+
+	*catalog = new;
+	if (new == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL) == FAULT_NONE;
+	/* Counting memory would cost a global lock at each allocation. Once per process; later
+	 * calls are refused, which does no harm. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	new->keep = keep;
+	new->last = &new->first;
+	pthread_mutex_init(&new->pool_lock, NULL);
+	pthread_cond_init(&new->pool_ready, NULL);
+	pthread_mutex_init(&new->queue_lock, NULL);
+	enum fault f = FAULT_NONE;
+	if ((size_t)snprintf(new->path, sizeof new->path, "%s/waybill.db", dir) >= sizeof new->path)
+		f = refuse(why, FAULT_INTERNAL, "The path of data_dir is too long.");
+	if (f == FAULT_NONE)
+		f = keep->mode & KEEP_WRITE ? prepare_file(new, why) : check_file(new, why);
+	if (f == FAULT_NONE && keep->mode & KEEP_WRITE)
+		f = catalog_ready(new, why);
+	if (f == FAULT_NONE)
+		return true;
+	catalog_close(new);
+	*catalog = NULL;
+	return false;
+}
+
+void catalog_close(struct catalog *catalog)
+{
+	if (catalog == NULL)
+		return;
+	while (catalog->idle != NULL) {
+		struct connection *c = catalog->idle;
+		catalog->idle = c->next;
+		connection_close(c);
+	}
+	/* The last process to leave folds the WAL back into waybill.db; SQLite sees to that. */
+	connection_close(catalog->writer);
+	connection_close(catalog->tender);
+	free(catalog->dropped);
+	pthread_mutex_destroy(&catalog->pool_lock);
+	pthread_cond_destroy(&catalog->pool_ready);
+	pthread_mutex_destroy(&catalog->queue_lock);
+	free(catalog);
+}

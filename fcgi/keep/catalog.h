@@ -1,0 +1,105 @@
+/*
+ * catalog.h: SQLite's only door, for the few files of keep/ that stand right behind it.
+ *
+ * Connections are used by one thread at a time, so SQLite's own mutexes are off. One connection
+ * writes, led by whoever commits; readers come from a pool; a third kind only checkpoints.
+ */
+#ifndef WAYBILL_KEEP_CATALOG_H
+#define WAYBILL_KEEP_CATALOG_H
+
+#include <limits.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "keep/inside.h"
+#include "keep/statements.h"
+
+enum {
+	READERS_MAX = 8,   /* connections; more threads wait for one */
+	DROPPED_MAX = 1024 /* objects that one batch may give up; more are left to the sweep */
+};
+
+struct connection {
+	struct catalog *catalog;
+	sqlite3 *db;
+	int patience;	       /* ms to wait for other processes' locks */
+	int64_t waiting_since; /* ms, monotonic */
+	sqlite3_stmt *statement[SQL_COUNT];
+	struct connection *next; /* in the pool */
+};
+
+struct waiting; /* a job in the queue: commit.c */
+
+struct catalog {
+	struct keep *keep;
+	char path[PATH_MAX];
+
+	pthread_mutex_t pool_lock;
+	pthread_cond_t pool_ready;
+	struct connection *idle;
+	unsigned readers;
+
+	pthread_mutex_t queue_lock;
+	struct waiting *first, **last;
+	bool led; /* somebody commits */
+
+	struct connection *writer; /* the leader's, as is all to the next blank line */
+	bool linked;
+	uint8_t (*dropped)[SHA256_LEN];
+	size_t dropped_count;
+
+	struct connection *tender; /* catalog_tend()'s */
+	int64_t tended_commits;
+	atomic_int wal_pages; /* as of this process's last commit, or 0 once checkpointed */
+	atomic_int_least64_t commits, batches, busy;
+};
+
+/* ---- connections ---------------------------------------------------------------------------- */
+
+/* A reader from the pool, perhaps after a wait; NULL: *why. Give it back soon. */
+struct connection *reader_take(struct catalog *catalog, struct refusal *why);
+void reader_give(struct catalog *catalog, struct connection *reader);
+
+/* What commit.c needs of an open catalog. */
+enum fault catalog_ready(struct catalog *catalog, struct refusal *why);
+
+/* ---- statements ----------------------------------------------------------------------------- */
+
+/* What went wrong on this connection, in the log and as a fault: BUSY, NO_SPACE, INTERNAL. */
+enum fault sql_fault(struct connection *c, int code, struct refusal *why);
+/* The statement, ready to be bound. All its parameters must be bound each time. */
+enum fault sql_prepare(
+    struct connection *c, enum statement which, sqlite3_stmt **s, struct refusal *why);
+/* *row: there is one to read, and sql_done() is due. Otherwise the statement is reset already. */
+enum fault sql_step(struct connection *c, sqlite3_stmt *s, bool *row, struct refusal *why);
+void sql_done(sqlite3_stmt *s);
+/* Step to the end, whatever rows come. */
+enum fault sql_finish(struct connection *c, sqlite3_stmt *s, struct refusal *why);
+/* Prepare and finish one without parameters. */
+enum fault sql_do(struct connection *c, enum statement which, struct refusal *why);
+/* The first row's columns, all integers; rows are left at 0 when there is none. */
+enum fault sql_numbers(
+    struct connection *c, sqlite3_stmt *s, int64_t *value, int count, struct refusal *why);
+
+/* Binding cannot fail but for memory, which the step then tells. Text must outlive the step. */
+void bind_text(sqlite3_stmt *s, int at, const char *text);		    /* NULL: NULL */
+void bind_span(sqlite3_stmt *s, int at, struct span text);		    /* absent: NULL */
+void bind_bytes(sqlite3_stmt *s, int at, const uint8_t *bytes, size_t len); /* NULL: NULL */
+void bind_number(sqlite3_stmt *s, int at, int64_t value);
+void bind_time(sqlite3_stmt *s, int at, int64_t value); /* 0: NULL */
+/* Exactly `len` bytes of a BLOB column, or false. */
+bool column_bytes(sqlite3_stmt *s, int at, uint8_t *to, size_t len);
+struct span column_span(sqlite3_stmt *s, int at);
+
+/* ---- records -------------------------------------------------------------------------------- */
+
+/* Read all rows of a statement of FILE_COLUMNS into *files, which has room for `limit`. *more:
+ * there was a row beyond. */
+enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struct files *files,
+    bool *more, struct refusal *why);
+/* In a job: remove a record; its object goes when it was the last. *freed: bytes of the object. */
+enum fault record_remove(
+    struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why);
+
+#endif

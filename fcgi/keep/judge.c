@@ -1,0 +1,168 @@
+/*
+ * judge.c: whether an upload may be: space and quotas before it, the type as soon as it shows.
+ */
+#include "keep/inside.h"
+#include "keep/ledger.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+/* ---- space and quotas ----------------------------------------------------------------------- */
+
+enum { FIGURE = 32 };
+
+/* "1.5 GiB" */
+static const char *figure(int64_t bytes, char to[FIGURE])
+{
+	static const char units[] = "KMGTPE";
+	double value = (double)bytes;
+	int unit = -1;
+
+	if (bytes < 0)
+		value = bytes = 0;
+	for (; value >= 1024 && unit < 5; unit++)
+		value /= 1024;
+	if (unit < 0)
+		snprintf(to, FIGURE, "%lld bytes", (long long)bytes);
+	else
+		snprintf(to, FIGURE, "%.1f %ciB", value, units[unit]);
+	return to;
+}
+
+int64_t keep_free_bytes(const struct keep *keep)
+{
+	struct statvfs st;
+
+	if (fstatvfs(keep->dir, &st) != 0)
+		return -1;
+	int64_t free_bytes = (int64_t)(st.f_bavail * st.f_frsize) - keep->config->min_free_bytes;
+	return free_bytes > 0 ? free_bytes : 0;
+}
+
+struct wish {
+	const struct upload *upload;
+	int64_t bytes;
+	struct refusal *why;
+};
+
+static enum fault over_quota(const struct wish *w, const char *whose, int64_t quota, int64_t used)
+{
+	char need[FIGURE], has[FIGURE], left[FIGURE];
+
+	return refuse(w->why, FAULT_QUOTA_EXCEEDED,
+	    "This needs %s, but of %s quota of %s only %s are left. Nothing was stored. Remove "
+	    "something first, or ask whoever runs this server.",
+	    figure(w->bytes, need), whose, figure(quota, has), figure(quota - used, left));
+}
+
+/*
+ * Under the ledger's lock, so that no reservation is released meanwhile. An upload releases its own
+ * only after its COMMIT: whoever is not among the reserved any more is in the catalog already, and
+ * whoever is just committing counts twice for a moment, never not at all.
+ */
+static enum fault check_quotas(const struct wish *w, int64_t total, int64_t owner_total)
+{
+	const struct upload *u = w->upload;
+	int64_t quota = u->keep->config->quota_bytes, files, bytes, owned;
+
+	if (quota == 0 && u->grant->owner_quota == 0)
+		return FAULT_NONE;
+	enum fault f =
+	    records_usage(u->keep->catalog, u->grant->owner, &files, &bytes, &owned, w->why);
+	if (f != FAULT_NONE)
+		return f;
+	if (quota > 0 && w->bytes > quota - bytes - total)
+		return over_quota(w, "this server's", quota, bytes + total);
+	quota = u->grant->owner_quota;
+	if (quota > 0 && w->bytes > quota - owned - owner_total)
+		return over_quota(w, "your", quota, owned + owner_total);
+	return FAULT_NONE;
+}
+
+static enum fault check_space(void *self, int64_t total, int64_t owner_total, int64_t pending)
+{
+	const struct wish *w = self;
+	char need[FIGURE], left[FIGURE];
+	int64_t free_bytes = keep_free_bytes(w->upload->keep);
+
+	if (free_bytes < 0)
+		return disk_fault(w->why, "statvfs");
+	if (w->bytes > free_bytes - pending)
+		return refuse(w->why, FAULT_NO_SPACE,
+		    "This needs %s, but only %s are free on the server. Nothing was stored. Try a "
+		    "smaller file, or tell whoever runs this server.",
+		    figure(w->bytes, need), figure(free_bytes - pending, left));
+	return check_quotas(w, total, owner_total);
+}
+
+enum fault upload_reserve(struct upload *u, int64_t bytes, struct refusal *why)
+{
+	struct wish wish = {.upload = u, .bytes = bytes, .why = why};
+	struct ledger *ledger = u->keep->ledger;
+	enum fault f;
+
+	if (ledger == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL);
+	/* The ledger's own fault (BUSY) leaves *why alone. */
+	refuse(why, FAULT_BUSY, NULL);
+	if (u->reserved)
+		f = ledger_grow(ledger, u->slot, bytes, check_space, &wish);
+	else
+		f = ledger_reserve(ledger, u->grant->owner, bytes, check_space, &wish, &u->slot);
+	if (f != FAULT_NONE)
+		return f;
+	refusal_clear(why);
+	u->reserved = true;
+	u->promised += bytes;
+	return FAULT_NONE;
+}
+
+/* ---- types ---------------------------------------------------------------------------------- */
+
+static enum fault refuse_type(
+    const struct incoming *file, struct refusal *why, const char *reason, const char *advice)
+{
+	refuse(why, FAULT_TYPE_REFUSED, "\"%s\" is %s%s%s", file->name, file->type, reason, advice);
+	if (why != NULL) {
+		span_copy(why->file, sizeof why->file, span_of(file->name));
+		span_copy(why->detected_type, sizeof why->detected_type, span_of(file->type));
+	}
+	return FAULT_TYPE_REFUSED;
+}
+
+static enum fault check_type(
+    const struct config *config, const struct incoming *file, struct refusal *why)
+{
+	char advice[320];
+
+	if (text_glob_list(config->deny_types, file->type))
+		return refuse_type(file, why, ", a type that is not accepted here",
+		    ". Nothing was stored; send a file of another type.");
+	if (!text_glob_list(config->allow_types, file->type)) {
+		snprintf(advice, sizeof advice, ". Nothing was stored. Accepted are: %.250s",
+		    config->allow_types);
+		return refuse_type(file, why, ", a type that is not accepted here", advice);
+	}
+	if (config->type_mismatch == MISMATCH_REJECT && promise_broken(file->name, file->type))
+		return refuse_type(file, why, ", but its name promises another type",
+		    ". Nothing was stored; give the file the extension of what it is.");
+	return FAULT_NONE;
+}
+
+enum fault upload_judge(struct upload *u, struct incoming *file, struct refusal *why)
+{
+	size_t len = file->blob.size < HEAD_BYTES ? (size_t)file->blob.size : HEAD_BYTES;
+	enum fault f = FAULT_NONE;
+
+	if (file->type[0] == '\0' && u->keep->sniffers == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL);
+	if (file->type[0] == '\0')
+		f = sniff_type(u->keep->sniffers, file->blob.fd, NULL, len, file->type, why);
+	if (f == FAULT_NONE)
+		f = check_type(u->keep->config, file, why);
+	file->judged = f == FAULT_NONE;
+	return f;
+}

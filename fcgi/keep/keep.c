@@ -1,0 +1,238 @@
+/*
+ * keep.c: an open data_dir, its content and its health.
+ */
+#include "keep/inside.h"
+#include "keep/ledger.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DIRECTORY_MODE = 0750 };
+
+int64_t keep_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static enum fault cannot(struct refusal *why, const char *verb, const char *path)
+{
+	return refuse(why, FAULT_INTERNAL,
+	    "Cannot %s %s: %s. Check data_dir and who may write there.", verb, path,
+	    strerrordesc_np(errno));
+}
+
+/* What others can write, they can replace under our hands. */
+static enum fault check_private(int fd, const char *path, struct refusal *why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return cannot(why, "look at", path);
+	if (st.st_mode & S_IWOTH)
+		return refuse(why, FAULT_INTERNAL,
+		    "Everybody on this machine can write to %s. Say: chmod o-w %s", path, path);
+	return FAULT_NONE;
+}
+
+static enum fault open_directory(
+    int at, const char *path, bool make, int flags, int *fd, struct refusal *why)
+{
+	if (make && mkdirat(at, path, DIRECTORY_MODE) != 0 && errno != EEXIST)
+		return cannot(why, "create", path);
+	*fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+	if (*fd < 0)
+		return cannot(why, "open", path);
+	return check_private(*fd, path, why);
+}
+
+/* Can files stay without a name until they are linked? It takes O_TMPFILE and /proc. */
+static bool probe_unnamed(const struct keep *keep)
+{
+	int fd = openat(keep->objects, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return access("/proc/self/fd", X_OK) == 0;
+}
+
+static enum fault open_directories(struct keep *keep, const char *path, struct refusal *why)
+{
+	bool write = (keep->mode & KEEP_WRITE) != 0;
+	enum fault f = open_directory(AT_FDCWD, path, write, 0, &keep->dir, why);
+
+	if (f == FAULT_NONE)
+		f = open_directory(keep->dir, "objects", write, O_NOFOLLOW, &keep->objects, why);
+	if (f != FAULT_NONE || !write)
+		return f;
+	f = open_directory(keep->dir, "partial", true, O_NOFOLLOW, &keep->partial, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (faccessat(keep->dir, ".", W_OK | X_OK, 0) != 0)
+		return cannot(why, "write to", path);
+	keep->unnamed = probe_unnamed(keep);
+	if (!keep->unnamed)
+		log_line(
+		    LOG_INFO, "no unnamed files here, using partial/tmp-*", "data_dir=%s", path);
+	return FAULT_NONE;
+}
+
+/* SQLite is to follow no symbolic links, so it gets a path that has none. */
+static enum fault open_catalog(struct keep *keep, struct refusal *why)
+{
+	char proc[32], dir[PATH_MAX];
+
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", keep->dir);
+	ssize_t len = readlink(proc, dir, sizeof dir - 1);
+	if (len >= 0)
+		dir[len] = '\0';
+	else if (realpath(keep->config->data_dir, dir) == NULL)
+		return cannot(why, "find", keep->config->data_dir);
+	if (!catalog_open(&keep->catalog, keep, dir, why))
+		return FAULT_INTERNAL;
+	return FAULT_NONE;
+}
+
+static enum fault open_all(struct keep *keep, unsigned sniffers, struct refusal *why)
+{
+	enum fault f = open_directories(keep, keep->config->data_dir, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	/* The sniffers are forked off first, so that they inherit neither catalog nor ledger. */
+	if (keep->mode & KEEP_SNIFF) {
+		keep->sniffers = sniff_start(sniffers, why);
+		if (keep->sniffers == NULL)
+			return FAULT_INTERNAL;
+	}
+	if (keep->mode & KEEP_WRITE) {
+		keep->ledger = ledger_open(keep->partial, "ledger", why);
+		if (keep->ledger == NULL)
+			return FAULT_INTERNAL;
+	}
+	return open_catalog(keep, why);
+}
+
+bool keep_open(struct keep **keep, const struct config *config, unsigned mode, unsigned sniffers,
+    struct refusal *why)
+{
+	struct keep *k = calloc(1, sizeof *k);
+
+	*keep = k;
+	if (k == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL) == FAULT_NONE;
+	*k = (struct keep){.config = config, .mode = mode, .dir = -1, .objects = -1, .partial = -1};
+	/* SQLite makes its files as the mask lets it: nobody else's business. */
+	umask(umask(077) | 027);
+	if (open_all(k, sniffers, why) == FAULT_NONE)
+		return true;
+	keep_close(k);
+	*keep = NULL;
+	return false;
+}
+
+void keep_close(struct keep *keep)
+{
+	if (keep == NULL)
+		return;
+	catalog_close(keep->catalog);
+	ledger_close(keep->ledger);
+	sniff_stop(keep->sniffers);
+	if (keep->partial >= 0)
+		close(keep->partial);
+	if (keep->objects >= 0)
+		close(keep->objects);
+	if (keep->dir >= 0)
+		close(keep->dir);
+	free(keep);
+}
+
+void keep_tend(struct keep *keep)
+{
+	catalog_tend(keep->catalog);
+}
+
+/* ---- content -------------------------------------------------------------------------------- */
+
+enum fault keep_content(
+    struct keep *keep, const struct file *file, int *fd, char *path, struct refusal *why)
+{
+	char name[OBJECT_NAME];
+	struct stat st;
+
+	object_name(file->sha256, name);
+	*fd = openat(keep->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (*fd < 0 && errno == ENOENT) /* removed since the record was read */
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	if (*fd < 0)
+		return disk_fault(why, "open object");
+	if (fstat(*fd, &st) != 0 || st.st_size != file->size) {
+		log_line(LOG_ERROR, "damaged object", "sha256=%s", name);
+		close(*fd);
+		*fd = -1;
+		return refuse(why, FAULT_INTERNAL, NULL);
+	}
+	if (path != NULL)
+		snprintf(path, 80, "objects/%s", name);
+	return FAULT_NONE;
+}
+
+/* ---- health --------------------------------------------------------------------------------- */
+
+static void ill(struct health *health, const char *reason)
+{
+	if (health->ok)
+		snprintf(health->reason, sizeof health->reason, "%s", reason);
+	health->ok = false;
+}
+
+static void check_health(struct keep *keep, struct health *health)
+{
+	struct span nobody = {NULL, 0};
+	int64_t owned;
+
+	if (records_usage(keep->catalog, nobody, &health->files, &health->bytes, &owned, NULL) !=
+	    FAULT_NONE)
+		ill(health, "The catalog does not answer; the log says why.");
+	health->free_bytes = keep_free_bytes(keep);
+	if (health->free_bytes < 0)
+		ill(health, "The file system of data_dir does not answer.");
+	if (keep->mode & KEEP_WRITE && (faccessat(keep->objects, ".", W_OK | X_OK, 0) != 0 ||
+					   faccessat(keep->dir, ".", W_OK | X_OK, 0) != 0))
+		ill(health, "data_dir cannot be written to.");
+	if (keep->mode & KEEP_WRITE && health->free_bytes == 0)
+		ill(health, "The file system of data_dir is full, but for min_free_bytes.");
+}
+
+void keep_health(struct keep *keep, struct health *health)
+{
+	struct catalog_counts counts;
+
+	*health = (struct health){.ok = true};
+	check_health(keep, health);
+	if (keep->ledger != NULL)
+		health->reserved = ledger_total(keep->ledger);
+	if (keep->sniffers != NULL) {
+		sniff_count(keep->sniffers, &health->sniffers, &health->sniffer_deaths);
+		if (health->sniffers == 0)
+			ill(health, "No sniffer is alive: types cannot be told.");
+	}
+	catalog_count(keep->catalog, &counts);
+	health->commits = counts.commits;
+	health->commit_batches = counts.batches;
+	health->catalog_busy = counts.busy;
+}

@@ -1,0 +1,369 @@
+/*
+ * records.c: files as rows: add, find, remove.
+ */
+#include "keep/catalog.h"
+#include "shared/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- rows on loan --------------------------------------------------------------------------- */
+
+enum { CHUNK_FIRST = 4 << 10, CHUNK_MAX = 256 << 10 };
+
+struct chunk { /* text of the records, in pieces that never move */
+	struct chunk *next;
+	size_t used, size;
+	char at[];
+};
+
+const char *files_text(struct files *files, struct span text)
+{
+	struct chunk *c = files->store;
+
+	if (text.at == NULL)
+		return NULL;
+	if (c == NULL || c->size - c->used <= text.len) {
+		size_t size = c == NULL ? CHUNK_FIRST : c->size * 2;
+		if (size > CHUNK_MAX)
+			size = CHUNK_MAX;
+		if (size <= text.len)
+			size = text.len + 1;
+		c = malloc(sizeof *c + size);
+		if (c == NULL)
+			return NULL;
+		*c = (struct chunk){.next = files->store, .size = size};
+		files->store = c;
+	}
+	char *to = c->at + c->used;
+	memcpy(to, text.at, text.len);
+	to[text.len] = '\0';
+	c->used += text.len + 1;
+	return to;
+}
+
+enum fault files_make(struct files *files, size_t limit, struct refusal *why)
+{
+	*files = (struct files){.at = calloc(limit, sizeof *files->at)};
+	return files->at == NULL ? refuse(why, FAULT_INTERNAL, NULL) : FAULT_NONE;
+}
+
+void keep_release(struct files *files)
+{
+	for (struct chunk *c = files->store, *next; c != NULL; c = next) {
+		next = c->next;
+		free(c);
+	}
+	free(files->at);
+	*files = (struct files){0};
+}
+
+/* In the order of FILE_COLUMNS. False: no memory, or a row that we cannot have written. */
+static bool row_read(sqlite3_stmt *s, struct files *files)
+{
+	struct file *f = &files->at[files->count++];
+
+	f->seq = sqlite3_column_int64(s, 0);
+	f->id = files_text(files, column_span(s, 1));
+	f->name = files_text(files, column_span(s, 2));
+	f->size = sqlite3_column_int64(s, 3);
+	f->type = files_text(files, column_span(s, 4));
+	f->declared_type = files_text(files, column_span(s, 5));
+	f->owner = files_text(files, column_span(s, 7));
+	f->fields = files_text(files, column_span(s, 8));
+	f->uploaded_at = sqlite3_column_int64(s, 9);
+	f->expires_at = sqlite3_column_int64(s, 10);
+	return column_bytes(s, 6, f->sha256, SHA256_LEN) && f->id != NULL && f->name != NULL &&
+	       f->type != NULL && f->fields != NULL;
+}
+
+enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struct files *files,
+    bool *more, struct refusal *why)
+{
+	bool row;
+	enum fault f = sql_step(c, s, &row, why);
+
+	*more = false;
+	while (f == FAULT_NONE && row) {
+		if (files->count == limit || !row_read(s, files)) {
+			*more = files->count == limit;
+			sql_done(s);
+			return *more ? FAULT_NONE : refuse(why, FAULT_INTERNAL, NULL);
+		}
+		f = sql_step(c, s, &row, why);
+	}
+	return f;
+}
+
+/* ---- adding --------------------------------------------------------------------------------- */
+
+static enum fault object_find(
+    struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
+
+	*known = (struct known){0};
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, sha256, SHA256_LEN);
+	f = sql_step(c, s, &known->found, why);
+	if (f != FAULT_NONE || !known->found)
+		return f;
+	known->size = sqlite3_column_int64(s, 0);
+	span_copy(known->type, sizeof known->type, column_span(s, 1));
+	known->magic = sqlite3_column_int(s, 2);
+	known->durable = sqlite3_column_int(s, 3) != 0;
+	sql_done(s);
+	return FAULT_NONE;
+}
+
+enum fault records_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
+    struct known *known, struct refusal *why)
+{
+	struct connection *c = reader_take(catalog, why);
+
+	*known = (struct known){0};
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = object_find(c, sha256, known, why);
+	reader_give(catalog, c);
+	return f;
+}
+
+static enum fault object_write(struct connection *c, enum statement which,
+    const struct arrival *arrival, bool durable, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, which, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, arrival->file.sha256, SHA256_LEN);
+	bind_number(s, 2, arrival->file.size);
+	bind_text(s, 3, arrival->file.type);
+	bind_number(s, 4, arrival->magic);
+	bind_number(s, 5, durable);
+	return sql_finish(c, s, why);
+}
+
+/* The content: linked, and a row for it. */
+static enum fault object_add(
+    struct catalog *catalog, const struct keep *keep, struct arrival *arrival, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	bool durable = keep->config->durability == DURABILITY_FULL;
+	struct known known;
+	enum fault f = object_find(c, arrival->file.sha256, &known, why);
+
+	if (f == FAULT_NONE)
+		f = blob_link(keep, arrival->blob, arrival->file.sha256, durable, known.durable,
+		    &arrival->link, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (arrival->link != LINK_THERE || !known.durable)
+		catalog_linked(catalog);
+	if (!known.found)
+		return object_write(c, SQL_OBJECT_ADD, arrival, durable, why);
+	if ((durable && !known.durable) || known.magic != arrival->magic)
+		return object_write(c, SQL_OBJECT_REFRESH, arrival, durable, why);
+	return FAULT_NONE;
+}
+
+static enum fault file_add(
+    struct connection *c, struct arrival *arrival, int64_t form, struct refusal *why)
+{
+	struct file *file = &arrival->file;
+	char folded[2 * NAME_BYTES + 1];
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, SQL_FILE_ADD, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	size_t len = text_fold(span_of(file->name), folded, sizeof folded);
+	bind_text(s, 1, file->id);
+	bind_time(s, 2, form);
+	bind_text(s, 3, file->name);
+	bind_span(s, 4, (struct span){folded, len});
+	bind_number(s, 5, file->size);
+	bind_text(s, 6, file->type);
+	bind_text(s, 7, file->declared_type);
+	bind_bytes(s, 8, file->sha256, SHA256_LEN);
+	bind_text(s, 9, file->owner);
+	bind_text(s, 10, file->fields);
+	bind_number(s, 11, file->uploaded_at);
+	bind_time(s, 12, file->expires_at);
+	bind_bytes(s, 13, arrival->delete_hash, SHA256_LEN);
+	f = sql_finish(c, s, why);
+	file->seq = sqlite3_last_insert_rowid(c->db);
+	return f;
+}
+
+static enum fault upload_end(struct connection *c, const char *id, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, SQL_UPLOAD_REMOVE, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_text(s, 1, id);
+	return sql_finish(c, s, why);
+}
+
+/* Nothing refers to what this job linked: its rows are about to be rolled back, and the lock is
+ * still held. */
+static void unlink_made(const struct arrivals *all)
+{
+	char name[OBJECT_NAME];
+
+	for (size_t i = 0; i < all->count; i++) {
+		if (all->at[i].link != LINK_MADE)
+			continue;
+		object_name(all->at[i].file.sha256, name);
+		unlinkat(all->keep->objects, name, 0);
+	}
+}
+
+enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why)
+{
+	struct arrivals *all = arrivals;
+	enum fault f = FAULT_NONE;
+
+	for (size_t i = 0; i < all->count && f == FAULT_NONE; i++) {
+		f = object_add(catalog, all->keep, &all->at[i], why);
+		if (f == FAULT_NONE)
+			f = file_add(
+			    catalog->writer, &all->at[i], i == 0 ? 0 : all->at[0].file.seq, why);
+	}
+	if (f == FAULT_NONE && all->end_upload != NULL)
+		f = upload_end(catalog->writer, all->end_upload, why);
+	if (f != FAULT_NONE)
+		unlink_made(all);
+	return f;
+}
+
+/* ---- finding -------------------------------------------------------------------------------- */
+
+static enum fault find_on(
+    struct connection *c, struct span id, struct files *files, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	bool more;
+	enum fault f = sql_prepare(c, SQL_FILE_FIND, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, id);
+	f = files_read(c, s, 1, files, &more, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (files->count == 0)
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	int64_t expires_at = files->at[0].expires_at;
+	if (expires_at != 0 && expires_at <= keep_now())
+		return refuse(why, FAULT_EXPIRED, NULL);
+	return FAULT_NONE;
+}
+
+enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why)
+{
+	enum fault f = files_make(files, 1, why);
+	struct connection *c = f == FAULT_NONE ? reader_take(keep->catalog, why) : NULL;
+
+	f = c == NULL ? FAULT_INTERNAL : find_on(c, id, files, why);
+	if (c != NULL)
+		reader_give(keep->catalog, c);
+	if (f != FAULT_NONE && f != FAULT_EXPIRED)
+		keep_release(files);
+	return f;
+}
+
+static enum fault form_on(
+    struct connection *c, struct span id, struct files *files, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	int64_t first;
+	bool more;
+	enum fault f = sql_prepare(c, SQL_FILE_FORM, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, id);
+	f = sql_numbers(c, s, &first, 1, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (first == 0)
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	f = sql_prepare(c, SQL_FORM_FIND, &s, why);
+	if (f != FAULT_NONE)
+		return f;
+	bind_number(s, 1, first);
+	bind_number(s, 2, keep_now());
+	f = files_read(c, s, 1000, files, &more, why);
+	if (f == FAULT_NONE && files->count == 0)
+		return refuse(why, FAULT_EXPIRED, NULL);
+	return f;
+}
+
+enum fault keep_find_form(
+    struct keep *keep, struct span id, struct files *files, struct refusal *why)
+{
+	enum fault f = files_make(files, 1000, why);
+	struct connection *c = f == FAULT_NONE ? reader_take(keep->catalog, why) : NULL;
+
+	f = c == NULL ? FAULT_INTERNAL : form_on(c, id, files, why);
+	if (c != NULL)
+		reader_give(keep->catalog, c);
+	if (f != FAULT_NONE)
+		keep_release(files);
+	return f;
+}
+
+/* ---- removing ------------------------------------------------------------------------------- */
+
+enum fault record_remove(
+    struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	uint8_t sha256[SHA256_LEN];
+	sqlite3_stmt *s;
+	bool row;
+	enum fault f = sql_prepare(c, SQL_FILE_REMOVE, &s, why);
+
+	*freed = 0;
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, id);
+	f = sql_step(c, s, &row, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (!row)
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	bool whole = column_bytes(s, 0, sha256, SHA256_LEN);
+	f = sql_finish(c, s, why);
+	if (f != FAULT_NONE || !whole)
+		return f;
+	f = sql_prepare(c, SQL_OBJECT_FORGET, &s, why);
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, sha256, SHA256_LEN);
+	f = sql_step(c, s, &row, why);
+	if (f != FAULT_NONE || !row)
+		return f;
+	*freed = sqlite3_column_int64(s, 0);
+	catalog_drop(catalog, sha256);
+	return sql_finish(c, s, why);
+}
+
+static enum fault run_remove(struct catalog *catalog, void *id, struct refusal *why)
+{
+	int64_t freed;
+
+	return record_remove(catalog, *(struct span *)id, &freed, why);
+}
+
+enum fault keep_remove(struct keep *keep, struct span id, struct refusal *why)
+{
+	return catalog_commit(keep->catalog, run_remove, &id, why);
+}
