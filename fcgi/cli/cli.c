@@ -7,13 +7,7 @@
 
 #include "shared/log.h"
 
-static const struct command {
-	const char *name;
-	const char *options; /* letters of the options it takes, see below; -c always */
-	int least, most;     /* operands; most -1: any number */
-	subcommand *run;
-	const char *usage, *meaning;
-} commands[] = {
+const struct command cli_commands[] = {
     {"serve", "l", 0, 0, cli_serve, "[-l unix:PATH|HOST:PORT]",
 	"serve FastCGI on a socket of its own"},
     {"ls", "jtnosuLOp", 0, 0, cli_ls,
@@ -31,8 +25,8 @@ static const struct command {
 	"                [--expires 30d] [--quota 10G] | token ls | token rm NAME",
 	"bearer tokens; add prints one, this once"},
     {"config", "", 0, 0, cli_config, "", "print every key, its value, where it came from"},
+    {.name = NULL},
 };
-enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static const struct option {
 	char letter;	  /* as in struct command */
@@ -65,10 +59,10 @@ void cli_usage(FILE *out)
 	fputs("usage: waybill                  serve: FastCGI where standard input is a listening socket,\n"
 	      "                                one request where the environment is plain CGI's\n",
 	    out);
-	for (int i = 0; i < COMMANDS; i++)
-		fprintf(out, "       waybill %s %s\n                                %s\n",
-		    commands[i].name, commands[i].usage, commands[i].meaning);
-	fputs("       waybill --version | --help\n"
+	for (const struct command *c = cli_commands; c->name; c++)
+		fprintf(out, "       waybill %s %s\n                                %s\n", c->name, c->usage,
+		    c->meaning);
+	fputs("       waybill --version | --help | --man | --sample-config\n"
 	      "Every subcommand takes -c FILE (else $WAYBILL_CONFIG, else /etc/waybill.conf).\n"
 	      "Exit codes: 0 done, 1 the thing asked for failed, 2 usage or configuration error.\n",
 	    out);
@@ -165,15 +159,23 @@ int cli_run(int argc, char **argv)
 
 	if (strcmp(argv[1], "--version") == 0)
 		return printf("waybill %s\n", WAYBILL_VERSION) > 0 ? DONE : FAILED;
+	if (strcmp(argv[1], "--man") == 0) {
+		cli_manual(stdout);
+		return DONE;
+	}
+	if (strcmp(argv[1], "--sample-config") == 0) {
+		config_print_sample(stdout);
+		return DONE;
+	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		cli_usage(stdout);
 		return DONE;
 	}
-	for (int i = 0; i < COMMANDS; i++) {
-		if (strcmp(argv[1], commands[i].name) != 0)
+	for (const struct command *c = cli_commands; c->name; c++) {
+		if (strcmp(argv[1], c->name) != 0)
 			continue;
-		int status = parse(&commands[i], &set, argv + 2);
-		return status != DONE ? status : commands[i].run(&set);
+		int status = parse(c, &set, argv + 2);
+		return status != DONE ? status : c->run(&set);
 	}
 	complain("there is no subcommand \"%s\"", argv[1]);
 	cli_usage(stderr);

@@ -19,6 +19,17 @@ struct options {
 };
 
 typedef int subcommand(struct options *o);
+struct command {
+	const char *name;
+	const char *options; /* letters of the options it takes, see cli.c; -c always */
+	int least, most;     /* operands; most -1: any number */
+	subcommand *run;
+	const char *usage, *meaning;
+};
+extern const struct command cli_commands[]; /* ends with a NULL name */
+/* manual.c: waybill(8) in mdoc(7), made of the same tables as the program. */
+void cli_manual(FILE *out);
+
 subcommand cli_ls, cli_show, cli_get, cli_rm;	       /* files.c */
 subcommand cli_token;				       /* tokens.c */
 subcommand cli_verify, cli_gc, cli_config, cli_serve; /* house.c */
