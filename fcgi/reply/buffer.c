@@ -6,7 +6,7 @@
 
 #include "reply/inside.h"
 
-static bool reserve(struct buffer *b, size_t len)
+bool buffer_reserve(struct buffer *b, size_t len)
 {
 	if (b->failed)
 		return false;
@@ -18,19 +18,12 @@ static bool reserve(struct buffer *b, size_t len)
 	char *at = size - b->used < len ? NULL : realloc(b->at, size);
 	if (!at) {
 		b->failed = true;
+		b->size = b->used; /* so that buffer_add() comes here again, and is told again */
 		return false;
 	}
 	b->at = at;
 	b->size = size;
 	return true;
-}
-
-void buffer_add(struct buffer *b, const void *bytes, size_t len)
-{
-	if (len == 0 || !reserve(b, len))
-		return;
-	memcpy(b->at + b->used, bytes, len);
-	b->used += len;
 }
 
 void buffer_text(struct buffer *b, const char *text)

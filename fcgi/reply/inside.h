@@ -2,6 +2,8 @@
 #ifndef WAYBILL_REPLY_INSIDE_H
 #define WAYBILL_REPLY_INSIDE_H
 
+#include <string.h>
+
 #include "reply/reply.h"
 
 /* Bytes that grow. Out of memory sets `failed` and drops the rest, so that only the end of a
@@ -11,7 +13,14 @@ struct buffer {
 	size_t used, size;
 	bool failed;
 };
-void buffer_add(struct buffer *b, const void *bytes, size_t len);
+bool buffer_reserve(struct buffer *b, size_t len); /* false: failed */
+static inline void buffer_add(struct buffer *b, const void *bytes, size_t len)
+{
+	if (len == 0 || (b->size - b->used < len && !buffer_reserve(b, len)))
+		return;
+	memcpy(b->at + b->used, bytes, len);
+	b->used += len;
+}
 void buffer_text(struct buffer *b, const char *text);
 void buffer_number(struct buffer *b, int64_t n);
 /* Markup: the format's own text goes in as it is, every %s and %.*s is escaped (& < > " '), %lld is
