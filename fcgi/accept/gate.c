@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "accept/accept.h"
+#include "accept/inside.h"
 #include "accept/pace.h"
 #include "shared/log.h"
 
@@ -29,6 +29,7 @@ struct gate {
 	int shut; /* eventfd: readable once the gate is shut */
 	int64_t timeout;
 	int64_t min_rate;
+	const char *body_file_dir; /* borrowed from the configuration; "": none */
 	pthread_mutex_t leader;
 };
 
@@ -37,6 +38,7 @@ struct visitor {
 	struct gate *gate;
 	FCGX_Request request;
 	struct pace in, out;
+	int body_file; /* the body, where the server has written it to a file; else -1 */
 };
 
 static struct visitor *visitor_of(struct exchange *x)
@@ -53,6 +55,7 @@ struct gate *gate_open(int fd, const struct config *config, struct refusal *why)
 	gate->listening = fd;
 	gate->timeout = config->body_timeout;
 	gate->min_rate = config->min_rate;
+	gate->body_file_dir = config->body_file_dir;
 	gate->shut = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (gate->shut < 0 || pthread_mutex_init(&gate->leader, NULL) != 0)
 		goto failed;
@@ -92,6 +95,30 @@ static const char *fcgi_env(struct exchange *x, const char *name)
 	return FCGX_GetParam(name, visitor_of(x)->request.envp);
 }
 
+/* Opened when it is first asked for: most requests are not uploads. */
+static enum fault fcgi_body_file(struct exchange *x, int *fd, struct refusal *why)
+{
+	struct visitor *v = visitor_of(x);
+	const char *path = fcgi_env(x, "REQUEST_BODY_FILE");
+	enum fault fault = FAULT_NONE;
+
+	if (v->body_file < 0 && path && path[0] && v->gate->body_file_dir[0])
+		fault = body_file_open(v->gate->body_file_dir, path, &v->body_file, why);
+	*fd = v->body_file;
+	return fault;
+}
+
+static enum fault file_read(int fd, void *buf, size_t room, size_t *got)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, room);
+	while (n < 0 && errno == EINTR);
+	*got = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? FAULT_INTERNAL : FAULT_NONE;
+}
+
 /*
  * What libfcgi has buffered, after waiting for it to have something. FCGX_GetStr() alone would
  * wait until all of `room` is filled, and a trickling client could hold us there for ever.
@@ -101,7 +128,11 @@ static enum fault fcgi_read(struct exchange *x, void *buf, size_t room, size_t *
 	struct visitor *v = visitor_of(x);
 	FCGX_Stream *in = v->request.in;
 
+	int fd;
+	enum fault fault = fcgi_body_file(x, &fd, NULL);
 	*got = 0;
+	if (fault || fd >= 0)
+		return fault ? fault : file_read(fd, buf, room, got);
 	int first = FCGX_GetChar(in);
 	if (first == EOF) {
 		int error = FCGX_GetError(in);
@@ -152,7 +183,9 @@ struct visitor *visitor_new(struct gate *gate)
 	if (!v)
 		return NULL;
 	v->gate = gate;
-	v->exchange = (struct exchange){fcgi_env, fcgi_read, fcgi_write, fcgi_interrupt};
+	v->body_file = -1;
+	v->exchange = (struct exchange){
+	    fcgi_env, fcgi_read, fcgi_write, fcgi_interrupt, fcgi_body_file};
 	/* No listening socket: libfcgi must never accept on its own. */
 	FCGX_InitRequest(&v->request, -1, FCGI_FAIL_ACCEPT_ON_INTR);
 	return v;
@@ -225,6 +258,9 @@ struct exchange *gate_accept(struct visitor *v)
 
 void gate_finish(struct visitor *v)
 {
+	if (v->body_file >= 0)
+		close(v->body_file);
+	v->body_file = -1;
 	v->request.keepConnection = 0; /* an idle kept connection would pin this thread */
 	FCGX_Finish_r(&v->request);
 }

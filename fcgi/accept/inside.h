@@ -14,4 +14,8 @@ enum fault request_address(struct request *request, struct exchange *x,
 /* negotiate.c: does Accept (RFC 9110 12.5.1) prefer text/html to JSON? */
 bool request_prefers_html(struct span accept);
 
+/* bodyfile.c: open the file that a web server has written a body to. FORBIDDEN: it lies outside
+ * `dir`, is reached by a link, is no plain file, or not ours alone. Not pure: opens a file. */
+enum fault body_file_open(const char *dir, const char *path, int *fd, struct refusal *why);
+
 #endif

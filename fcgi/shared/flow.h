@@ -44,6 +44,10 @@ struct exchange {
 	enum fault (*write)(struct exchange *x, const void *bytes, size_t len);
 	/* From any thread: makes a blocked read return INCOMPLETE_BODY soon. */
 	void (*interrupt)(struct exchange *x);
+	/* The body as a file that may be linked in instead of read (nginx's hand-off): *fd, or -1
+	 * where there is none; borrowed until the exchange is finished. FORBIDDEN: it is not a file
+	 * that may be taken. NULL: this exchange never has one. */
+	enum fault (*body_file)(struct exchange *x, int *fd, struct refusal *why);
 };
 
 enum method { /* bits, so that a set of them makes an Allow header */
