@@ -45,6 +45,17 @@ static void no_body_where_none_belongs(void **state)
 	strike(&s);
 }
 
+/* lighttpd would apply it to any 200, or refuse what it cannot read. */
+static void range_is_for_files(void **state)
+{
+	struct scene s;
+	set(&s);
+	memory_env(&s.m, "HTTP_RANGE", "bytes=x");
+	reply_record(&s.r, &s.file[0]);
+	assert_header(&s, "Accept-Ranges", "none");
+	strike(&s);
+}
+
 static void headers_cannot_be_split(void **state)
 {
 	struct scene s;
@@ -370,6 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(plain_answer),
 	    cmocka_unit_test(no_body_where_none_belongs),
+	    cmocka_unit_test(range_is_for_files),
 	    cmocka_unit_test(headers_cannot_be_split),
 	    cmocka_unit_test(headers_that_do_not_fit_are_left_out),
 	    cmocka_unit_test(callers_headers_go_first),

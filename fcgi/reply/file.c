@@ -124,10 +124,12 @@ static bool head_only(const struct reply *r)
 	return r->request && r->request->method == METHOD_HEAD;
 }
 
-/* `accept`: "none" keeps lighttpd from slicing a whole answer for a Range that was ignored here. */
-static enum fault send_whole(struct reply *r, const struct content *c, const char *accept)
+/* A Range that was ignored here is not for the server in front to try either: see seal(). */
+static enum fault send_whole(struct reply *r, const struct content *c, const struct facts *facts)
 {
-	reply_header(r, "Accept-Ranges", "%s", accept);
+	bool ignored = header(r, "HTTP_RANGE").at && !head_only(r) && range_still_fits(r, facts);
+	if (!ignored)
+		reply_header(r, "Accept-Ranges", "bytes");
 	if (!reply_begin(r, 200, c->file->type, c->file->size))
 		return FAULT_INTERNAL;
 	return head_only(r) ? FAULT_NONE : copy(r, c, (struct range){0, c->file->size - 1});
@@ -252,6 +254,5 @@ enum fault reply_content(struct reply *r, const struct content *c)
 	}
 	if (count == 1)
 		return send_one(r, c, at[0]);
-	bool ignored = header(r, "HTTP_RANGE").len && !head_only(r) && range_still_fits(r, &facts);
-	return send_whole(r, c, ignored ? "none" : "bytes");
+	return send_whole(r, c, &facts);
 }

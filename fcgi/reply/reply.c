@@ -112,9 +112,12 @@ static void allow_origin(struct reply *r)
 }
 
 /* What every answer has. Origin is in every Vary: a browser that cached the answer to its own site
- * must not show it to another one without the CORS headers. */
+ * must not show it to another one without the CORS headers. Accept-Ranges: none keeps lighttpd from
+ * slicing what was not sliced here, or from answering a Range that it cannot read with 416. */
 static void seal(struct reply *r, const char *type)
 {
+	if (r->status == 200 && r->x->env(r->x, "HTTP_RANGE"))
+		default_header(r, "Accept-Ranges", "none");
 	default_header(r, "Cache-Control", "no-store");
 	default_header(r, "X-Content-Type-Options", "nosniff");
 	own_header(r, "Vary", "%s", r->negotiated ? "Accept, Origin" : "Origin");
