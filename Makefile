@@ -21,7 +21,8 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -W
 OPT ?= -O2 -g -D_FORTIFY_SOURCE=3
 HARDEN ?= -fstack-protector-strong -fstack-clash-protection -fPIE
 CFLAGS_ALL := -std=gnu17 $(OPT) $(HARDEN) $(WARN) $(CFLAGS)
-LDFLAGS_ALL := $(if $(HARDEN),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
+RELRO := -pie -Wl,-z,relro,-z,now
+LDFLAGS_ALL := $(if $(HARDEN),$(RELRO)) $(LDFLAGS)
 LDLIBS := -lfcgi -lsqlite3 -lmagic -lnettle -ljansson -linih -lseccomp -lpthread
 
 waybill: $(BUILD)/waybill
@@ -51,7 +52,8 @@ shared_test_SOURCES := $(TEST_SHARED)
 accept_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/accept/gate.c,$(wildcard fcgi/accept/*.c))
 body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
 resume_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
-keep_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/keep/*.c)
+keep_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/keep/sniff%.c,$(wildcard fcgi/keep/*.c))
+keep_house_test_SOURCES := $(keep_test_SOURCES)
 sniff_test_SOURCES := $(TEST_SHARED) fcgi/keep/sniff.c fcgi/keep/sniffer.c
 ledger_test_SOURCES := $(TEST_SHARED) fcgi/keep/ledger.c
 reply_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c) tests/memory.c

@@ -16,6 +16,9 @@ die() {
 	exit 1
 }
 
+[[ ${SERVE_BOUND:-} ]] || SERVE_BOUND=1 exec setpriv --pdeathsig TERM "$0" # ends with make
+unset SERVE_BOUND
+
 top=$(cd "$(dirname "$0")/.." && pwd)
 server=${SERVER:-lighttpd} port=${PORT:-8411} conf=${CONF:-}
 base=${BASE:-} base=${base%/}
