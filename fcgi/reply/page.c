@@ -70,12 +70,12 @@ static const char *size_text(int64_t bytes, char to[32])
 	return to;
 }
 
-/* <time datetime="2026-11-22T11:33:00.123Z">2026-11-22 11:33 UTC</time> */
+/* <time datetime="2026-11-22T11:33:00.123Z">2026-11-22 11:33</time>, UTC like all times here */
 static void add_time(struct buffer *b, int64_t ms)
 {
 	char text[32];
 	text_time(ms, text);
-	buffer_html(b, "<time datetime=\"%s\">%.*s %.*s UTC</time>", text, 10, text, 5, text + 11);
+	buffer_html(b, "<time datetime=\"%s\">%.*s %.*s</time>", text, 10, text, 5, text + 11);
 }
 
 static void add_name_link(struct buffer *b, const struct file *file, struct span base)
@@ -116,6 +116,7 @@ static void add_time_fact(struct buffer *b, const char *name, int64_t ms)
 {
 	open_fact(b, name);
 	add_time(b, ms);
+	buffer_text(b, " UTC");
 	close_fact(b);
 }
 
@@ -161,8 +162,8 @@ static void add_waybill(struct buffer *b, const struct file *file, struct span b
 	add_time_fact(b, "Received", file->uploaded_at);
 	if (file->expires_at > 0)
 		add_time_fact(b, "Kept until", file->expires_at);
-	add_fact(b, "Number", file->id);
 	buffer_html(b, "<div class=\"wide\"><dt>SHA-256</dt><dd>%s</dd></div>\n", hex);
+	buffer_html(b, "<div class=\"wide\"><dt>Number</dt><dd>%s</dd></div>\n", file->id);
 	buffer_html(b, "</dl>\n</article>\n");
 }
 
@@ -263,7 +264,7 @@ static void add_row(struct buffer *b, const struct file *file, struct span base)
 static void add_table(struct buffer *b, const struct files *files, struct span base)
 {
 	static const char *const columns[][2] = {{"c-name", "Name"}, {"c-type", "Type"},
-	    {"c-size", "Size"}, {"c-time", "Received"}, {"c-owner", "Sender"}};
+	    {"c-size", "Size"}, {"c-time", "Received (UTC)"}, {"c-owner", "Sender"}};
 	buffer_html(b, "<table class=\"register\">\n<thead><tr>");
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
 		buffer_html(
