@@ -269,12 +269,13 @@ static bool link_as(
 static enum fault replace(
     const struct keep *keep, struct blob *blob, const char *name, struct refusal *why)
 {
-	char fresh[OBJECT_NAME + 4];
+	char fresh[BLOB_NAME];
 
-	snprintf(fresh, sizeof fresh, "%s.new", name);
-	unlinkat(keep->objects, fresh, 0);
-	if (!link_as(keep, blob, fresh) || renameat(keep->objects, fresh, keep->objects, name) != 0)
-		return disk_fault(why, "replace object");
+	snprintf(fresh, sizeof fresh, "tmp-%.32s", name);
+	unlinkat(keep->partial, fresh, 0);
+	if (!link_as(keep, blob, keep->partial, fresh) ||
+	    renameat(keep->partial, fresh, keep->objects, name) != 0)
+		return disk_fault(why, "replace object"); /* a sweep removes what is left */
 	log_line(LOG_WARN, "damaged object replaced", "sha256=%s", name);
 	return FAULT_NONE;
 }
