@@ -1,0 +1,117 @@
+// For everybody: keyboard alone, axe in both schemes and on a narrow screen, nothing wider than the screen, the weight.
+import AxeBuilder from "@axe-core/playwright";
+import { expect, fresh, noise, refuse, test, text, throttle } from "../fixtures.mjs";
+
+async function tabTo(page, locator) {
+	for (let i = 0; i < 60; i++) {
+		if (await locator.evaluate((it) => it === document.activeElement).catch(() => false)) return;
+		await page.keyboard.press("Tab");
+	}
+	await expect(locator).toBeFocused();
+}
+
+test("everything by keyboard", async ({ desk, page }) => {
+	await page.keyboard.press("Tab");
+	await expect(page.getByRole("link", { name: "Skip to the received files" })).toBeFocused();
+	await tabTo(page, page.getByRole("button", { name: "Choose files" }));
+	const chooser = page.waitForEvent("filechooser");
+	await page.keyboard.press("Enter");
+	const name = fresh("by keyboard");
+	await (await chooser).setFiles([text(name)]);
+	await desk.state(name, "done");
+	await tabTo(page, desk.tool(name, "Clear"));
+	await page.keyboard.press("Space");
+	await expect(desk.item(name)).toHaveCount(0);
+	await expect(page.getByRole("button", { name: "Choose files" })).toBeFocused();
+	await tabTo(page, page.getByLabel("Name contains"));
+	await page.keyboard.type(name);
+	await expect(page.locator("#rows tr")).toHaveCount(1);
+	await tabTo(page, desk.row(name).getByRole("checkbox"));
+	await page.keyboard.press("Space");
+	await expect(page.locator("#chosen")).toBeVisible();
+	await tabTo(page, desk.row(name).locator(".open"));
+	await page.keyboard.press("Enter");
+	await expect(page.locator("#card")).toBeVisible();
+	await page.keyboard.press("Escape");
+	await tabTo(page, desk.row(name).getByRole("button", { name: "Delete" }));
+	await page.keyboard.press("Enter");
+	await expect(desk.row(name).getByRole("button", { name: /^Undo/ })).toBeFocused();
+	await expect(desk.row(name)).toHaveCount(0, { timeout: 12_000 });
+	await expect(page.getByLabel("Name contains")).toBeFocused();
+});
+
+test("by keyboard: cancel while sending keeps the focus near", async ({ desk, page }) => {
+	await throttle(page, 40_000);
+	const names = [fresh("first", ".bin"), fresh("second", ".bin")];
+	await desk.choose(...names.map((name) => ({ name, mimeType: "application/octet-stream", buffer: noise(900_000) })));
+	await desk.state(names[1], "sending");
+	await tabTo(page, desk.tool(names[0], "Cancel"));
+	await page.keyboard.press("Enter");
+	await expect(desk.tool(names[1], "Cancel")).toBeFocused();
+	await page.keyboard.press("Enter");
+	await expect(page.getByRole("button", { name: "Choose files" })).toBeFocused();
+});
+
+const clean = async (page) => {
+	// What still fades in has not its own colours yet.
+	await page.evaluate(() => Promise.all(document.getAnimations().filter((it) => it.effect.getComputedTiming().iterations < 9).map((it) => it.finished.catch(() => {}))));
+	const { violations } = await new AxeBuilder({ page }).exclude("iframe").analyze();
+	expect(violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`)).toEqual([]);
+	expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing wider than the screen").toBe(true);
+};
+for (const [scheme, width, motion] of [["light", 1100, "no-preference"], ["dark", 1100, "no-preference"], ["light", 360, "reduce"], ["dark", 360, "reduce"]]) {
+	test.describe(`${scheme}, ${width} px`, () => {
+		test.use({ colorScheme: scheme, viewport: { width, height: 800 }, contextOptions: { reducedMotion: motion } });
+		test("axe finds nothing, and nothing is wider than the screen", async ({ desk, page }) => {
+			await clean(page);
+			const names = [fresh("done"), fresh("moving", ".bin"), fresh("long ".repeat(30))];
+			await desk.choose(text(names[0]), text(names[2]));
+			await desk.state(names[0], "done");
+			await desk.state(names[2], "done");
+			await refuse(page, 415, "type_refused", { detected_type: "text/plain" });
+			const refused = fresh("refused");
+			await desk.choose(text(refused));
+			await desk.state(refused, "refused");
+			await page.unrouteAll();
+			await throttle(page, 30_000);
+			await desk.choose({ name: names[1], mimeType: "application/octet-stream", buffer: noise(3_000_000) });
+			await desk.state(names[1], "sending");
+			await clean(page);
+			await desk.row(names[0]).getByRole("checkbox").check();
+			await desk.row(names[2]).getByRole("button", { name: "Delete" }).click();
+			await clean(page);
+			await desk.row(names[0]).locator(".open").click();
+			await expect(page.locator("#card pre")).toBeVisible();
+			await clean(page);
+			await page.keyboard.press("Escape");
+			await page.getByRole("button", { name: /token/ }).click();
+			await expect(page.locator("#key")).toBeVisible();
+			await clean(page);
+		});
+	});
+}
+
+test.describe("reduced motion", () => {
+	test.use({ contextOptions: { reducedMotion: "reduce" } });
+	test("nothing moves", async ({ desk, page }) => {
+		await throttle(page, 30_000);
+		const name = fresh("still", ".bin");
+		await desk.choose({ name, mimeType: "application/octet-stream", buffer: noise(300_000) });
+		await desk.state(name, "sending");
+		expect(await page.evaluate(() => document.getAnimations().length)).toBe(0);
+	});
+});
+
+test("the page weighs less than 60 KB, and asks no other host", async ({ page, url }) => {
+	const sizes = {};
+	const hosts = new Set();
+	page.on("response", async (response) => {
+		hosts.add(new URL(response.url()).host);
+		const { pathname } = new URL(response.url());
+		if (/(\/|\.html|\.css|\.js|\.svg)$/.test(pathname)) sizes[pathname] = (await response.body()).length;
+	});
+	await page.goto(url, { waitUntil: "networkidle" });
+	expect([...hosts]).toEqual([new URL(url).host]);
+	expect(Object.keys(sizes).length).toBeGreaterThan(5);
+	expect(Object.values(sizes).reduce((a, b) => a + b, 0)).toBeLessThan(60 * 1024);
+});

@@ -1,0 +1,99 @@
+// fixtures.mjs: a page on a fresh mock (or on WAYBILL_URL), and words for what tests do with it.
+
+import { test as base, expect } from "@playwright/test";
+import { createHash, randomBytes } from "node:crypto";
+import { startMock } from "./mock.mjs";
+
+export { expect };
+
+export const test = base.extend({
+	options: [{}, { option: true }], // for startMock
+	mock: async ({ options }, use) => {
+		if (process.env.WAYBILL_URL) return use(null);
+		const mock = await startMock(options);
+		await use(mock);
+		return mock.stop();
+	},
+	url: async ({ mock }, use) => use(mock ? mock.url : process.env.WAYBILL_URL),
+	// The page may never throw, nor trip over its own Content-Security-Policy.
+	page: async ({ page }, use) => {
+		const bad = [];
+		page.on("pageerror", (error) => bad.push(error.stack));
+		page.on("console", (line) => /Content.Security.Policy|TrustedHTML|Trusted Type/i.test(line.text()) && bad.push(line.text()));
+		await use(page);
+		expect(bad).toEqual([]);
+	},
+	desk: async ({ page, url }, use) => {
+		await page.goto(url);
+		await expect(page.getByRole("button", { name: "Choose files" })).toBeVisible();
+		await use(new DeskPage(page, url));
+	},
+});
+
+let serial = 0;
+/** A name nobody used before: a real server keeps its files between tests. */
+export const fresh = (stem, end = ".txt") => `${stem} ${process.pid}-${Date.now() % 1e7}-${serial++}${end}`;
+export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+export const noise = (size) => randomBytes(size);
+export const text = (name, content = `content of ${name}`) => ({ name, mimeType: "text/plain", buffer: Buffer.from(content) });
+
+export class DeskPage {
+	constructor(page, url) {
+		this.page = page;
+		this.url = url;
+	}
+	choose(...files) {
+		return this.page.locator("#pick").setInputFiles(files);
+	}
+	item(name) {
+		return this.page.locator("#items .item").filter({ has: this.page.locator(".name", { hasText: name }) });
+	}
+	row(name) {
+		return this.page.locator("#rows tr").filter({ has: this.page.locator(".name", { hasText: name }) });
+	}
+	state(name, state) {
+		return expect(this.item(name)).toHaveAttribute("data-state", state, { timeout: 25_000 });
+	}
+	async find(name) {
+		await this.page.getByLabel("Name contains").fill(name);
+		await expect(this.row(name).first()).toBeVisible();
+	}
+	tool(name, what) {
+		return this.item(name).getByRole("button", { name: what });
+	}
+	async records(name) {
+		const answer = await this.page.request.get(`${this.url}files?name=${encodeURIComponent(name)}`, { headers: { Accept: "application/json" } });
+		return (await answer.json()).files;
+	}
+	async content(record) {
+		const answer = await this.page.request.get(new URL(record.url, this.url).href);
+		return answer.body();
+	}
+}
+
+/** Chromium's own brake: bytes a second up, 0 for none. */
+export async function throttle(page, up) {
+	const cdp = page.cdp ?? (page.cdp = await page.context().newCDPSession(page));
+	await cdp.send("Network.enable");
+	await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: up || -1 });
+}
+
+/** Answer the next upload with a refusal, as waybill words it. */
+export async function refuse(page, status, slug, more = {}) {
+	await page.route((url) => /\/upload(\/[^/]*)?$/.test(url.pathname), async (route) => {
+		if (route.request().method() === "GET") return route.fallback();
+		return route.fulfill({ status, contentType: "application/problem+json",
+			body: JSON.stringify({ type: "about:blank", title: "x", status, detail: `Detail of ${slug}.`, error: slug, message: `Detail of ${slug}.`, code: status, ...more }) });
+	});
+}
+
+export async function dropFiles(page, files) {
+	const transfer = await page.evaluateHandle((all) => {
+		const data = new DataTransfer();
+		for (const { name, content } of all) data.items.add(new File([content], name));
+		return data;
+	}, files);
+	await page.dispatchEvent("body", "dragenter", { dataTransfer: transfer });
+	await expect(page.locator("#veil")).toBeVisible();
+	await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+}
