@@ -49,6 +49,9 @@ $(BUILD)/embed.o: fcgi/embed.S $(BUILD)/site.inc $(wildcard schema/*.sql) $(SITE
 # A room's test links the rooms it names and cmocka, not the whole program.
 TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c key.c config.c manual.c sandbox.c)
 shared_test_SOURCES := $(TEST_SHARED)
+name_test_SOURCES := $(TEST_SHARED)
+config_test_SOURCES := $(TEST_SHARED)
+log_test_SOURCES := $(TEST_SHARED)
 accept_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/accept/gate.c,$(wildcard fcgi/accept/*.c))
 body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
 resume_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
