@@ -295,6 +295,7 @@ static int serve_once(void)
 
 int main(int argc, char **argv)
 {
+	reply_start();
 	if (argc > 1)
 		return cli_run(argc, argv);
 	int listening = inherited_socket();
