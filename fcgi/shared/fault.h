@@ -58,19 +58,19 @@ enum fault {
 /* What a client is told: a fault, and the facts of this case. Plain data, no ownership. */
 struct refusal {
 	enum fault fault;
-	char detail[768];        /* a sentence in UTF-8; empty: the fault's own */
-	int64_t max_bytes;       /* > 0: repeated in the body (too_large) */
-	int64_t upload_offset;   /* >= 0: the true Upload-Offset (offset_conflict) */
+	char detail[768];	 /* a sentence in UTF-8; empty: the fault's own */
+	int64_t max_bytes;	 /* > 0: repeated in the body (too_large) */
+	int64_t upload_offset;	 /* >= 0: the true Upload-Offset (offset_conflict) */
 	int64_t provided_offset; /* >= 0: the one the client claimed (IETF problem member) */
-	unsigned allow;          /* set of method bits for Allow (method_not_allowed) */
-	char file[256];          /* name of the offending file (type_refused), or empty */
+	unsigned allow;		 /* set of method bits for Allow (method_not_allowed) */
+	char file[256];		 /* name of the offending file (type_refused), or empty */
 	char detected_type[128]; /* libmagic's verdict (type_refused), or empty */
-	bool too_far_to_resume;  /* the upload itself is over: IETF answers say so */
+	bool too_far_to_resume;	 /* the upload itself is over: IETF answers say so */
 };
 
-int fault_status(enum fault f);         /* 400 ... 507; 200 for FAULT_NONE */
-const char *fault_slug(enum fault f);   /* "length_required"; "" for FAULT_NONE */
-const char *fault_title(enum fault f);  /* "Length Required" */
+int fault_status(enum fault f);	       /* 400 ... 507; 200 for FAULT_NONE */
+const char *fault_slug(enum fault f);  /* "length_required"; "" for FAULT_NONE */
+const char *fault_title(enum fault f); /* "Length Required" */
 const char *fault_sentence(enum fault f);
 
 /* ENOSPC and EDQUOT are NO_SPACE; everything else INTERNAL. */
@@ -79,10 +79,12 @@ enum fault fault_of_errno(int err);
 /* Set *why to no fault, no figures. */
 void refusal_clear(struct refusal *why);
 
-/* Set fault and detail of *why and return `f`, so that callers can `return refuse(why, FAULT_X, "...",
- * ...)`. The detail is made valid UTF-8 and cut to fit. fmt may be NULL: the fault's own sentence
- * stands. why may be NULL. The other figures stay as they are: refusal_clear() once a request, then set
- * them before or after. */
+/*
+ * Set fault and detail of *why and return `f`: `return refuse(why, FAULT_X, "%d is over %d", ...)`.
+ * The detail is made valid UTF-8 and cut to fit; fmt may be NULL: the fault's own sentence stands.
+ * The other figures stay as they are: refusal_clear() once a request, then set them before or
+ * after. why may be NULL.
+ */
 enum fault refuse(struct refusal *why, enum fault f, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,7 +1,7 @@
 /*
  * text.h: what every room must know about text from outside. Pure: no I/O, no allocation, no state,
- * but for the character tables that text_fold() loads once, and today's date, which a two-digit
- * year in text_parse_http_date() leans on.
+ * but for the character tables of text_fold(), loaded before main(), and today's date, which a
+ * two-digit year in text_parse_http_date() leans on.
  *
  * text.c: spans, numbers, escapes, ids. utf8.c: characters. name.c: file names. media.c: media
  * types, globs, parameters. time.c: times, durations, sizes.
@@ -19,9 +19,9 @@ struct scratch {
 /* `len` bytes, or NULL when full. Not aligned: for text. */
 char *scratch_take(struct scratch *s, size_t len);
 
-struct span span_of(const char *text);             /* NULL: absent */
-struct span span_trim(struct span s);              /* without SP and HTAB at both ends */
-bool span_is(struct span s, const char *text);     /* same bytes */
+struct span span_of(const char *text);		      /* NULL: absent */
+struct span span_trim(struct span s);		      /* without SP and HTAB at both ends */
+bool span_is(struct span s, const char *text);	      /* same bytes */
 bool span_is_nocase(struct span s, const char *text); /* same but for ASCII case */
 bool span_starts_nocase(struct span s, const char *prefix);
 /* Cut off and return what stands before the first `stop`. Where there is none, all of it, and *rest
@@ -32,7 +32,8 @@ char *span_copy(char *to, size_t room, struct span s);
 
 /* 1*DIGIT and nothing else, up to 2^63-1. */
 bool text_number(struct span s, int64_t *value);
-/* Percent-decode into scratch; '+' is a blank only with `plus`. False: bad escape or scratch full. */
+/* Percent-decode into scratch; '+' is a blank only with `plus`. False: bad escape or scratch full.
+ */
 bool text_percent_decode(struct span s, bool plus, struct scratch *scratch, struct span *out);
 /* %XX for all but RFC 3986 unreserved. Returns bytes needed (like snprintf), NUL-terminates. */
 size_t text_percent_encode(char *to, size_t room, struct span s);
@@ -45,8 +46,8 @@ size_t text_utf8_cut(struct span s, size_t max);
 /*
  * A file name fit to be shown and stored, out of whatever a client sent: last component after '/'
  * or '\', invalid UTF-8 replaced by U+FFFD, control and bidirectional override characters removed,
- * blanks at the ends trimmed, at most NAME_BYTES bytes (cut at a character, the extension kept); "unnamed"
- * when nothing is left, or "." or "..". Writes at most NAME_BYTES + 1 bytes.
+ * blanks at the ends trimmed, at most NAME_BYTES bytes (cut at a character, the extension kept);
+ * "unnamed" when nothing is left, or "." or "..". Writes at most NAME_BYTES + 1 bytes.
  */
 void text_clean_name(struct span raw, char to[NAME_BYTES + 1]);
 /* Bytes of the last path component of `raw`, uncut: what name_too_long judges. */
@@ -54,9 +55,9 @@ size_t text_name_length(struct span raw);
 /* Valid UTF-8 out of anything (U+FFFD for what is not). Returns bytes needed, NUL-terminates. */
 size_t text_clean_utf8(struct span raw, char *to, size_t room);
 /* The same text for a search that ignores case: simple Unicode case folding. `to` needs
- * 2 * s.len + 1 bytes for UTF-8, 3 * s.len + 1 where ill-formed bytes become U+FFFD; what does not fit
- * is cut off at a character. Returns the length of what `to` holds. The first call opens the C.UTF-8
- * locale: make one (of any text) before a jail shuts, or only ASCII is folded ever after. */
+ * 2 * s.len + 1 bytes for UTF-8, 3 * s.len + 1 where ill-formed bytes become U+FFFD; what does not
+ * fit is cut off at a character. Returns the length of what `to` holds. The C.UTF-8 locale
+ * (libc-bin) is opened before main(), so jails do not matter; without it only ASCII is folded. */
 size_t text_fold(struct span s, char *to, size_t room);
 
 /* type "/" subtype of RFC 9110 tokens, parameters cut off, lower-cased. False: not one, or longer
@@ -67,8 +68,8 @@ bool text_glob(struct span glob, struct span type);
 /* Does it match any of a comma-separated list of globs? */
 bool text_glob_list(const char *globs, const char *type);
 /* A parameter of a header value (`form-data; name="x"`), quoted or token; raw value between the
- * quotes, with RFC 9110 quoted-pairs left in. The first of a name counts. Blanks around ';' and '=' are
- * put up with, and so is what browsers send for a name that ends in a backslash, filename="a\".
+ * quotes, with RFC 9110 quoted-pairs left in. The first of a name counts. Blanks around ';' and '='
+ * are put up with, and so is what browsers send for a name that ends in a backslash, filename="a\".
  * False: not there, or malformed before it. */
 bool text_parameter(struct span header, const char *name, struct span *value);
 
@@ -78,16 +79,16 @@ bool text_is_id(struct span s);
 void text_hex(const uint8_t *bytes, size_t len, char *to); /* 2 * len + 1 bytes */
 bool text_unhex(struct span s, uint8_t *to, size_t len);
 
-/* "2026-11-22T11:33:00.123Z" (25 bytes with NUL) and RFC 3339 back: any offset, any fraction (cut to
- * ms), and :60 as the second after :59. ms since epoch. */
+/* "2026-11-22T11:33:00.123Z" (25 bytes with NUL) and RFC 3339 back: any offset, any fraction (cut
+ * to ms), and :60 as the second after :59. ms since epoch. */
 void text_time(int64_t ms, char to[32]);
 bool text_parse_time(struct span s, int64_t *ms);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7 IMF-fixdate) and back, also from the two obsolete
  * forms. The weekday must be one, but not that day's. */
 void text_http_date(int64_t ms, char to[32]);
 bool text_parse_http_date(struct span s, int64_t *ms);
-/* "10G", "64m", "0": bytes; "60s", "5m", "24h", "30d", "90" (seconds): milliseconds. False: not one, or
- * over 2^63-1. */
+/* "10G", "64m", "0": bytes; "60s", "5m", "24h", "30d", "90" (seconds): milliseconds. False: not
+ * one, or over 2^63-1. */
 bool text_size(struct span s, int64_t *bytes);
 bool text_duration(struct span s, int64_t *ms);
 

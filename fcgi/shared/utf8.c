@@ -4,7 +4,6 @@
 #include "shared/utf8.h"
 
 #include <locale.h>
-#include <pthread.h>
 #include <string.h>
 #include <wctype.h>
 
@@ -123,11 +122,11 @@ size_t text_clean_utf8(struct span raw, char *to, size_t room)
 
 /* ---- case folding --------------------------------------------------------------------------- */
 
-/* Read-only once made. The process's own locale stays "C": formats and parsers depend on it. */
+/* Made before main(), because a jailed worker can open no locale; read-only ever after. The
+ * process's own locale stays "C": formats and parsers depend on it. */
 static locale_t unicode;
-static pthread_once_t unicode_made = PTHREAD_ONCE_INIT;
 
-static void make_unicode(void)
+__attribute__((constructor)) static void make_unicode(void)
 {
 	unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 }
@@ -144,7 +143,6 @@ static uint32_t fold(uint32_t c)
 
 size_t text_fold(struct span s, char *to, size_t room)
 {
-	pthread_once(&unicode_made, make_unicode);
 	size_t need = convert(s, to, room, fold);
 	return need < room ? need : room ? strlen(to) : 0;
 }
