@@ -1,0 +1,126 @@
+/*
+ * fields.c: the parts of a form find their way: files to the hands, everything else into fields.
+ *
+ * A field grows as it arrives and is made valid UTF-8 at its end, so what a stranger makes the
+ * worker hold is bounded by FIELDS_BYTES, not by what a part's header promises.
+ */
+#include "body/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/text.h"
+
+void body_fields_free(struct fields *fields)
+{
+	for (unsigned i = 0; i < fields->count; i++)
+		free(fields->text[i]);
+	*fields = (struct fields){0};
+}
+
+static enum fault grow(struct form *form, size_t len)
+{
+	size_t room = form->room == 0 ? 512 : form->room;
+	while (room < len)
+		room *= 2;
+	if (room == form->room)
+		return FAULT_NONE;
+	char *raw = realloc(form->raw, room);
+	if (raw == NULL)
+		return FAULT_INTERNAL;
+	form->raw = raw;
+	form->room = room;
+	return FAULT_NONE;
+}
+
+static enum fault add(struct form *form, const void *bytes, size_t len, struct refusal *why)
+{
+	if (len > FIELDS_BYTES - form->fields->bytes)
+		return refuse(why, FAULT_FIELDS_TOO_LARGE,
+		    "The names and values of the form's fields are over %d bytes together. Send "
+		    "what is large as a file.",
+		    FIELDS_BYTES);
+	if (grow(form, form->len + len) != FAULT_NONE)
+		return refuse(why, FAULT_INTERNAL, NULL);
+	if (len > 0)
+		memcpy(form->raw + form->len, bytes, len);
+	form->len += len;
+	form->fields->bytes += len;
+	return FAULT_NONE;
+}
+
+static enum fault begin_file(struct form *form, const struct part *part, struct refusal *why)
+{
+	if (form->files >= form->grant->max_files)
+		return refuse(why, FAULT_TOO_MANY_FILES,
+		    "The form carries more than %lld file%s, which is all that this server accepts "
+		    "at once. Send the rest in another form.",
+		    (long long)form->grant->max_files, form->grant->max_files == 1 ? "" : "s");
+	form->files++;
+	return form->hands->begin(form->hands->self, part, why);
+}
+
+static enum fault begin(void *self, const struct part *part, struct refusal *why)
+{
+	struct form *form = self;
+	form->in_file = part->is_file;
+	if (form->in_file)
+		return begin_file(form, part, why);
+	if (form->fields->count == FIELDS_MAX)
+		return refuse(why, FAULT_FIELDS_TOO_LARGE,
+		    "The form has more than %d fields, which is all that this server accepts.",
+		    FIELDS_MAX);
+	form->len = 0;
+	form->name_len = part->field.len;
+	return add(form, part->field.at, part->field.len, why);
+}
+
+static enum fault write(void *self, const void *bytes, size_t len, struct refusal *why)
+{
+	struct form *form = self;
+	if (form->in_file)
+		return form->hands->write(form->hands->self, bytes, len, why);
+	return add(form, bytes, len, why);
+}
+
+static enum fault end_field(struct form *form, struct refusal *why)
+{
+	struct fields *fields = form->fields;
+	struct span name = {form->raw, form->name_len};
+	struct span value = {form->raw + form->name_len, form->len - form->name_len};
+	size_t name_len = text_clean_utf8(name, NULL, 0);
+	size_t value_len = text_clean_utf8(value, NULL, 0);
+	char *text = malloc(name_len + value_len + 2);
+	if (text == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL);
+	text_clean_utf8(name, text, name_len + 1);
+	text_clean_utf8(value, text + name_len + 1, value_len + 1);
+	fields->text[fields->count] = text;
+	fields->at[fields->count].name = (struct span){text, name_len};
+	fields->at[fields->count].value = (struct span){text + name_len + 1, value_len};
+	fields->count++;
+	return FAULT_NONE;
+}
+
+static enum fault end(void *self, struct refusal *why)
+{
+	struct form *form = self;
+	return form->in_file ? form->hands->end(form->hands->self, why) : end_field(form, why);
+}
+
+void form_start(
+    struct form *form, const struct grant *grant, const struct hands *hands, struct fields *fields)
+{
+	*fields = (struct fields){0};
+	*form = (struct form){.grant = grant, .hands = hands, .fields = fields};
+}
+
+struct hands form_hands(struct form *form)
+{
+	return (struct hands){.self = form, .begin = begin, .write = write, .end = end};
+}
+
+void form_free(struct form *form)
+{
+	free(form->raw);
+}
