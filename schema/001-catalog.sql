@@ -89,7 +89,7 @@ CREATE TABLE tokens (
 CREATE TABLE uploads (
 	id            TEXT    PRIMARY KEY,  -- becomes the file's
 	protocol      INTEGER NOT NULL,     -- enum protocol
-	state         INTEGER NOT NULL,     -- enum upload_state of keep/inside.h
+	state         INTEGER NOT NULL,     -- enum partial_state of keep/partial.h
 	owner         TEXT,
 	name          TEXT    NOT NULL,
 	declared_type TEXT,
@@ -97,14 +97,22 @@ CREATE TABLE uploads (
 	metadata      TEXT,                 -- Upload-Metadata as given
 	length        INTEGER,              -- NULL: not known yet
 	offset        INTEGER NOT NULL,     -- bytes that count
+	allocated     INTEGER NOT NULL,     -- bytes that the file system has set aside
 	digest        BLOB    NOT NULL,     -- running SHA-256 at offset
 	type          TEXT,                 -- the verdict, once HEAD_BYTES were there
 	repr_digest   BLOB,                 -- digest claimed for the whole: algorithm, value
 	concat        INTEGER NOT NULL,     -- 0 no, 1 a part, 2 made of parts
 	parts         TEXT,                 -- Upload-Concat as given
-	delete_hash   BLOB,
 	created_at    INTEGER NOT NULL,
 	expires_at    INTEGER,              -- NULL: never
-	claim         INTEGER NOT NULL DEFAULT 0 -- counts requests that took it over
+	lasts         INTEGER,              -- ms the finished file is to be kept; NULL: for ever
+	claim         INTEGER NOT NULL DEFAULT 0 -- grows when a holder is shut out
 ) STRICT;
 CREATE INDEX uploads_by_expiry ON uploads (expires_at) WHERE expires_at IS NOT NULL;
+-- What quotas count: the few that are open, whatever else is remembered.
+CREATE INDEX uploads_open ON uploads (state) WHERE state = 0;
+
+-- A file that goes takes along what is remembered of its upload.
+CREATE TRIGGER files_forgotten AFTER DELETE ON files BEGIN
+	DELETE FROM uploads WHERE id = old.id;
+END;

@@ -196,11 +196,9 @@ enum fault blob_cut(
 		return disk_fault(why, "fstat");
 	if (st.st_size < size)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
-	enum fault f = st.st_size == size ? FAULT_NONE : truncate_to(blob, size, why);
-	if (f != FAULT_NONE)
-		return f;
+	/* What is beyond stays as set aside, to be written over, and goes with blob_end(). */
 	blob->size = size;
-	blob->allocated = 0;
+	blob->allocated = st.st_size;
 	blob->flushed = size;
 	blob->digest = *digest;
 	blob->synced = false;

@@ -60,6 +60,7 @@ struct keep {
 	struct catalog *catalog;
 	struct ledger *ledger;
 	struct sniffers *sniffers;
+	struct holders *holders; /* who holds which resumable upload; NULL: nobody can */
 	int64_t next_orphans; /* ms since the epoch: when a sweep looks through objects/ again */
 };
 
@@ -88,7 +89,7 @@ struct blob {
 enum fault blob_create(const struct keep *keep, struct blob *blob, struct refusal *why);
 /*
  * A named one, for uploads that outlive a request. create: it must not exist yet. Otherwise it is
- * cut to `size` bytes, which `digest` is the state after. After a fault nothing is held. Holds an
+ * taken to have `size` bytes, which `digest` is the state after. After a fault nothing is held. Holds an
  * exclusive OFD lock while open: LOCKED when another request does. NOT_FOUND: no such file, or
  * shorter than `size`.
  */
@@ -218,6 +219,7 @@ struct upload {
 	unsigned slot;	  /* of the ledger */
 	bool reserved;	  /* slot is held */
 	int64_t promised; /* bytes reserved */
+	int64_t credit;	  /* bytes that quotas count already, and that this one replaces */
 	int64_t received; /* bytes of all files */
 	int64_t told;	  /* of the promised, bytes the ledger was told are on disk */
 	bool open;	  /* between upload_file() and upload_file_end() */
@@ -233,5 +235,16 @@ enum fault upload_reserve(struct upload *upload, int64_t bytes, struct refusal *
 enum fault upload_judge(struct upload *upload, struct incoming *file, struct refusal *why);
 /* The client's claim made fit to be stored: false when nothing is left of it. */
 bool upload_clean_type(struct span raw, char to[TYPE_BYTES + 1]);
+
+/* ---- uploads.c, holder.c: resumable ones, see partial.h and uploads.h -------------------------- */
+
+/* Bytes promised to unfinished ones: all, those of `owner` (absent: 0), and those that are not on
+ * disk yet. */
+enum fault uploads_promised(struct catalog *catalog, struct span owner, int64_t *total,
+    int64_t *owner_total, int64_t *pending, struct refusal *why);
+/* With the data_dir: before the first upload, after the last, and once a second. */
+bool holders_open(struct keep *keep);
+void holders_close(struct keep *keep);
+void holders_tend(struct keep *keep);
 
 #endif

@@ -74,6 +74,8 @@ static enum fault check_quotas(const struct wish *w, int64_t total, int64_t owne
 	    records_usage(u->keep->catalog, u->grant->owner, &files, &bytes, &owned, w->why);
 	if (f != FAULT_NONE)
 		return f;
+	total -= u->credit;
+	owner_total -= u->credit;
 	if (quota > 0 && w->bytes > quota - bytes - total)
 		return over_quota(w, "this server's", quota, bytes + total);
 	quota = u->grant->owner_quota;
@@ -86,16 +88,23 @@ static enum fault check_space(void *self, int64_t total, int64_t owner_total, in
 {
 	const struct wish *w = self;
 	char need[FIGURE], left[FIGURE];
-	int64_t free_bytes = keep_free_bytes(w->upload->keep);
+	struct keep *keep = w->upload->keep;
+	int64_t free_bytes = keep_free_bytes(keep), more, more_owned, more_pending;
 
 	if (free_bytes < 0)
 		return disk_fault(w->why, "statvfs");
+	/* A resumable upload leaves the ledger only after its row is there: never in neither. */
+	enum fault f = uploads_promised(
+	    keep->catalog, w->upload->grant->owner, &more, &more_owned, &more_pending, w->why);
+	if (f != FAULT_NONE)
+		return f;
+	pending += more_pending;
 	if (w->bytes > free_bytes - pending)
 		return refuse(w->why, FAULT_NO_SPACE,
 		    "This needs %s, but only %s are free on the server. Nothing was stored. Try a "
 		    "smaller file, or tell whoever runs this server.",
 		    figure(w->bytes, need), figure(free_bytes - pending, left));
-	return check_quotas(w, total, owner_total);
+	return check_quotas(w, total + more, owner_total + more_owned);
 }
 
 enum fault upload_reserve(struct upload *u, int64_t bytes, struct refusal *why)

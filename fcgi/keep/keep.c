@@ -124,7 +124,10 @@ static enum fault open_all(struct keep *keep, unsigned sniffers, struct refusal 
 		if (keep->ledger == NULL)
 			return FAULT_INTERNAL;
 	}
-	return open_catalog(keep, why);
+	enum fault f_catalog = open_catalog(keep, why);
+	if (f_catalog == FAULT_NONE && (keep->mode & KEEP_WRITE) && !holders_open(keep))
+		return cannot(why, "write to", "partial/wanted");
+	return f_catalog;
 }
 
 bool keep_open(struct keep **keep, const struct config *config, unsigned mode, unsigned sniffers,
@@ -149,6 +152,7 @@ void keep_close(struct keep *keep)
 {
 	if (keep == NULL)
 		return;
+	holders_close(keep);
 	catalog_close(keep->catalog);
 	ledger_close(keep->ledger);
 	sniff_stop(keep->sniffers);
@@ -163,6 +167,7 @@ void keep_close(struct keep *keep)
 
 void keep_tend(struct keep *keep)
 {
+	holders_tend(keep);
 	catalog_tend(keep->catalog);
 }
 
@@ -224,8 +229,10 @@ void keep_health(struct keep *keep, struct health *health)
 
 	*health = (struct health){.ok = true};
 	check_health(keep, health);
-	if (keep->ledger != NULL)
-		health->reserved = ledger_total(keep->ledger);
+	int64_t owned, pending;
+	if (keep->ledger != NULL && uploads_promised(keep->catalog, (struct span){NULL, 0},
+					&health->reserved, &owned, &pending, NULL) == FAULT_NONE)
+		health->reserved += ledger_total(keep->ledger);
 	if (keep->sniffers != NULL) {
 		sniff_count(keep->sniffers, &health->sniffers, &health->sniffer_deaths);
 		if (health->sniffers == 0)

@@ -12,6 +12,10 @@
 #define FILE_COLUMNS \
 	"seq, id, name, size, type, declared_type, sha256, owner, fields, uploaded_at, expires_at"
 
+#define UPLOAD_COLUMNS \
+	"id, protocol, state, concat, owner, name, declared_type, fields, metadata, parts, length," \
+	" offset, allocated, created_at, expires_at, lasts, claim, repr_digest, type, digest"
+
 #define LIST_FILTERS \
 	" AND (?2 IS NULL OR owner = ?2)" \
 	" AND (?3 IS NULL OR type >= ?3) AND (?4 IS NULL OR type < ?4)" \
@@ -88,6 +92,28 @@
 	X(TOKEN_REMOVE, "DELETE FROM tokens WHERE name = ?1") \
 	X(TOKEN_EACH,   "SELECT name, rights, created_at, expires_at, quota FROM tokens ORDER BY name") \
 	\
+	X(UPLOAD_FIND,     "SELECT " UPLOAD_COLUMNS " FROM uploads WHERE id = ?1") \
+	X(UPLOAD_NEXT,     "SELECT " UPLOAD_COLUMNS " FROM uploads" \
+	                   " WHERE id > ?1 AND state IN (0, 3) ORDER BY id LIMIT 1") \
+	X(UPLOAD_ADD,      "INSERT INTO uploads (id, protocol, state, concat, owner, name," \
+	                   " declared_type, fields, metadata, parts, length, offset, allocated," \
+	                   " created_at, expires_at, lasts, repr_digest, digest) VALUES (?1, ?2, ?3," \
+	                   " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)") \
+	X(UPLOAD_UPDATE,   "UPDATE uploads SET length = ?3, offset = ?4, digest = ?5, type = ?6," \
+	                   " allocated = ?7, expires_at = ?8" \
+	                   " WHERE id = ?1 AND claim = ?2 AND state IN (0, 3)") \
+	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', claim = claim + 1" \
+	                   " WHERE id = ?1 AND state IN (0, 3)") \
+	X(UPLOAD_SHUT_OUT, "UPDATE uploads SET claim = claim + 1 WHERE id = ?1 AND state IN (0, 3)") \
+	X(UPLOAD_DONE,     "UPDATE uploads SET state = 1, digest = x'', length = ?3, offset = ?3," \
+	                   " expires_at = ?4 WHERE id = ?1 AND claim = ?2 AND state = 0") \
+	X(UPLOAD_USE,      "UPDATE uploads SET state = 3, expires_at = min(ifnull(expires_at, ?2), ?2)" \
+	                   " WHERE id = ?1 AND state = 0") \
+	/* Bytes promised to the unfinished: all, the owner's, and those not on disk yet. */ \
+	X(UPLOAD_SUMS,     "SELECT ifnull(sum(ifnull(length, offset)), 0)," \
+	                   " ifnull(sum(iif(owner = ?1, ifnull(length, offset), 0)), 0)," \
+	                   " ifnull(sum(ifnull(length, offset) - max(allocated, offset)), 0)" \
+	                   " FROM uploads INDEXED BY uploads_open WHERE state = 0") \
 	X(UPLOAD_THERE,   "SELECT 1 FROM uploads WHERE id = ?1") \
 	X(UPLOAD_REMOVE,  "DELETE FROM uploads WHERE id = ?1") \
 	X(UPLOAD_EXPIRE,  "DELETE FROM uploads WHERE id = ?1 AND expires_at <= ?2") \

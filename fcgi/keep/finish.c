@@ -1,0 +1,359 @@
+/*
+ * finish.c: a resumable upload becomes a file; several parts become one.
+ */
+#include "keep/ledger.h"
+#include "keep/uploads.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum {
+	TOKEN_BYTES = 32,
+	COPY_STEP = 8 << 20,  /* bytes copied, then digested while they are in memory */
+	USED_MS = 3600 * 1000 /* a part that went into a whole stays for another so long */
+};
+
+/* ---- the record ----------------------------------------------------------------------------- */
+
+struct delete_token {
+	char text[2 * TOKEN_BYTES + 1];
+	uint8_t hash[SHA256_LEN];
+};
+
+static enum fault make_token(struct delete_token *token, struct refusal *why)
+{
+	uint8_t secret[TOKEN_BYTES];
+
+	if (getrandom(secret, sizeof secret, 0) != sizeof secret)
+		return disk_fault(why, "getrandom");
+	text_hex(secret, sizeof secret, token->text);
+	digest_of(DIGEST_SHA256, token->text, strlen(token->text), token->hash);
+	return FAULT_NONE;
+}
+
+static enum fault make_record(const struct partial_row *row, const struct incoming *in,
+    const struct delete_token *token, struct files *files, struct refusal *why)
+{
+	enum fault f = files_make(files, 1, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	struct file *file = &files->at[files->count++];
+	int64_t now = keep_now();
+	file->id = files_text(files, span_of(row->id));
+	file->name = files_text(files, span_of(row->name));
+	file->size = in->blob.size;
+	file->type = files_text(files, span_of(in->type));
+	file->declared_type = files_text(files, span_of(row->declared_type));
+	memcpy(file->sha256, in->sha256, SHA256_LEN);
+	file->owner = files_text(files, span_of(row->owner));
+	file->fields = files_text(files, span_of(row->fields));
+	file->uploaded_at = now;
+	file->expires_at = row->lasts > 0 ? now + row->lasts : 0;
+	file->delete_token = token != NULL ? files_text(files, span_of(token->text)) : NULL;
+	bool whole = file->id != NULL && file->name != NULL && file->type != NULL &&
+		     file->fields != NULL && (file->owner != NULL) == (row->owner != NULL) &&
+		     (file->declared_type != NULL) == (row->declared_type != NULL) &&
+		     (file->delete_token != NULL) == (token != NULL);
+	return whole ? FAULT_NONE : refuse(why, FAULT_INTERNAL, NULL);
+}
+
+/* ---- judging the whole ---------------------------------------------------------------------- */
+
+/* By another algorithm than the one that ran along: one more pass. */
+static enum fault digest_again(const struct blob *blob, struct digest *digest, struct refusal *why)
+{
+	char buffer[16 * 1024];
+
+	for (int64_t at = 0; at < blob->size;) {
+		ssize_t n = pread(blob->fd, buffer, sizeof buffer, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return disk_fault(why, "read partial file");
+		digest_add(digest, buffer, (size_t)n);
+		at += n;
+	}
+	return FAULT_NONE;
+}
+
+static enum fault check_whole(
+    const struct claim *claim, const struct incoming *file, struct refusal *why)
+{
+	uint8_t value[64];
+	struct digest digest;
+
+	if (claim->algorithm == DIGEST_NONE)
+		return FAULT_NONE;
+	memcpy(value, file->sha256, SHA256_LEN);
+	if (claim->algorithm != DIGEST_SHA256) {
+		digest_start(&digest, claim->algorithm);
+		enum fault f = digest_again(&file->blob, &digest, why);
+		if (f != FAULT_NONE)
+			return f;
+		digest_end(&digest, value);
+	}
+	if (digest_same(value, claim->value, digest_length(claim->algorithm)))
+		return FAULT_NONE;
+	return refuse(why, FAULT_DIGEST_MISMATCH,
+	    "The upload as a whole does not have the digest that Repr-Digest declared; nothing was "
+	    "kept. Start it anew.");
+}
+
+/* SHA-256, claims, type; then the bytes are made durable. */
+static enum fault judge_whole(
+    struct upload *room, const struct claim *claim, struct incoming *file, struct refusal *why)
+{
+	struct keep *keep = room->keep;
+	struct known known;
+	enum fault f = blob_end(&file->blob, file->sha256, why);
+
+	if (f == FAULT_NONE)
+		f = check_whole(claim, file, why);
+	if (f == FAULT_NONE)
+		f = records_known(keep->catalog, file->sha256, &known, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (!file->judged && known.found && known.magic == sniff_version())
+		span_copy(file->type, sizeof file->type, span_of(known.type));
+	if (!file->judged)
+		f = upload_judge(room, file, why);
+	bool durable = known.found && known.durable;
+	if (f == FAULT_NONE && !durable && keep->config->durability == DURABILITY_FULL)
+		f = blob_sync(&file->blob, why);
+	return f;
+}
+
+static enum fault enter(struct keep *keep, struct partial_row *row, struct incoming *file,
+    bool with_token, struct finish *finish, struct files *files, struct refusal *why)
+{
+	struct delete_token token;
+	enum fault f = with_token ? make_token(&token, why) : FAULT_NONE;
+
+	if (f == FAULT_NONE)
+		f = make_record(row, file, with_token ? &token : NULL, files, why);
+	if (f != FAULT_NONE)
+		return f;
+	struct arrival arrival = {.file = files->at[0],
+	    .blob = &file->blob,
+	    .delete_hash = with_token ? token.hash : NULL,
+	    .magic = sniff_version()};
+	struct arrivals all = {.keep = keep, .at = &arrival, .count = 1};
+	row->length = row->offset = file->blob.size;
+	row->expires_at = memory_deadline(keep);
+	finish->row = row;
+	finish->arrivals = &all;
+	f = row_finish(keep->catalog, finish, why);
+	files->at[0].seq = arrival.file.seq;
+	return f;
+}
+
+/* ---- one ------------------------------------------------------------------------------------ */
+
+enum fault partial_finish(
+    struct partial *p, bool with_delete_token, struct files *files, struct refusal *why)
+{
+	struct partial_row row = p->row;
+	struct finish finish = {0};
+
+	*files = (struct files){0};
+	if (p->ended)
+		return refuse(why, FAULT_GONE, NULL);
+	enum fault f = judge_whole(&p->room, &row.whole, &p->file, why);
+	if (f == FAULT_TYPE_REFUSED || f == FAULT_DIGEST_MISMATCH)
+		partial_end(p);
+	if (f == FAULT_NONE)
+		f = enter(p->keep, &row, &p->file, with_delete_token, &finish, files, why);
+	if (f != FAULT_NONE) {
+		keep_release(files);
+		return f;
+	}
+	p->row = row;
+	p->row.state = PARTIAL_DONE;
+	p->ended = true;
+	partial_let_go(p, false);
+	return FAULT_NONE;
+}
+
+/* ---- several -------------------------------------------------------------------------------- */
+
+struct join {
+	struct keep *keep;
+	struct upload room;
+	struct partial_row row;
+	struct incoming whole;
+	const struct span *ids;
+	size_t count;
+};
+
+static enum fault not_a_part(struct span id, const char *reason, struct refusal *why)
+{
+	return refuse(why, FAULT_BAD_REQUEST,
+	    "The part %.*s %s. Upload-Concat: final takes finished uploads that were created with "
+	    "Upload-Concat: partial.",
+	    (int)id.len, id.at, reason);
+}
+
+static enum fault look_at_part(
+    struct join *j, struct span id, struct partial_row *row, struct refusal *why)
+{
+	enum fault f = partial_find(j->keep, id, false, row, why);
+
+	if (f == FAULT_NOT_FOUND || f == FAULT_EXPIRED || f == FAULT_GONE)
+		return not_a_part(id, "is not there", why);
+	if (f != FAULT_NONE)
+		return f;
+	if (row->concat != PARTIAL_PART)
+		f = not_a_part(id, "is no part", why);
+	else if (row->length < 0 || row->offset < row->length)
+		f = not_a_part(id, "is not finished", why);
+	if (f != FAULT_NONE)
+		partial_release(row);
+	return f;
+}
+
+static bool seen_before(const struct join *j, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (memcmp(j->ids[k].at, j->ids[i].at, ID_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* All that can be refused is, before a byte is copied. */
+static enum fault measure(
+    struct join *j, const struct grant *grant, int64_t *sum, struct refusal *why)
+{
+	*sum = 0;
+	for (size_t i = 0; i < j->count; i++) {
+		struct partial_row part;
+		enum fault f = look_at_part(j, j->ids[i], &part, why);
+		if (f != FAULT_NONE)
+			return f;
+		int64_t length = part.length;
+		/* A part stops to count once it is in a whole. */
+		if (part.state == PARTIAL_OPEN && !seen_before(j, i))
+			j->room.credit += length;
+		partial_release(&part);
+		if (__builtin_add_overflow(*sum, length, sum) || *sum > grant->max_bytes)
+			return partial_too_large(grant, *sum, why);
+	}
+	return FAULT_NONE;
+}
+
+/* The kernel copies, or only shares, where the file system can; the digest reads what is in memory
+ * by then. */
+static enum fault copy_some(
+    int from, off_t *at, int64_t len, struct blob *to, char *buffer, struct refusal *why)
+{
+	off_t target = to->size;
+
+	while (len > 0) {
+		ssize_t n = copy_file_range(from, at, to->fd, &target, (size_t)len, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return disk_fault(why, "copy_file_range");
+		len -= n;
+	}
+	while (to->size < target) {
+		int64_t left = target - to->size;
+		ssize_t n = pread(to->fd, buffer, left < 65536 ? (size_t)left : 65536, to->size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return disk_fault(why, "read whole");
+		digest_add(&to->digest, buffer, (size_t)n);
+		to->size += n;
+	}
+	to->synced = false;
+	return FAULT_NONE;
+}
+
+static enum fault append_part(struct join *j, struct span id, char *buffer, struct refusal *why)
+{
+	struct partial_row part;
+	struct blob blob;
+	off_t at = 0;
+	enum fault f = look_at_part(j, id, &part, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	f = holder_take(j->keep, part.id, HOLDER_PATIENCE, &blob, why);
+	int64_t length = part.length;
+	partial_release(&part);
+	if (f != FAULT_NONE)
+		return f;
+	while (f == FAULT_NONE && at < length) {
+		int64_t left = length - at;
+		f = copy_some(
+		    blob.fd, &at, left < COPY_STEP ? left : COPY_STEP, &j->whole.blob, buffer, why);
+		if (f == FAULT_NONE && !j->whole.judged && j->whole.blob.size >= HEAD_BYTES)
+			f = upload_judge(&j->room, &j->whole, why);
+	}
+	blob_leave(j->keep, &blob, true);
+	return f;
+}
+
+static enum fault join_parts(struct join *j, int64_t sum, struct refusal *why)
+{
+	char *buffer = malloc(65536);
+	enum fault f = buffer == NULL ? refuse(why, FAULT_INTERNAL, NULL)
+				      : blob_create(j->keep, &j->whole.blob, why);
+
+	if (f == FAULT_NONE && sum > 0)
+		f = blob_allocate(&j->whole.blob, sum, why);
+	for (size_t i = 0; i < j->count && f == FAULT_NONE; i++)
+		f = append_part(j, j->ids[i], buffer, why);
+	free(buffer);
+	return f;
+}
+
+static enum fault concat(struct join *j, const struct grant *grant, const struct partial_plan *plan,
+    struct files *files, struct refusal *why)
+{
+	struct finish finish = {.parts = j->ids, .parts_count = j->count};
+	int64_t sum;
+	enum fault f = measure(j, grant, &sum, why);
+
+	if (f == FAULT_NONE)
+		f = row_from_plan(j->keep, grant, plan, &j->row, why);
+	if (f == FAULT_NONE)
+		f = upload_reserve(&j->room, sum, why);
+	if (f != FAULT_NONE)
+		return f;
+	span_copy(j->whole.name, sizeof j->whole.name, span_of(j->row.name));
+	f = join_parts(j, sum, why);
+	if (f == FAULT_NONE)
+		f = judge_whole(&j->room, &plan->whole, &j->whole, why);
+	j->row.state = PARTIAL_DONE;
+	finish.parts_expire_at = keep_now() + USED_MS;
+	return f != FAULT_NONE ? f : enter(j->keep, &j->row, &j->whole, false, &finish, files, why);
+}
+
+enum fault partial_concat(struct keep *keep, const struct grant *grant,
+    const struct partial_plan *plan, const struct span *ids, size_t count, struct files *files,
+    struct refusal *why)
+{
+	struct join *j = calloc(1, sizeof *j);
+
+	*files = (struct files){0};
+	if (j == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL);
+	*j = (struct join){.keep = keep, .ids = ids, .count = count};
+	j->room = (struct upload){.keep = keep, .grant = grant};
+	j->whole.blob.fd = -1;
+	enum fault f = concat(j, grant, plan, files, why);
+	if (f != FAULT_NONE)
+		keep_release(files);
+	if (j->room.reserved)
+		ledger_release(keep->ledger, j->room.slot);
+	blob_leave(keep, &j->whole.blob, false);
+	partial_release(&j->row);
+	free(j);
+	return f;
+}

@@ -1,0 +1,217 @@
+/*
+ * holder.c: who holds a resumable upload, and making them let go.
+ *
+ * Holding is an open file description lock on partial/<id>, so that it ends with the process.
+ * Wanting is another one, on a byte of partial/wanted whose place is the id's: a holder's process
+ * looks there once a second (keep_tend) and interrupts the request; one of the same process is
+ * interrupted at once. Neither leaves anything behind, however a process dies.
+ */
+#include "keep/uploads.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STEP = 10 /* ms between two looks */ };
+
+struct holders {
+	pthread_mutex_t lock;
+	struct holder *first;
+	int wanted; /* partial/wanted, only ever asked about locks */
+};
+
+/* 60 of the id's 130 random bits: two that meet cost an interruption, nothing else. */
+static off_t place_of(const char *id)
+{
+	uint64_t place = 0;
+
+	for (int i = 0; i < 12; i++)
+		place = place << 5 | ((unsigned char)id[i] & 31u);
+	return (off_t)place;
+}
+
+static int open_wanted(const struct keep *keep)
+{
+	return openat(keep->partial, "wanted", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+}
+
+bool holders_open(struct keep *keep)
+{
+	struct holders *h = calloc(1, sizeof *h);
+
+	if (h == NULL)
+		return false;
+	pthread_mutex_init(&h->lock, NULL);
+	h->wanted = open_wanted(keep);
+	keep->holders = h;
+	return h->wanted >= 0;
+}
+
+void holders_close(struct keep *keep)
+{
+	struct holders *h = keep->holders;
+
+	if (h == NULL)
+		return;
+	if (h->wanted >= 0)
+		close(h->wanted);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+	keep->holders = NULL;
+}
+
+/* ---- those of this process ------------------------------------------------------------------ */
+
+void holder_enter(struct keep *keep, struct holder *holder)
+{
+	struct holders *h = keep->holders;
+
+	pthread_mutex_lock(&h->lock);
+	holder->next = h->first;
+	h->first = holder;
+	pthread_mutex_unlock(&h->lock);
+}
+
+void holder_leave(struct keep *keep, struct holder *holder)
+{
+	struct holders *h = keep->holders;
+
+	pthread_mutex_lock(&h->lock);
+	for (struct holder **at = &h->first; *at != NULL; at = &(*at)->next) {
+		if (*at == holder) {
+			*at = holder->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&h->lock);
+}
+
+/* Under the lock: an exchange is interrupted only while its request holds the upload. */
+static void ask(struct holder *holder)
+{
+	__atomic_store_n(&holder->wanted, true, __ATOMIC_RELAXED);
+	if (holder->x != NULL)
+		holder->x->interrupt(holder->x);
+}
+
+static void ask_here(struct holders *h, const char *id)
+{
+	pthread_mutex_lock(&h->lock);
+	for (struct holder *one = h->first; one != NULL; one = one->next)
+		if (strcmp(one->id, id) == 0)
+			ask(one);
+	pthread_mutex_unlock(&h->lock);
+}
+
+void holders_tend(struct keep *keep)
+{
+	struct holders *h = keep->holders;
+
+	if (h == NULL)
+		return;
+	pthread_mutex_lock(&h->lock);
+	for (struct holder *one = h->first; one != NULL; one = one->next) {
+		struct flock want = {.l_type = F_WRLCK,
+		    .l_whence = SEEK_SET,
+		    .l_start = place_of(one->id),
+		    .l_len = 1};
+		if (!one->wanted && fcntl(h->wanted, F_OFD_GETLK, &want) == 0 &&
+		    want.l_type != F_UNLCK)
+			ask(one);
+	}
+	pthread_mutex_unlock(&h->lock);
+}
+
+/* ---- wanting -------------------------------------------------------------------------------- */
+
+/* Make it known to all processes; close() takes it back. -1: only this one will know. */
+static int want(struct keep *keep, const char *id)
+{
+	struct flock lock = {
+	    .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = place_of(id), .l_len = 1};
+	int fd = open_wanted(keep);
+
+	if (fd >= 0)
+		fcntl(fd, F_OFD_SETLK, &lock);
+	if (keep->holders != NULL)
+		ask_here(keep->holders, id);
+	return fd;
+}
+
+static void rest(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = STEP * 1000000}, NULL);
+}
+
+/* The name may have been given to another file while we waited for the lock. */
+static bool is_still(const struct keep *keep, const char *id, int fd)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 &&
+	       fstatat(keep->partial, id, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == named.st_ino;
+}
+
+enum fault holder_take(
+    struct keep *keep, const char *id, int patience, struct blob *blob, struct refusal *why)
+{
+	struct digest start;
+	int wanted = -1;
+	enum fault f;
+
+	digest_start(&start, DIGEST_SHA256);
+	for (;;) {
+		f = blob_open_named(keep, blob, id, false, 0, &start, why);
+		if (f == FAULT_NONE && !is_still(keep, id, blob->fd)) {
+			blob_leave(keep, blob, true);
+			f = FAULT_LOCKED;
+		}
+		if (f != FAULT_LOCKED || patience <= 0)
+			break;
+		if (wanted < 0)
+			wanted = want(keep, id);
+		else if (keep->holders != NULL)
+			ask_here(keep->holders, id);
+		rest();
+		patience -= STEP;
+	}
+	if (wanted >= 0)
+		close(wanted);
+	return f == FAULT_LOCKED ? refuse(why, f, NULL) : f;
+}
+
+/* Does anybody hold the lock? */
+static bool is_held(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+bool holder_settle(struct keep *keep, const char *id, int patience)
+{
+	int fd = openat(keep->partial, id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int wanted = -1;
+
+	if (fd < 0)
+		return true;
+	bool held = is_held(fd);
+	if (held)
+		wanted = want(keep, id);
+	for (; held && patience > 0; patience -= STEP) {
+		rest();
+		held = is_held(fd);
+	}
+	if (wanted >= 0)
+		close(wanted);
+	close(fd);
+	return !held;
+}

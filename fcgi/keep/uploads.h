@@ -1,0 +1,97 @@
+/*
+ * uploads.h: what the files behind partial.h know of each other.
+ *
+ *     partial.c   found, made, taken over, left, removed
+ *     progress.c  bytes come in and are recorded, or taken back
+ *     finish.c    one becomes a file; several become one
+ *     holder.c    who holds one, and making them let go
+ *     uploads.c   rows of the catalog
+ */
+#ifndef WAYBILL_KEEP_UPLOADS_H
+#define WAYBILL_KEEP_UPLOADS_H
+
+#include "keep/inside.h"
+#include "keep/partial.h"
+
+/* ---- uploads.c ------------------------------------------------------------------------------ */
+
+/* NOT_FOUND. On a fault nothing is to be released. Does not judge state or expiry. */
+enum fault row_find(
+    struct catalog *catalog, struct span id, struct partial_row *row, struct refusal *why);
+/* The changes below return LOCKED when row->claim is no longer the row's or it is not open. */
+enum fault row_add(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
+/* Offset, length, digest, type, allocated, expiry. */
+enum fault row_update(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
+enum fault row_end(struct catalog *catalog, struct span id, struct refusal *why);
+enum fault row_remove(struct catalog *catalog, struct span id, struct refusal *why);
+/* Shut out whoever holds it. */
+enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal *why);
+/* In one transaction: the file is added, the row becomes a memory of it until row->expires_at.
+ * row->concat == PARTIAL_FINAL: the row is new; its `parts_used` (ids, one after the other) stop to
+ * count. */
+struct finish {
+	struct partial_row *row;
+	struct arrivals *arrivals;
+	const struct span *parts;
+	size_t parts_count;
+	int64_t parts_expire_at;
+};
+enum fault row_finish(struct catalog *catalog, struct finish *finish, struct refusal *why);
+
+/* ---- holder.c ------------------------------------------------------------------------------- */
+
+struct holders; /* who holds what in this process */
+
+struct holder {
+	char id[ID_LEN + 1];
+	struct exchange *x; /* NULL: cannot be interrupted */
+	bool wanted;	    /* another request waits for it; atomic */
+	struct holder *next;
+};
+
+enum { HOLDER_PATIENCE = 4000 /* ms to wait for another to let go */ };
+
+void holder_enter(struct keep *keep, struct holder *holder);
+void holder_leave(struct keep *keep, struct holder *holder);
+/*
+ * Open partial/<id> and lock it, once whoever has it has let go. LOCKED: that took too long.
+ * NOT_FOUND. The blob stands at 0: blob_cut() it to what the row says.
+ */
+enum fault holder_take(
+    struct keep *keep, const char *id, int patience, struct blob *blob, struct refusal *why);
+/* Wait until nobody holds it. False: somebody still does. */
+bool holder_settle(struct keep *keep, const char *id, int patience);
+
+/* ---- partial.c, progress.c ------------------------------------------------------------------- */
+
+struct partial {
+	struct keep *keep;
+	const struct grant *grant;
+	struct upload room;   /* what is reserved in the ledger on top of the row */
+	struct incoming file; /* its bytes */
+	struct partial_row row;
+	struct holder holder;
+	bool held;	     /* the blob is open, holder is entered */
+	bool all_or_nothing; /* record nothing before the pause */
+	bool ended;
+	struct digest start; /* at row.offset, for partial_discard() */
+};
+
+/* Name, type and the rest of a plan made fit to be stored; strings go into row->texts. */
+enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
+    const struct partial_plan *plan, struct partial_row *row, struct refusal *why);
+/* When an unfinished upload expires if nothing more comes; 0: never. When a finished one is
+ * forgotten. ms since the epoch. */
+int64_t partial_deadline(const struct keep *keep);
+int64_t memory_deadline(const struct keep *keep);
+
+void partial_store_digest(struct partial_row *row, const struct digest *digest);
+/* The row counts from here on; the ledger need not any more. */
+void partial_release_room(struct partial *p);
+/* Have the file system set the whole length aside, where it is known. */
+enum fault partial_set_aside(struct partial *p, struct refusal *why);
+enum fault partial_too_large(const struct grant *grant, int64_t length, struct refusal *why);
+/* Nobody can interrupt us any more, and whoever wants the bytes may have them; !rest: they go. */
+void partial_let_go(struct partial *p, bool rest);
+
+#endif
