@@ -299,6 +299,9 @@ bool catalog_open(struct catalog **catalog, struct keep *keep, const char *dir, 
 		f = catalog_ready(new, why);
 	if (f == FAULT_NONE)
 		return true;
+	if (why != NULL && why->detail[0] == '\0')
+		refuse(why, why->fault, "The catalog %s cannot be opened; the log says why.",
+		    new->path);
 	catalog_close(new);
 	*catalog = NULL;
 	return false;
