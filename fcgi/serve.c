@@ -133,6 +133,8 @@ static enum fault judge_and_answer(struct call *c)
 	const struct config *config = c->service->config;
 	enum fault fault = request_parse(&c->request, c->x, config, &c->scratch, &c->why);
 
+	if (!fault)
+		fault = request_turned_away(&c->request, c->x, config, &c->why);
 	if (!fault && rules_needs_length(&c->request))
 		fault = rules_length(&c->request, config, &c->why);
 	if (fault)

@@ -63,6 +63,11 @@ void turnstile_free(struct turnstile *t);
 enum fault request_parse(struct request *request, struct exchange *x, const struct config *config,
     struct scratch *scratch, struct refusal *why);
 
+/* front.c: the fault to answer with where this is a server's refusal to be worded (REDIRECT_STATUS);
+ * FAULT_NONE: go on. May change r->method to METHOD_OTHER. */
+enum fault request_turned_away(struct request *request, struct exchange *x,
+    const struct config *config, struct refusal *why);
+
 /* The value of a header field by its CGI name ("HTTP_IF_MATCH"); absent when empty or unset. */
 struct span request_header(struct exchange *x, const char *name);
 

@@ -131,6 +131,8 @@ static struct span find_base(struct exchange *x, const struct config *config, st
 {
 	struct span given = span_trim(span_of(x->env(x, "WAYBILL_BASE")));
 
+	if (given.at && given.len == 0) /* told: the root */
+		return (struct span){"", 0};
 	if (!given.at)
 		given = span_of(config->base);
 	if (given.len > 0) {

@@ -1,4 +1,6 @@
 """conftest.py: doors for the tests, kept open as long as tests share a configuration."""
+import zlib
+
 import pytest
 
 import harness
@@ -69,3 +71,10 @@ def pytest_sessionfinish():
             door.close()
         except Exception as problem:  # a worker that does not end is a failure of test_stopping
             print(f"\n{door}: {problem}")
+
+
+def pytest_make_parametrize_id(config, val, argname):
+    """Bytes and long text are too much for a name."""
+    if isinstance(val, bytes) or isinstance(val, str) and len(val) > 40:
+        return f"{argname}-{len(val)}-{zlib.crc32(val if isinstance(val, bytes) else val.encode('utf-8', 'replace')):08x}"
+    return None

@@ -172,6 +172,14 @@ class Door:
                 raise AssertionError("did not end on SIGTERM: " + self.said()) from None
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def await_service(self):
+        try:
+            wait_until(self.answers, "an answer")
+        except BaseException:
+            said = self.said()
+            self.close()
+            raise AssertionError(f"does not serve; it said: {said}") from None
+
     def said(self):
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
 
@@ -194,7 +202,8 @@ class Door:
         """What the data directory holds: catalog rows, objects, unfinished uploads."""
         listing = self.get("/files?limit=1")
         assert listing.status == 200, (listing, self.said())
-        files = {name: sorted(str(p) for p in (self.data / name).rglob("*") if p.is_file())
+        files = {name: sorted(str(p) for p in (self.data / name).rglob("*")
+                              if p.is_file() and p.name != "wanted")  # a lock, always there
                  for name in ("objects", "partial")}
         return listing.json["total"], files["objects"], files["partial"]
 
@@ -218,12 +227,12 @@ class ServerDoor(Door):
             self.process = subprocess.Popen([TOP / "tests" / "serve.sh"], env=environment,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             start_new_session=True)
-        wait_until(self.answers, f"{server} to serve: {self.said()}")
+        self.await_service()
 
     def answers(self):
         assert self.process.poll() is None, "the server ended: " + self.said()
         try:
-            return self.get("/healthz").status in (200, 503) and self.get("/healthz").status == 200
+            return self.get("/upload").status == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -328,11 +337,11 @@ class FastCGIDoor(Door):
             self.process = subprocess.Popen(
                 command or [WAYBILL, "serve", "-l", f"unix:{self.path}"], env=self.environment(**more),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        wait_until(self.answers, f"the worker to serve: {self.said()}")
+        self.await_service()
 
     def answers(self):
         assert self.process.poll() is None, "the worker ended: " + self.said()
-        return self.path.exists() and self.alive()
+        return self.path.exists() and self.get("/upload").status == 200
 
     def connect(self):
         sock = socket.socket(socket.AF_UNIX)

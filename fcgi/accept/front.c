@@ -1,0 +1,70 @@
+/*
+ * front.c: what the server in front has refused itself, and asks us to word. Pure.
+ *
+ * lighttpd's server.error-handler (Apache's ErrorDocument, nginx's error_page) asks again, as GET
+ * of the same address, with the status it decided on in REDIRECT_STATUS. No header can set that
+ * variable. The request as it was sent is lost but for its address: nothing may be done, only said.
+ */
+#include "accept/inside.h"
+
+static enum fault length_missing(struct request *r, struct refusal *why)
+{
+	r->method = METHOD_POST; /* or PUT, or PATCH: it had, or should have had, a body */
+	if (!rules_needs_length(r)) {
+		r->method = METHOD_OTHER;
+		return FAULT_NONE; /* 405 or 404 by its address */
+	}
+	return refuse(why, FAULT_LENGTH_REQUIRED,
+	    "Content-Length header is required for this endpoint: the request does not say how "
+	    "many "
+	    "bytes will follow, and the web server in front takes no body without. Send a file of "
+	    "known "
+	    "size (curl -T FILE does; a pipe or chunked encoding does not).");
+}
+
+static enum fault too_large(const struct config *config, struct refusal *why)
+{
+	why->max_bytes = config->max_bytes;
+	return refuse(why, FAULT_TOO_LARGE,
+	    "The body is larger than the web server in front lets pass. This server accepts at "
+	    "most %lld "
+	    "bytes. Send a smaller file, or ask for the limits to be raised.",
+	    (long long)config->max_bytes);
+}
+
+enum fault request_turned_away(
+    struct request *r, struct exchange *x, const struct config *config, struct refusal *why)
+{
+	int64_t status;
+
+	if (!text_number(request_header(x, "REDIRECT_STATUS"), &status) || status < 400)
+		return FAULT_NONE;
+	switch (status) {
+	case 403:
+		return refuse(why, FAULT_FORBIDDEN, NULL);
+	case 404:
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	case 408:
+		return refuse(why, FAULT_BODY_TIMEOUT, NULL);
+	case 411:
+		return length_missing(r, why);
+	case 413:
+		return too_large(config, why);
+	case 414:
+		return refuse(why, FAULT_NAME_TOO_LONG, NULL);
+	case 405:
+	case 501: /* a method the server in front does not know: 405 or 404 by the address */
+		r->method = METHOD_OTHER;
+		return FAULT_NONE;
+	case 503:
+		return refuse(why, FAULT_BUSY, NULL);
+	}
+	if (status >= 500)
+		return refuse(why, FAULT_INTERNAL, NULL);
+	return refuse(why, FAULT_BAD_REQUEST,
+	    "The web server in front could not make sense of the request (it says %d). "
+	    "Content-Length has "
+	    "to be one whole number, headers have to be well formed and not too large, the address "
+	    "validly escaped.",
+	    (int)status);
+}
