@@ -26,7 +26,7 @@ static const struct route {
     {"/upload", METHOD_POST, upload_post},
     {"/upload", METHOD_OPTIONS, resume_options},
     {"/upload/{id}", METHOD_PUT, upload_put},
-    {"/upload/{id}", METHOD_HEAD, resume_head},
+    {"/upload/{id}", READ, resume_head},
     {"/upload/{id}", METHOD_PATCH, resume_append},
     {"/upload/{id}", METHOD_DELETE, resume_delete},
     {"/upload/{id}", METHOD_OPTIONS, resume_options},
@@ -162,6 +162,7 @@ static void begin(struct call *c, const struct service *service, struct exchange
 
 static void give_back(struct call *c)
 {
+	partial_leave(c->partial);
 	upload_leave(c->upload);
 	keep_release(&c->files);
 	body_fields_free(&c->fields);

@@ -27,11 +27,11 @@ enum method request_method(struct span name)
 	return METHOD_OTHER;
 }
 
-/* On /upload/{id}, HEAD, PATCH and DELETE are about a resumable upload, whatever the headers. */
+/* On /upload/{id}, GET, HEAD, PATCH and DELETE are about a resumable upload, whatever the headers. */
 static bool is_upload_resource(const struct request *r)
 {
 	return r->segments == 2 && span_is(r->segment[0], "upload") &&
-	    (r->method & (METHOD_HEAD | METHOD_PATCH | METHOD_DELETE));
+	    (r->method & (METHOD_GET | METHOD_HEAD | METHOD_PATCH | METHOD_DELETE));
 }
 
 static void find_protocol(struct request *r, struct exchange *x)

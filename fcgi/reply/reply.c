@@ -84,7 +84,7 @@ __attribute__((format(printf, 3, 4))) static void own_header(
 	va_end(args);
 }
 
-static bool has_header(const struct reply *r, const char *name)
+bool reply_has_header(const struct reply *r, const char *name)
 {
 	size_t len = strlen(name);
 	const char *end = r->headers + r->used;
@@ -99,8 +99,14 @@ static bool has_header(const struct reply *r, const char *name)
 
 static void default_header(struct reply *r, const char *name, const char *value)
 {
-	if (!has_header(r, name))
+	if (!reply_has_header(r, name))
 		own_header(r, name, "%s", value);
+}
+
+static void default_number(struct reply *r, const char *name, const char *before, int64_t value)
+{
+	if (!reply_has_header(r, name))
+		own_header(r, name, "%s%lld", before, (long long)value);
 }
 
 /* Errors too: a script of another site that may ask may also read why it was refused. */
@@ -225,9 +231,13 @@ static void refusal_headers(struct reply *r, const struct refusal *why, bool iet
 		default_header(r, "WWW-Authenticate", "Bearer");
 	if (status == 503)
 		default_header(r, "Retry-After", "5");
+	if (why->max_bytes > 0)
+		default_number(r, "Upload-Limit", "max-size=", why->max_bytes);
+	if (why->max_bytes > 0 && r->request && r->request->protocol == PROTOCOL_TUS)
+		default_number(r, "Tus-Max-Size", "", why->max_bytes);
 	if (why->fault == FAULT_TUS_VERSION)
 		default_header(r, "Tus-Version", "1.0.0");
-	if (why->upload_offset >= 0 && !has_header(r, "Upload-Offset"))
+	if (why->upload_offset >= 0 && !reply_has_header(r, "Upload-Offset"))
 		own_header(r, "Upload-Offset", "%lld", (long long)why->upload_offset);
 	if (ietf && (why->too_far_to_resume || why->fault == FAULT_OFFSET_CONFLICT ||
 			why->fault == FAULT_BAD_LENGTH_CLAIM))

@@ -47,6 +47,9 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...)
 /* Allow: the methods of a set of enum method bits. */
 void reply_allow(struct reply *r, unsigned methods);
 
+/* Was it added already? */
+bool reply_has_header(const struct reply *r, const char *name);
+
 /* Answer with `len` bytes; type NULL: no body. Cache-Control is no-store unless set before. */
 enum fault reply_send(struct reply *r, int status, const char *type, const void *body, size_t len);
 #define reply_empty(r, status) reply_send((r), (status), NULL, NULL, 0)

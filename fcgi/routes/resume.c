@@ -1,29 +1,246 @@
-/* resume.c: resumable uploads. To come. */
-#include "routes/routes.h"
+/* resume.c: endpoints of resumable uploads, whichever protocol asks; what both have in common. */
+#include "routes/resume.h"
+
+#include <string.h>
+
+/* ---- what answers tell
+ * ---------------------------------------------------------------------------- */
+
+void resume_tell_limits(struct call *c, const struct partial_row *row)
+{
+	struct upload_limit limit = {.max_size = c->service->config->max_bytes, .max_age = -1};
+	int64_t now = call_now();
+	char text[80];
+
+	if (row && row->expires_at)
+		limit.max_age = row->expires_at > now ? (row->expires_at - now) / 1000 : 0;
+	upload_limit_text(&limit, text, sizeof text);
+	reply_header(&c->reply, "Upload-Limit", "%s", text);
+}
+
+enum fault resume_tell_location(struct call *c, const char *id)
+{
+	const char *url = call_url(c, "/upload/%s", id);
+
+	if (!url)
+		return refuse(&c->why, FAULT_INTERNAL, NULL);
+	reply_header(&c->reply, "Location", "%s", url);
+	return FAULT_NONE;
+}
+
+void resume_tell_file(struct call *c, const char *id)
+{
+	const char *url = call_url(c, "/files/%s", id);
+
+	if (url)
+		reply_header(&c->reply, "Waybill-File", "%s", url);
+}
+
+bool resume_wants_token(const struct call *c, const struct partial_row *row)
+{
+	return !row->owner && c->service->config->delete_access == ACCESS_OWNER;
+}
+
+/* ---- finding, pouring
+ * ------------------------------------------------------------------------------- */
+
+enum fault resume_find(struct call *c, struct span id, bool settle, struct partial_row *row)
+{
+	if (!text_is_id(id))
+		return refuse(&c->why, FAULT_NOT_FOUND, "There is no such upload.");
+	return partial_find(c->service->keep, id, settle, row, &c->why);
+}
+
+enum fault resume_enter(struct call *c)
+{
+	enum fault fault = call_grant(c);
+
+	return fault ? fault : call_enter(c);
+}
+
+enum fault resume_forget(struct call *c, enum fault fault)
+{
+	struct refusal unheard;
+	char id[ID_LEN + 1];
+
+	if (!c->partial)
+		return fault;
+	memcpy(id, partial_row(c->partial)->id, sizeof id);
+	partial_leave(c->partial);
+	c->partial = NULL;
+	refusal_clear(&unheard);
+	partial_remove(c->service->keep, span_of(id), &unheard);
+	return fault;
+}
+
+static enum fault hand_begin(void *self, const struct part *part, struct refusal *why)
+{
+	return FAULT_NONE;
+}
+
+static enum fault hand_write(void *self, const void *bytes, size_t len, struct refusal *why)
+{
+	struct call *c = self;
+
+	c->bytes_in += (int64_t)len;
+	return partial_write(c->partial, bytes, len, why);
+}
+
+static enum fault hand_end(void *self, struct refusal *why)
+{
+	return FAULT_NONE;
+}
+
+static bool promised_digest(const struct grant *grant)
+{
+	return grant->claims[0].algorithm != DIGEST_NONE ||
+	       grant->claims[1].algorithm != DIGEST_NONE;
+}
+
+/* A tus client takes an offset at the length for the end; but only what finished well is one. */
+static bool looks_complete(const struct partial *p)
+{
+	const struct partial_row *row = partial_row(p);
+
+	return row->protocol == PROTOCOL_TUS && row->concat == PARTIAL_WHOLE &&
+	       partial_offset(p) == row->length;
+}
+
+static void keep_what_came(struct call *c)
+{
+	struct refusal unheard;
+
+	refusal_clear(&unheard);
+	if (promised_digest(&c->grant) || looks_complete(c->partial))
+		partial_discard(c->partial, &unheard);
+	else
+		partial_pause(c->partial, &unheard);
+}
+
+enum fault resume_pour(struct call *c)
+{
+	const struct hands hands = {c, hand_begin, hand_write, hand_end};
+	const struct part part = {.is_file = true};
+	enum fault fault = body_pour_raw(c->x, &c->grant, &part, c->buffer, &hands, &c->why);
+
+	if (fault)
+		keep_what_came(c);
+	return fault;
+}
+
+/* ---- endpoints
+ * -------------------------------------------------------------------------------------- */
+
+static enum fault judge(struct call *c)
+{
+	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
+
+	if (!fault && c->request.protocol == PROTOCOL_TUS && !tus_version_fits(c->x))
+		fault = refuse(&c->why, FAULT_TUS_VERSION, NULL);
+	return fault;
+}
 
 enum fault resume_create(struct call *c)
 {
-	return refuse(&c->why, FAULT_NOT_FOUND, NULL);
-}
+	enum fault fault = judge(c);
 
-enum fault resume_head(struct call *c)
-{
-	return refuse(&c->why, FAULT_NOT_FOUND, NULL);
+	if (fault)
+		return fault;
+	return c->request.protocol == PROTOCOL_TUS ? tus_create(c) : ietf_create(c);
 }
 
 enum fault resume_append(struct call *c)
 {
-	return refuse(&c->why, FAULT_NOT_FOUND, NULL);
+	struct span id = c->request.segment[1];
+	enum fault fault = judge(c);
+
+	if (fault)
+		return fault;
+	return c->request.protocol == PROTOCOL_TUS ? tus_append(c, id) : ietf_append(c, id);
+}
+
+/* A HEAD that says where it thinks it is has been taken for an append (draft section 4.3). */
+static enum fault judge_head(struct call *c)
+{
+	struct ietf_headers ietf;
+
+	if (c->request.protocol == PROTOCOL_TUS)
+		return FAULT_NONE;
+	ietf_read_headers(c->x, &ietf);
+	if (ietf.offset < 0 && ietf.complete == COMPLETE_UNSAID)
+		return FAULT_NONE;
+	return refuse(&c->why, FAULT_BAD_REQUEST,
+	    "A request for the offset carries neither Upload-Offset nor Upload-Complete.");
+}
+
+enum fault resume_head(struct call *c)
+{
+	bool tus = c->request.protocol == PROTOCOL_TUS;
+	struct partial_row row;
+	enum fault fault = judge(c);
+
+	if (!fault)
+		fault = judge_head(c);
+	if (!fault)
+		fault = resume_find(c, c->request.segment[1], true, &row);
+	if (fault)
+		return fault;
+	if (tus)
+		tus_tell_state(c, &row);
+	else
+		ietf_tell_state(c, &row);
+	reply_header(&c->reply, "Cache-Control", "no-store");
+	if (row.state == PARTIAL_DONE)
+		resume_tell_file(c, row.id);
+	partial_release(&row);
+	return reply_empty(&c->reply, tus ? 200 : 204);
 }
 
 enum fault resume_delete(struct call *c)
 {
-	return refuse(&c->why, FAULT_NOT_FOUND, NULL);
+	struct partial_row row;
+	enum fault fault = judge(c);
+
+	if (!fault)
+		fault = resume_find(c, c->request.segment[1], false, &row);
+	if (fault)
+		return fault;
+	bool done = row.state == PARTIAL_DONE;
+	partial_release(&row);
+	/* What is a file already needs the right to delete files. */
+	if (done)
+		return files_delete(c);
+	fault = partial_remove(c->service->keep, c->request.segment[1], &c->why);
+	return fault ? fault : reply_empty(&c->reply, 204);
 }
 
 enum fault resume_options(struct call *c)
 {
-	reply_allow(&c->reply, METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_PUT | METHOD_PATCH |
-		METHOD_DELETE | METHOD_OPTIONS);
-	return reply_empty(&c->reply, 204);
+	struct reply *r = &c->reply;
+	bool whole = c->request.segments == 1;
+
+	reply_header(r, "Tus-Resumable", TUS_VERSION_TEXT);
+	reply_header(r, "Tus-Version", TUS_VERSION_TEXT);
+	reply_header(r, "Tus-Extension", "%s", TUS_EXTENSIONS);
+	reply_header(r, "Tus-Max-Size", "%lld", (long long)c->service->config->max_bytes);
+	reply_header(r, "Tus-Checksum-Algorithm", TUS_CHECKSUMS);
+	reply_header(
+	    r, "Accept-Patch", "application/partial-upload, application/offset+octet-stream");
+	resume_tell_limits(c, NULL);
+	reply_allow(r, whole ? METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_OPTIONS
+			     : METHOD_GET | METHOD_HEAD | METHOD_PUT | METHOD_PATCH |
+				   METHOD_DELETE | METHOD_OPTIONS);
+	if (c->request.origin_allowed) {
+		reply_header(r, "Access-Control-Allow-Methods",
+		    "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+		reply_header(r, "Access-Control-Allow-Headers",
+		    "Authorization, Origin, X-Requested-With, X-Request-ID, "
+		    "X-HTTP-Method-Override, "
+		    "Content-Type, Content-Disposition, Upload-Length, Upload-Offset, "
+		    "Tus-Resumable, Upload-Metadata, Upload-Defer-Length, Upload-Concat, "
+		    "Upload-Checksum, Upload-Incomplete, Upload-Complete, "
+		    "Upload-Draft-Interop-Version, Content-Digest, Repr-Digest");
+		reply_header(r, "Access-Control-Max-Age", "86400");
+	}
+	return reply_empty(r, 204);
 }

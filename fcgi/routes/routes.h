@@ -11,6 +11,7 @@
 #include "accept/accept.h"
 #include "body/body.h"
 #include "keep/keep.h"
+#include "keep/partial.h"
 #include "reply/reply.h"
 
 struct metrics;
@@ -41,6 +42,7 @@ struct call {
 	char owner[256]; /* caller.owner borrows from here */
 	struct files files;
 	struct upload *upload;
+	struct partial *partial;
 	struct fields fields;
 	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
 	bool inside;  /* the turnstile */
@@ -74,6 +76,8 @@ const char *call_url(struct call *c, const char *fmt, ...) __attribute__((format
 
 /* upload.c: forms, raw bodies, the policy. Hands that pour into c->upload. */
 endpoint upload_policy, upload_post, upload_put;
+/* A whole upload in one request: POST as a form or raw, PUT raw. */
+enum fault upload_plain(struct call *c);
 void upload_hands(struct call *c, struct hands *hands);
 /* files.c: the catalog and the content. */
 endpoint files_list, files_show, files_content, files_delete, files_receipt;

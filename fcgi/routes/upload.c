@@ -1,5 +1,5 @@
 /* upload.c: forms and raw bodies come in as one transaction; and the policy that says what may. */
-#include "routes/routes.h"
+#include "routes/resume.h"
 
 #include <stdlib.h>
 
@@ -53,6 +53,8 @@ static enum fault close_upload(struct call *c)
 		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 	enum fault fault = upload_finish(c->upload, fields, token, &c->files, &c->why);
 	free(fields);
+	if (!fault && c->request.protocol == PROTOCOL_IETF)
+		ietf_tell_complete(c, true);
 	return fault ? fault : reply_created(&c->reply, &c->files);
 }
 
@@ -84,17 +86,12 @@ static enum fault take_raw(struct call *c)
 	return fault ? fault : close_upload(c);
 }
 
-enum fault upload_put(struct call *c)
-{
-	return c->request.protocol == PROTOCOL_IETF ? resume_create(c) : take_raw(c);
-}
-
-enum fault upload_post(struct call *c)
+enum fault upload_plain(struct call *c)
 {
 	char type[TYPE_BYTES + 1];
 
-	if (c->request.protocol != PROTOCOL_PLAIN)
-		return resume_create(c);
+	if (c->request.method != METHOD_POST)
+		return take_raw(c);
 	if (body_is_form(c->request.content_type))
 		return take_form(c);
 	if (text_media_type(c->request.content_type, type) &&
@@ -107,6 +104,32 @@ enum fault upload_post(struct call *c)
 				   "-T FILE or -F file=@FILE instead of -d.");
 	}
 	return take_raw(c);
+}
+
+enum fault upload_put(struct call *c)
+{
+	return c->request.protocol == PROTOCOL_IETF ? resume_create(c) : upload_plain(c);
+}
+
+/* What only a tus client says, without the version that makes it one: to take its empty body for an
+ * empty file would help nobody. */
+static bool forgot_version(struct call *c)
+{
+	return request_header(c->x, "HTTP_UPLOAD_LENGTH").at ||
+	    request_header(c->x, "HTTP_UPLOAD_DEFER_LENGTH").at ||
+	    request_header(c->x, "HTTP_UPLOAD_METADATA").at ||
+	    request_header(c->x, "HTTP_UPLOAD_CONCAT").at;
+}
+
+enum fault upload_post(struct call *c)
+{
+	if (c->request.protocol != PROTOCOL_PLAIN)
+		return resume_create(c);
+	if (forgot_version(c)) {
+		enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
+		return fault ? fault : refuse(&c->why, FAULT_TUS_VERSION, NULL);
+	}
+	return upload_plain(c);
 }
 
 /* ---- the policy --------------------------------------------------------------------------------------- */

@@ -139,6 +139,17 @@ class Request:
         self.socket.close()
 
 
+def listens(path):
+    probe = socket.socket(socket.AF_UNIX)
+    try:
+        probe.connect(path)
+        return True
+    except OSError:
+        return False
+    finally:
+        probe.close()
+
+
 class Worker:
     def __init__(self, directory, **settings):
         self.directory = pathlib.Path(directory)
@@ -158,7 +169,7 @@ class Worker:
         process = subprocess.Popen([WAYBILL, "serve", "-l", f"unix:{path}", "-c", str(conf)], env=environment)
         self.processes.append(process)
         end = time.monotonic() + PATIENCE
-        while not os.path.exists(path):
+        while not listens(path):
             assert process.poll() is None, "the worker ended at once"
             assert time.monotonic() < end, "the worker does not listen"
             time.sleep(0.01)
@@ -245,7 +256,7 @@ class Worker:
         except FileNotFoundError:
             return -1
 
-    def wait_for_bytes(self, ident, at_least, sizes=None):
+    def wait_for_bytes(self, ident, at_least):
         """Until the worker has written so much of an upload: the file's own blocks tell."""
         end = time.monotonic() + PATIENCE
         while self.partial_written(ident) < at_least:

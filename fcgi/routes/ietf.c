@@ -1,0 +1,327 @@
+/* ietf.c: Resumable Uploads for HTTP, draft-ietf-httpbis-resumable-upload-12 (interop 9), and what
+ * clients of interop 3 to 8 do differently. */
+#include <stdio.h>
+#include <string.h>
+
+#include "routes/resume.h"
+
+#define CHUNK_TYPE "application/partial-upload"
+
+enum { TYPED_SINCE = 6 /* interop version in which PATCH got its media type */ };
+
+/* ---- what answers tell
+ * ---------------------------------------------------------------------------- */
+
+void ietf_tell_complete(struct call *c, bool complete)
+{
+	struct ietf_headers ietf;
+
+	ietf_read_headers(c->x, &ietf);
+	if (ietf.says_incomplete)
+		reply_header(&c->reply, "Upload-Incomplete", complete ? "?0" : "?1");
+	reply_header(&c->reply, "Upload-Complete", complete ? "?1" : "?0");
+}
+
+static void tell_offset(struct call *c, int64_t offset)
+{
+	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
+}
+
+void ietf_tell_state(struct call *c, const struct partial_row *row)
+{
+	tell_offset(c, row->offset);
+	ietf_tell_complete(c, row->state == PARTIAL_DONE);
+	if (row->length >= 0)
+		reply_header(&c->reply, "Upload-Length", "%lld", (long long)row->length);
+	resume_tell_limits(c, row);
+}
+
+/* ---- 104
+ * ------------------------------------------------------------------------------------------ */
+
+/* Only where the server in front is known to pass it on, and only to a client of our version. */
+static bool may_say_104(struct call *c, const struct ietf_headers *ietf)
+{
+	return ietf->interop == IETF_INTEROP &&
+	       span_is(request_header(c->x, "WAYBILL_RELAYS_104"), "yes");
+}
+
+static enum fault say_104(struct call *c, const struct partial_row *row)
+{
+	const char *url = call_url(c, "/upload/%s", row->id);
+	struct upload_limit limit = {.max_size = c->service->config->max_bytes, .max_age = -1};
+	char limits[80], text[1024];
+
+	if (!url)
+		return refuse(&c->why, FAULT_INTERNAL, NULL);
+	if (row->expires_at)
+		limit.max_age = (row->expires_at - call_now()) / 1000;
+	upload_limit_text(&limit, limits, sizeof limits);
+	int len = snprintf(text, sizeof text,
+	    "Status: 104 Upload Resumption Supported\r\n"
+	    "Upload-Draft-Interop-Version: %d\r\n"
+	    "Location: %s\r\n"
+	    "Upload-Limit: %s\r\n\r\n",
+	    IETF_INTEROP, url, limits);
+	if (len < 0 || (size_t)len >= sizeof text)
+		return FAULT_NONE; /* it is only a courtesy */
+	return c->x->write(c->x, text, (size_t)len);
+}
+
+/* ---- the end of a request
+ * --------------------------------------------------------------------------- */
+
+static enum fault answer_whole(struct call *c)
+{
+	ietf_tell_complete(c, true);
+	c->request.wants_html = false; /* a redirect to a receipt would say nothing to a client */
+	return reply_created(&c->reply, &c->files);
+}
+
+/* All came and was judged as a whole: that is the resource's answer, even where it is no. */
+static enum fault finish(struct call *c)
+{
+	const struct partial_row *row = partial_row(c->partial);
+	enum fault fault =
+	    partial_finish(c->partial, resume_wants_token(c, row), &c->files, &c->why);
+
+	if (fault == FAULT_TYPE_REFUSED || fault == FAULT_DIGEST_MISMATCH)
+		ietf_tell_complete(c, true);
+	return fault ? fault : answer_whole(c);
+}
+
+static enum fault answer_part(struct call *c, int status)
+{
+	const struct partial_row *row = partial_row(c->partial);
+	enum fault fault = partial_pause(c->partial, &c->why);
+
+	if (fault)
+		return fault;
+	tell_offset(c, row->offset);
+	ietf_tell_complete(c, false);
+	resume_tell_limits(c, row);
+	return reply_empty(&c->reply, status);
+}
+
+/* ---- PATCH
+ * -------------------------------------------------------------------------------------------- */
+
+static enum fault judge_append(struct call *c, const struct ietf_headers *ietf)
+{
+	char type[TYPE_BYTES + 1];
+	bool old = ietf->interop >= 0 && ietf->interop < TYPED_SINCE;
+
+	if (!old && (!text_media_type(c->request.content_type, type) ||
+			!span_is(span_of(type), CHUNK_TYPE)))
+		return refuse(&c->why, FAULT_UNSUPPORTED_TYPE,
+		    "An append carries bytes as Content-Type: " CHUNK_TYPE
+		    "; a tus request would say Tus-Resumable.");
+	if (ietf->offset < 0 || ietf->complete == COMPLETE_UNSAID)
+		return refuse(&c->why, FAULT_BAD_REQUEST,
+		    "An append needs Upload-Offset, a whole number, and Upload-Complete, ?0 or "
+		    "?1.");
+	return FAULT_NONE;
+}
+
+/* Nothing can be added any more; but who did not hear the final answer may ask for it again. */
+static enum fault append_to_done(
+    struct call *c, const struct ietf_headers *ietf, const struct partial_row *row)
+{
+	struct span id = span_of(row->id);
+
+	if (ietf->offset != row->length) {
+		c->why.upload_offset = row->length;
+		c->why.provided_offset = ietf->offset;
+		return refuse(&c->why, FAULT_OFFSET_CONFLICT,
+		    "This upload is complete, with %lld bytes.", (long long)row->length);
+	}
+	if (c->request.length != 0 || ietf->complete != COMPLETE_YES)
+		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+		    "This upload is complete; nothing can be added to it.");
+	enum fault fault = keep_find(c->service->keep, id, &c->files, &c->why);
+	return fault ? fault : answer_whole(c);
+}
+
+/* More than the length: the upload is invalid from here on (draft section 4.4.2). */
+static enum fault judge_excess(struct call *c, const struct ietf_headers *ietf)
+{
+	int64_t known = partial_row(c->partial)->length, after;
+	bool fits = !__builtin_add_overflow(ietf->offset, c->request.length, &after);
+
+	if (ietf->complete == COMPLETE_NO && known >= 0 && (!fits || after > known)) {
+		partial_end(c->partial);
+		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+		    "The body goes past the %lld bytes of this upload, which is thereby over.",
+		    (long long)known);
+	}
+	if (fits && after <= c->grant.max_bytes)
+		return FAULT_NONE;
+	c->why.max_bytes = c->grant.max_bytes;
+	return refuse(&c->why, FAULT_TOO_LARGE,
+	    "The file would be larger than the %lld bytes that this server accepts.",
+	    (long long)c->grant.max_bytes);
+}
+
+static int64_t body_length(const struct call *c)
+{
+	return c->request.length_state == LENGTH_KNOWN ? c->request.length : -1;
+}
+
+static enum fault learn_length(struct call *c, const struct ietf_headers *ietf)
+{
+	int64_t length;
+	enum fault fault = ietf_length(
+	    ietf, ietf->offset, body_length(c), partial_row(c->partial)->length, &length, &c->why);
+
+	if (!fault && length >= 0)
+		fault = partial_set_length(c->partial, length, &c->why);
+	return fault;
+}
+
+/* Bytes that came beyond a length although Content-Length did not say so. */
+static enum fault pour(struct call *c)
+{
+	enum fault fault = resume_pour(c);
+
+	if (fault == FAULT_BAD_LENGTH_CLAIM)
+		partial_end(c->partial);
+	return fault;
+}
+
+static enum fault complete(struct call *c)
+{
+	const struct partial_row *row = partial_row(c->partial);
+
+	if (row->length >= 0 && partial_offset(c->partial) < row->length) {
+		struct refusal unheard;
+		refusal_clear(&unheard);
+		partial_pause(c->partial, &unheard);
+		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+		    "The upload was declared complete with %lld of its %lld bytes.",
+		    (long long)row->offset, (long long)row->length);
+	}
+	return finish(c);
+}
+
+static enum fault append(struct call *c, const struct ietf_headers *ietf, struct span id)
+{
+	enum fault fault = resume_enter(c);
+
+	c->grant.claims[1].algorithm = DIGEST_NONE; /* Repr-Digest was said at the creation */
+	bool digest = c->grant.claims[0].algorithm != DIGEST_NONE;
+	if (!fault)
+		fault = partial_resume(c->service->keep, &c->grant, id, ietf->offset, digest, c->x,
+		    &c->partial, &c->why);
+	if (!fault)
+		fault = judge_excess(c, ietf);
+	if (!fault)
+		fault = learn_length(c, ietf);
+	if (!fault)
+		fault = pour(c);
+	if (fault)
+		return fault;
+	return ietf->complete == COMPLETE_YES ? complete(c) : answer_part(c, 204);
+}
+
+static enum fault append_to(struct call *c, const struct ietf_headers *ietf, struct span id)
+{
+	struct partial_row row;
+	enum fault fault = resume_find(c, id, false, &row);
+
+	if (fault)
+		return fault;
+	bool done = row.state == PARTIAL_DONE;
+	if (done)
+		fault = append_to_done(c, ietf, &row);
+	partial_release(&row);
+	return fault || done ? fault : append(c, ietf, id);
+}
+
+enum fault ietf_append(struct call *c, struct span id)
+{
+	struct ietf_headers ietf;
+
+	ietf_read_headers(c->x, &ietf);
+	enum fault fault = judge_append(c, &ietf);
+	if (!fault)
+		fault = append_to(c, &ietf, id);
+	/* Where nothing else was said, the upload is not complete. */
+	if (fault && !reply_has_header(&c->reply, "Upload-Complete"))
+		ietf_tell_complete(c, false);
+	return fault;
+}
+
+/* ---- creation
+ * ------------------------------------------------------------------------------------------ */
+
+static enum fault plan_upload(
+    struct call *c, const struct ietf_headers *ietf, struct partial_plan *plan)
+{
+	*plan = (struct partial_plan){
+	    .protocol = PROTOCOL_IETF,
+	    .declared_type = c->request.content_type,
+	    .fields = "{}",
+	    .length = -1,
+	    .x = c->x,
+	};
+	enum fault fault = request_file_name(&c->request, c->x, &c->scratch, &plan->name, &c->why);
+	if (!fault)
+		fault = ietf_length(ietf, 0, body_length(c), -1, &plan->length, &c->why);
+	if (fault || plan->length < 0 || c->request.length <= plan->length)
+		return fault;
+	return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+	    "The body is longer than Upload-Length says the file is.");
+}
+
+static enum fault take_first(struct call *c, const struct ietf_headers *ietf)
+{
+	enum fault fault = FAULT_NONE;
+
+	if (may_say_104(c, ietf))
+		fault = say_104(c, partial_row(c->partial));
+	if (!fault)
+		fault = pour(c);
+	if (fault)
+		return fault;
+	if (ietf->complete == COMPLETE_YES)
+		return complete(c);
+	fault = resume_tell_location(c, partial_row(c->partial)->id);
+	return fault ? fault : answer_part(c, 201);
+}
+
+static enum fault create(struct call *c, const struct ietf_headers *ietf)
+{
+	struct partial_plan plan;
+	enum fault fault = plan_upload(c, ietf, &plan);
+
+	if (!fault)
+		fault = resume_enter(c);
+	plan.whole = c->grant.claims[1];
+	c->grant.claims[1].algorithm = DIGEST_NONE;
+	if (!fault)
+		fault = partial_create(c->service->keep, &c->grant, &plan, &c->partial, &c->why);
+	if (fault)
+		return fault;
+	fault = take_first(c, ietf);
+	/* Whoever was not told the address cannot come back to it. */
+	return fault && !may_say_104(c, ietf) ? resume_forget(c, fault) : fault;
+}
+
+enum fault ietf_create(struct call *c)
+{
+	struct ietf_headers ietf;
+	bool form = body_is_form(c->request.content_type);
+	int64_t length;
+
+	ietf_read_headers(c->x, &ietf);
+	if (form && ietf.complete == COMPLETE_NO)
+		return refuse(&c->why, FAULT_UNSUPPORTED_TYPE,
+		    "A form cannot be sent in pieces; send the file itself as the body.");
+	/* A request that brings everything, from a client that could not be told where to go on, is
+	 * like any other; so is one whose Upload-Complete is to be ignored. */
+	if (ietf.complete == COMPLETE_NO ||
+	    (ietf.complete == COMPLETE_YES && !form && may_say_104(c, &ietf)))
+		return create(c, &ietf);
+	enum fault fault = ietf_length(&ietf, 0, body_length(c), -1, &length, &c->why);
+	return fault ? fault : upload_plain(c);
+}

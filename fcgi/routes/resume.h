@@ -1,0 +1,46 @@
+/*
+ * resume.h: what the two protocols of resumable uploads share.
+ *
+ *     resume.c  the endpoints, the pour, what every answer tells
+ *     tus.c     tus 1.0.0          ietf.c  draft-ietf-httpbis-resumable-upload-12
+ */
+#ifndef WAYBILL_ROUTES_RESUME_H
+#define WAYBILL_ROUTES_RESUME_H
+
+#include "body/resume.h"
+#include "keep/partial.h"
+#include "routes/routes.h"
+
+enum fault tus_create(struct call *c);
+enum fault tus_append(struct call *c, struct span id);
+void tus_tell_state(struct call *c, const struct partial_row *row);
+
+enum fault ietf_create(struct call *c);
+enum fault ietf_append(struct call *c, struct span id);
+void ietf_tell_state(struct call *c, const struct partial_row *row);
+
+/* Upload-Complete, in the words the client understands. */
+void ietf_tell_complete(struct call *c, bool complete);
+
+/* What both append to: found, settled enough to be judged. 404 for what is no id. The row's owner
+ * pays, whoever sends. */
+enum fault resume_find(struct call *c, struct span id, bool settle, struct partial_row *row);
+/* The grant and a place to read, for a body that c->partial will take. */
+enum fault resume_enter(struct call *c);
+/*
+ * Pour the body into c->partial. A body that breaks off leaves what came recorded, unless a digest
+ * was promised for it, or it would look complete to a tus client. Nothing is recorded where it ends
+ * well: that is for the caller, who pauses or finishes.
+ */
+enum fault resume_pour(struct call *c);
+/* Upload-Limit as of now. */
+void resume_tell_limits(struct call *c, const struct partial_row *row);
+/* Location of the upload resource; INTERNAL: no room. */
+enum fault resume_tell_location(struct call *c, const char *id);
+void resume_tell_file(struct call *c, const char *id);
+/* Does the finished record get a delete token? */
+bool resume_wants_token(const struct call *c, const struct partial_row *row);
+/* This upload was never heard of by its client: it goes. Returns `fault`. */
+enum fault resume_forget(struct call *c, enum fault fault);
+
+#endif

@@ -1,0 +1,338 @@
+/* tus.c: tus 1.0.0: creation, PATCH, concatenation. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "routes/resume.h"
+
+#define CHUNK_TYPE "application/offset+octet-stream"
+
+/* ---- what answers tell
+ * ---------------------------------------------------------------------------- */
+
+static void tell_expiry(struct call *c, int64_t expires_at)
+{
+	char date[32];
+
+	if (expires_at == 0)
+		return;
+	text_http_date(expires_at, date);
+	reply_header(&c->reply, "Upload-Expires", "%s", date);
+}
+
+static void tell_offset(struct call *c, int64_t offset)
+{
+	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
+}
+
+void tus_tell_state(struct call *c, const struct partial_row *row)
+{
+	struct reply *r = &c->reply;
+
+	tell_offset(c, row->offset);
+	if (row->length >= 0)
+		reply_header(r, "Upload-Length", "%lld", (long long)row->length);
+	else
+		reply_header(r, "Upload-Defer-Length", "1");
+	if (row->metadata)
+		reply_header(r, "Upload-Metadata", "%s", row->metadata);
+	if (row->parts)
+		reply_header(r, "Upload-Concat", "%s", row->parts);
+	if (row->state != PARTIAL_DONE)
+		tell_expiry(c, row->expires_at);
+}
+
+/* ---- bytes
+ * -------------------------------------------------------------------------------------------- */
+
+static bool has_chunk_type(const struct call *c)
+{
+	char type[TYPE_BYTES + 1];
+
+	return text_media_type(c->request.content_type, type) && span_is(span_of(type), CHUNK_TYPE);
+}
+
+static enum fault wrong_type(struct call *c)
+{
+	return refuse(&c->why, FAULT_UNSUPPORTED_TYPE,
+	    "A tus request carries bytes as Content-Type: " CHUNK_TYPE ".");
+}
+
+/* The checksum is one more digest of this body; Repr-Digest is about the whole, not this request.
+ */
+static enum fault enter(struct call *c, const struct tus_headers *tus, struct claim *whole)
+{
+	enum fault fault = resume_enter(c);
+
+	*whole = c->grant.claims[1];
+	c->grant.claims[1] = tus->checksum;
+	return fault;
+}
+
+static enum fault pour(struct call *c, const struct tus_headers *tus)
+{
+	enum fault fault = resume_pour(c);
+
+	if (fault == FAULT_DIGEST_MISMATCH && tus->checksum.algorithm != DIGEST_NONE)
+		return refuse(&c->why, FAULT_CHECKSUM_MISMATCH, NULL);
+	return fault;
+}
+
+/* The body was good: it counts; and if it was the last, here is the file. */
+static enum fault settle(struct call *c)
+{
+	const struct partial_row *row = partial_row(c->partial);
+	bool last = row->concat == PARTIAL_WHOLE && partial_offset(c->partial) == row->length;
+
+	if (last)
+		return partial_finish(c->partial, resume_wants_token(c, row), &c->files, &c->why);
+	return partial_pause(c->partial, &c->why);
+}
+
+static enum fault answer(struct call *c, int status)
+{
+	const struct partial_row *row = partial_row(c->partial);
+
+	tell_offset(c, row->offset);
+	if (row->state == PARTIAL_DONE)
+		resume_tell_file(c, row->id);
+	else
+		tell_expiry(c, row->expires_at);
+	return reply_empty(&c->reply, status);
+}
+
+/* ---- PATCH
+ * -------------------------------------------------------------------------------------------- */
+
+/* What cannot be right wherever the upload stands. */
+static enum fault judge_append(
+    struct call *c, const struct tus_headers *tus, const struct partial_row *row)
+{
+	if (row->concat == PARTIAL_FINAL)
+		return refuse(&c->why, FAULT_FORBIDDEN,
+		    "A final upload is made of its parts; nothing can be added to it.");
+	if (!has_chunk_type(c))
+		return wrong_type(c);
+	if (tus->offset < 0)
+		return refuse(&c->why, FAULT_BAD_REQUEST, "A PATCH needs Upload-Offset.");
+	return FAULT_NONE;
+}
+
+/* Nothing can be added any more, but a client may not have heard of its success. */
+static enum fault append_to_done(
+    struct call *c, const struct tus_headers *tus, const struct partial_row *row)
+{
+	if (tus->offset != row->length) {
+		c->why.upload_offset = row->length;
+		c->why.provided_offset = tus->offset;
+		return refuse(&c->why, FAULT_OFFSET_CONFLICT, NULL);
+	}
+	if (c->request.length != 0)
+		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+		    "This upload is complete; nothing can be added to it.");
+	tell_offset(c, row->length);
+	resume_tell_file(c, row->id);
+	return reply_empty(&c->reply, 204);
+}
+
+/* Of the body against the length, before anything changes. */
+static enum fault judge_length(struct call *c, const struct tus_headers *tus)
+{
+	int64_t known = partial_row(c->partial)->length;
+	int64_t length = tus->length >= 0 && known < 0 ? tus->length : known, after;
+	int64_t max = c->grant.max_bytes;
+
+	if (tus->length >= 0 && known >= 0 && tus->length != known)
+		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+		    "The length of this upload is %lld and cannot change.", (long long)known);
+	if (__builtin_add_overflow(tus->offset, c->request.length, &after) ||
+	    (length >= 0 && after > length))
+		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+		    "The body would go past the length of this upload, %lld bytes.",
+		    (long long)length);
+	if (after > max || length > max) {
+		c->why.max_bytes = max;
+		return refuse(&c->why, FAULT_TOO_LARGE,
+		    "The file would be larger than the %lld bytes that this server accepts.",
+		    (long long)max);
+	}
+	return tus->length >= 0 ? partial_set_length(c->partial, tus->length, &c->why) : FAULT_NONE;
+}
+
+/* With a checksum all or nothing counts; likewise where this request says the length and reaches
+ * it: nothing may look complete before it is. */
+static enum fault hold(struct call *c, const struct tus_headers *tus, struct span id)
+{
+	bool reaches = tus->length >= 0 && tus->length - tus->offset == c->request.length;
+	bool digest =
+	    tus->checksum.algorithm != DIGEST_NONE || c->grant.claims[0].algorithm != DIGEST_NONE;
+
+	return partial_resume(c->service->keep, &c->grant, id, tus->offset, digest || reaches, c->x,
+	    &c->partial, &c->why);
+}
+
+static enum fault append(struct call *c, const struct tus_headers *tus, struct span id)
+{
+	struct claim whole;
+	enum fault fault = enter(c, tus, &whole);
+
+	if (!fault)
+		fault = hold(c, tus, id);
+	if (!fault)
+		fault = judge_length(c, tus);
+	if (!fault)
+		fault = pour(c, tus);
+	if (!fault)
+		fault = settle(c);
+	return fault ? fault : answer(c, 204);
+}
+
+enum fault tus_append(struct call *c, struct span id)
+{
+	struct tus_headers tus;
+	struct partial_row row;
+	enum fault fault = tus_read_headers(c->x, &tus, &c->why);
+
+	if (!fault)
+		fault = resume_find(c, id, false, &row);
+	if (fault)
+		return fault;
+	fault = judge_append(c, &tus, &row);
+	bool done = row.state == PARTIAL_DONE;
+	if (!fault && done)
+		fault = append_to_done(c, &tus, &row);
+	partial_release(&row);
+	return fault || done ? fault : append(c, &tus, id);
+}
+
+/* ---- creation
+ * ------------------------------------------------------------------------------------------ */
+
+static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
+    const struct metadata *metadata, struct partial_plan *plan)
+{
+	*plan = (struct partial_plan){
+	    .protocol = PROTOCOL_TUS,
+	    .concat = (enum partial_concat)tus->concat,
+	    .name = metadata->name,
+	    .declared_type = metadata->type,
+	    .fields = json_fields(&metadata->fields.at[0].name, metadata->fields.count),
+	    .metadata = tus->metadata,
+	    .parts = tus->concat_text,
+	    .length = tus->length,
+	    .x = c->x,
+	};
+	return plan->fields ? FAULT_NONE : refuse(&c->why, FAULT_INTERNAL, NULL);
+}
+
+static enum fault answer_created(struct call *c)
+{
+	enum fault fault = resume_tell_location(c, partial_row(c->partial)->id);
+
+	return fault ? fault : answer(c, 201);
+}
+
+/* Where the client gets no Location it cannot come back: nothing is kept. */
+static enum fault create(struct call *c, const struct tus_headers *tus, struct partial_plan *plan)
+{
+	enum fault fault = enter(c, tus, &plan->whole);
+
+	if (!fault)
+		fault = partial_create(c->service->keep, &c->grant, plan, &c->partial, &c->why);
+	if (!fault && c->request.length_state == LENGTH_KNOWN)
+		fault = tus->length >= 0 && c->request.length > tus->length
+			    ? refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+				  "The body is longer than Upload-Length says the file is.")
+			    : FAULT_NONE;
+	if (!fault)
+		fault = pour(c, tus);
+	if (!fault)
+		fault = settle(c);
+	return fault ? resume_forget(c, fault) : answer_created(c);
+}
+
+/* ---- concatenation
+ * ------------------------------------------------------------------------------------ */
+
+static enum fault read_parts(struct call *c, struct span urls, struct span **ids, size_t *count)
+{
+	struct span id;
+
+	*count = 0;
+	*ids = malloc((urls.len / (ID_LEN + 1) + 1) * sizeof **ids);
+	if (!*ids)
+		return refuse(&c->why, FAULT_INTERNAL, NULL);
+	while (tus_next_part(&urls, c->request.base, &id))
+		(*ids)[(*count)++] = id;
+	if (!id.at)
+		return FAULT_NONE;
+	return refuse(&c->why, FAULT_BAD_REQUEST,
+	    "Upload-Concat names a part that is no upload of this server: %.*s",
+	    id.len > 200 ? 200 : (int)id.len, id.at);
+}
+
+static enum fault concatenate(
+    struct call *c, const struct tus_headers *tus, struct partial_plan *plan)
+{
+	struct span *ids = NULL;
+	size_t count;
+	enum fault fault = c->request.length > 0 ? refuse(&c->why, FAULT_BAD_REQUEST,
+						       "A final concatenation has no body.")
+						 : enter(c, tus, &plan->whole);
+
+	if (!fault)
+		fault = read_parts(c, tus->parts, &ids, &count);
+	if (!fault)
+		fault = partial_concat(
+		    c->service->keep, &c->grant, plan, ids, count, &c->files, &c->why);
+	free(ids);
+	if (!fault)
+		fault = resume_tell_location(c, c->files.at[0].id);
+	if (fault)
+		return fault;
+	tell_offset(c, c->files.at[0].size);
+	resume_tell_file(c, c->files.at[0].id);
+	return reply_empty(&c->reply, 201);
+}
+
+/* ---- POST
+ * ---------------------------------------------------------------------------------------------- */
+
+static enum fault judge_creation(struct call *c, const struct tus_headers *tus)
+{
+	int64_t max = c->service->config->max_bytes;
+
+	if (tus->length < 0 && !tus->defer_length && tus->concat != CONCAT_FINAL)
+		return refuse(&c->why, FAULT_BAD_REQUEST,
+		    "An upload is created with Upload-Length or with Upload-Defer-Length: 1.");
+	if (c->request.length != 0 && !has_chunk_type(c))
+		return wrong_type(c);
+	if (tus->length > max) {
+		c->why.max_bytes = max;
+		return refuse(&c->why, FAULT_TOO_LARGE,
+		    "The file has %lld bytes; this server accepts at most %lld.",
+		    (long long)tus->length, (long long)max);
+	}
+	return FAULT_NONE;
+}
+
+enum fault tus_create(struct call *c)
+{
+	struct tus_headers tus;
+	struct metadata metadata;
+	struct partial_plan plan = {.fields = NULL};
+	enum fault fault = tus_read_headers(c->x, &tus, &c->why);
+
+	if (!fault)
+		fault = judge_creation(c, &tus);
+	if (fault)
+		return fault;
+	fault = metadata_parse(tus.metadata, &metadata, &c->why);
+	if (!fault)
+		fault = plan_upload(c, &tus, &metadata, &plan);
+	if (!fault)
+		fault = tus.concat == CONCAT_FINAL ? concatenate(c, &tus, &plan)
+						   : create(c, &tus, &plan);
+	free((char *)(uintptr_t)plan.fields);
+	metadata_free(&metadata);
+	return fault;
+}
