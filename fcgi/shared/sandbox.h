@@ -30,7 +30,7 @@ struct sandbox_state {
 	bool no_new_privs;
 	int landlock_abi; /* the kernel's landlock ABI, 2 ...; 0: landlock is not in force */
 	bool seccomp;
-	char text[96]; /* the same as one line: "no_new_privs landlock=7 seccomp" */
+	char text[96]; /* the same as one line: "no_new_privs=on landlock=7 seccomp=on" */
 };
 
 /*
