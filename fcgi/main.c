@@ -1,7 +1,8 @@
 /*
  * main.c: the process: arguments, sockets, jail, threads, signals.
  *
- *     settings -> sniffers forked -> listening -> jail shut -> threads -> wait for a signal -> leave
+ *     settings -> sniffers forked -> listening -> jail shut -> threads -> wait for a signal ->
+ * leave
  */
 #include <errno.h>
 #include <malloc.h>
@@ -33,7 +34,8 @@ struct server {
 	int64_t started;
 };
 
-/* ---- one worker thread ------------------------------------------------------------------------------ */
+/* ---- one worker thread
+ * ------------------------------------------------------------------------------ */
 
 static void *work(void *argument)
 {
@@ -62,7 +64,7 @@ static bool start_threads(struct server *server)
 		return false;
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	while (server->started < server->config.threads &&
-	    pthread_create(&server->threads[server->started], &attr, work, server) == 0)
+	       pthread_create(&server->threads[server->started], &attr, work, server) == 0)
 		server->started++;
 	pthread_attr_destroy(&attr);
 	if (server->started < server->config.threads)
@@ -71,7 +73,8 @@ static bool start_threads(struct server *server)
 	return server->started > 0;
 }
 
-/* ---- the process ------------------------------------------------------------------------------------ */
+/* ---- the process
+ * ------------------------------------------------------------------------------------ */
 
 /* Worker threads never see a signal: EINTR would break the body being read. */
 static void block_signals(sigset_t *waited)
@@ -107,8 +110,8 @@ static bool shut_jail(struct server *server, char *problem, size_t room)
 		log_line(LOG_WARN, "the worker runs without its sandbox", "sandbox=off");
 		return true;
 	}
-	const char *writable[] = {config->data_dir,
-	    config->body_file_dir[0] ? config->body_file_dir : NULL, NULL};
+	const char *writable[] = {
+	    config->data_dir, config->body_file_dir[0] ? config->body_file_dir : NULL, NULL};
 	const char *readable[] = {"/etc/localtime", NULL};
 	problem[0] = '\0';
 	if (!sandbox_worker(writable, readable, false, &state, problem, room))
@@ -160,7 +163,8 @@ static void wait_for_end(struct server *server, const sigset_t *waited)
 		if (time(NULL) < next_sweep)
 			continue;
 		if (keep_sweep(server->service.keep, &swept, &why) != FAULT_NONE)
-			log_line(LOG_WARN, "sweeping failed", "reason=\"%s\"", refusal_detail(&why));
+			log_line(
+			    LOG_WARN, "sweeping failed", "reason=\"%s\"", refusal_detail(&why));
 		next_sweep = time(NULL) + SWEEP_SECONDS;
 	}
 }
@@ -241,7 +245,8 @@ int serve_forever(const char *config_path, const char *where, int listening)
 	return status;
 }
 
-/* ---- plain CGI -------------------------------------------------------------------------------------- */
+/* ---- plain CGI
+ * -------------------------------------------------------------------------------------- */
 
 /* What keeps this process from serving is for the log; the client gets its 500 all the same. */
 static int answer_failure(struct exchange *x, const char *problem)

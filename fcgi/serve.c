@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "routes/routes.h"
-#include "shared/log.h"
 #include "serve.h"
+#include "shared/log.h"
 
 #define READ (METHOD_GET | METHOD_HEAD)
 
@@ -53,7 +53,8 @@ struct metrics *serve_metrics(void)
 	return metrics_new(patterns, ROUTES + 1);
 }
 
-/* ---- routing ------------------------------------------------------------------------------------ */
+/* ---- routing ------------------------------------------------------------------------------------
+ */
 
 static bool matches(const char *pattern, const struct request *r)
 {
@@ -64,8 +65,9 @@ static bool matches(const char *pattern, const struct request *r)
 		struct span wanted = span_cut(&rest, '/');
 		if (i >= r->segments || i >= PATH_SEGMENTS)
 			return false;
-		if (wanted.at[0] != '{' && (wanted.len != r->segment[i].len ||
-					       memcmp(wanted.at, r->segment[i].at, wanted.len) != 0))
+		if (wanted.at[0] != '{' &&
+		    (wanted.len != r->segment[i].len ||
+			memcmp(wanted.at, r->segment[i].at, wanted.len) != 0))
 			return false;
 	}
 	return i == r->segments;
@@ -102,7 +104,8 @@ static const struct route *find_route(struct call *c, enum fault *fault)
 	return NULL;
 }
 
-/* ---- who is asking -------------------------------------------------------------------------------- */
+/* ---- who is asking
+ * -------------------------------------------------------------------------------- */
 
 static enum fault find_caller(struct call *c)
 {
@@ -110,8 +113,8 @@ static enum fault find_caller(struct call *c)
 
 	caller->bearer = c->request.bearer;
 	if (caller->bearer.at) {
-		enum fault fault = keep_token_find(c->service->keep, caller->bearer, c->owner,
-		    &caller->rights, &caller->quota);
+		enum fault fault = keep_token_find(
+		    c->service->keep, caller->bearer, c->owner, &caller->rights, &caller->quota);
 		if (fault != FAULT_NONE && fault != FAULT_NOT_FOUND)
 			return refuse(&c->why, fault, NULL);
 		caller->has_token = fault == FAULT_NONE;
@@ -126,7 +129,8 @@ static enum fault find_caller(struct call *c)
 	return FAULT_NONE;
 }
 
-/* ---- one request ---------------------------------------------------------------------------------- */
+/* ---- one request
+ * ---------------------------------------------------------------------------------- */
 
 static enum fault judge_and_answer(struct call *c)
 {
@@ -184,9 +188,8 @@ static void log_call(const struct call *c, enum fault fault, double ms)
 	    "id=%d-%llu method=%s path=%s route=%s status=%d bytes_in=%lld bytes_out=%lld ms=%.1f "
 	    "owner=%s fault=%s",
 	    (int)getpid(), (unsigned long long)atomic_fetch_add(&number, 1),
-	    log_value(asked, method, sizeof method),
-	    log_value(c->request.path, path, sizeof path), c->route, c->reply.status,
-	    (long long)c->bytes_in, (long long)c->reply.sent, ms,
+	    log_value(asked, method, sizeof method), log_value(c->request.path, path, sizeof path),
+	    c->route, c->reply.status, (long long)c->bytes_in, (long long)c->reply.sent, ms,
 	    log_value(c->caller.owner, owner, sizeof owner), fault_slug(fault));
 	if (fault_status(fault) >= 500)
 		log_line(LOG_ERROR, "request failed", "fault=%s detail=%s", fault_slug(fault),
@@ -207,13 +210,14 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 	}
 	give_back(c);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	double seconds = (double)(end.tv_sec - start.tv_sec) +
-	    (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+	double seconds =
+	    (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
 	metrics_end(service->metrics, c, seconds);
 	log_call(c, fault, seconds * 1e3);
 }
 
-/* ---- for endpoints -------------------------------------------------------------------------------- */
+/* ---- for endpoints
+ * -------------------------------------------------------------------------------- */
 
 int64_t call_now(void)
 {
@@ -227,7 +231,8 @@ enum fault call_need_buffer(struct call *c)
 {
 	if (!c->buffer)
 		c->buffer = malloc(BODY_BUFFER);
-	return c->buffer ? FAULT_NONE : refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
+	return c->buffer ? FAULT_NONE
+			 : refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 }
 
 enum fault call_enter(struct call *c)

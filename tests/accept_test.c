@@ -47,7 +47,8 @@ static void assert_span(struct span s, const char *text)
 	assert_memory_equal(s.at, text, s.len);
 }
 
-/* ---- length ------------------------------------------------------------------------------------- */
+/* ---- length -------------------------------------------------------------------------------------
+ */
 
 static void lengths_are_judged(void **state)
 {
@@ -62,8 +63,9 @@ static void lengths_are_judged(void **state)
 	    {"9223372036854775808", FAULT_BAD_LENGTH, 0},
 	    {"18446744073709551617", FAULT_BAD_LENGTH, 0},
 	    {"99999999999999999999999999", FAULT_BAD_LENGTH, 0}, {"-1", FAULT_BAD_LENGTH, 0},
-	    {"+5", FAULT_BAD_LENGTH, 0}, {"5, 5", FAULT_BAD_LENGTH, 0}, {"5 5", FAULT_BAD_LENGTH, 0},
-	    {"0x5", FAULT_BAD_LENGTH, 0}, {"5.0", FAULT_BAD_LENGTH, 0}, {"abc", FAULT_BAD_LENGTH, 0}};
+	    {"+5", FAULT_BAD_LENGTH, 0}, {"5, 5", FAULT_BAD_LENGTH, 0},
+	    {"5 5", FAULT_BAD_LENGTH, 0}, {"0x5", FAULT_BAD_LENGTH, 0},
+	    {"5.0", FAULT_BAD_LENGTH, 0}, {"abc", FAULT_BAD_LENGTH, 0}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct bench b;
@@ -131,7 +133,8 @@ static void unknown_length_may_be_accepted(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- the mount point and the path --------------------------------------------------------------- */
+/* ---- the mount point and the path ---------------------------------------------------------------
+ */
 
 static void the_mount_point_is_found(void **state)
 {
@@ -220,7 +223,8 @@ static void an_endless_address_is_refused(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- methods and protocols ------------------------------------------------------------------------ */
+/* ---- methods and protocols
+ * ------------------------------------------------------------------------ */
 
 static void protocols_are_told_apart(void **state)
 {
@@ -274,7 +278,8 @@ static void people_get_pages_and_programs_json(void **state)
 	}
 }
 
-/* ---- other sites ---------------------------------------------------------------------------------- */
+/* ---- other sites
+ * ---------------------------------------------------------------------------------- */
 
 static void other_sites_are_told_apart(void **state)
 {
@@ -314,23 +319,22 @@ static void other_sites_are_told_apart(void **state)
 		memory_env(&b.m, "HTTP_HOST", cases[i].host);
 		b.config.allowed_origins = (char *)cases[i].allowed;
 		parse(&b);
-		assert_int_equal(rules_site(&b.request, &b.why),
-		    cases[i].cross ? FAULT_CROSS_SITE : FAULT_NONE);
+		assert_int_equal(
+		    rules_site(&b.request, &b.why), cases[i].cross ? FAULT_CROSS_SITE : FAULT_NONE);
 		memory_free(&b.m);
 	}
 }
 
-/* ---- rights --------------------------------------------------------------------------------------- */
+/* ---- rights
+ * --------------------------------------------------------------------------------------- */
 
 static const struct caller nobody = {0};
 static const struct caller stale = {.bad_token = true, .bearer = {"x", 1}};
 static const struct caller alice = {.owner = {"alice", 5}};
-static const struct caller reader = {
-    .owner = {"bob", 3}, .has_token = true, .rights = RIGHT_READ};
+static const struct caller reader = {.owner = {"bob", 3}, .has_token = true, .rights = RIGHT_READ};
 static const struct caller writer = {
     .owner = {"carol", 5}, .has_token = true, .rights = RIGHT_UPLOAD | RIGHT_DELETE};
-static const struct caller root = {
-    .owner = {"root", 4}, .has_token = true, .rights = RIGHT_ADMIN};
+static const struct caller root = {.owner = {"root", 4}, .has_token = true, .rights = RIGHT_ADMIN};
 
 static void uploading_takes_the_right(void **state)
 {
@@ -361,20 +365,24 @@ static void files_are_seen_by_whom_they_concern(void **state)
 		const struct caller *caller;
 		const struct file *file;
 		enum fault fault;
-	} cases[] = {{ACCESS_OPEN, &nobody, &hers, FAULT_NONE}, {ACCESS_OPEN, &stale, &hers, FAULT_NONE},
+	} cases[] = {{ACCESS_OPEN, &nobody, &hers, FAULT_NONE},
+	    {ACCESS_OPEN, &stale, &hers, FAULT_NONE},
 	    {ACCESS_OWNER, &nobody, &hers, FAULT_UNAUTHORIZED},
 	    {ACCESS_OWNER, &nobody, &nobodys, FAULT_UNAUTHORIZED},
-	    {ACCESS_OWNER, &alice, &hers, FAULT_NONE}, {ACCESS_OWNER, &reader, &hers, FAULT_NOT_FOUND},
-	    {ACCESS_OWNER, &alice, &nobodys, FAULT_NOT_FOUND}, {ACCESS_OWNER, &root, &hers, FAULT_NONE},
-	    {ACCESS_TOKEN, &reader, &hers, FAULT_NONE}, {ACCESS_TOKEN, &writer, &hers, FAULT_FORBIDDEN},
+	    {ACCESS_OWNER, &alice, &hers, FAULT_NONE},
+	    {ACCESS_OWNER, &reader, &hers, FAULT_NOT_FOUND},
+	    {ACCESS_OWNER, &alice, &nobodys, FAULT_NOT_FOUND},
+	    {ACCESS_OWNER, &root, &hers, FAULT_NONE}, {ACCESS_TOKEN, &reader, &hers, FAULT_NONE},
+	    {ACCESS_TOKEN, &writer, &hers, FAULT_FORBIDDEN},
 	    {ACCESS_TOKEN, &nobody, &hers, FAULT_UNAUTHORIZED},
-	    {ACCESS_USER, &alice, &nobodys, FAULT_NONE}, {ACCESS_OFF, &alice, &hers, FAULT_FORBIDDEN}};
+	    {ACCESS_USER, &alice, &nobodys, FAULT_NONE},
+	    {ACCESS_OFF, &alice, &hers, FAULT_FORBIDDEN}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct config config = {.read_access = cases[i].access};
 		struct refusal why;
-		assert_int_equal(rules_may_see(cases[i].caller, &config, cases[i].file, &why),
-		    cases[i].fault);
+		assert_int_equal(
+		    rules_may_see(cases[i].caller, &config, cases[i].file, &why), cases[i].fault);
 	}
 }
 
@@ -404,8 +412,8 @@ static void files_are_deleted_by_whom_they_belong_to(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct config config = {.delete_access = cases[i].access};
 		struct refusal why;
-		assert_int_equal(rules_may_delete(cases[i].caller, &config, cases[i].file,
-				     cases[i].fits, &why),
+		assert_int_equal(
+		    rules_may_delete(cases[i].caller, &config, cases[i].file, cases[i].fits, &why),
 		    cases[i].fault);
 	}
 }
@@ -427,7 +435,8 @@ static void metrics_are_for_this_machine_or_admins(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- the query -------------------------------------------------------------------------------------- */
+/* ---- the query
+ * -------------------------------------------------------------------------------------- */
 
 static void listings_are_read_or_refused(void **state)
 {
@@ -435,15 +444,15 @@ static void listings_are_read_or_refused(void **state)
 		const char *query;
 		bool good;
 	} cases[] = {{"", true}, {"limit=1", true}, {"limit=1000", true}, {"limit=0", false},
-	    {"limit=1001", false}, {"limit=", false}, {"limit=1&limit=2", false}, {"limit=%31", true},
-	    {"cursor=7", true}, {"cursor=0", false}, {"cursor=-1", false}, {"cursor=x", false},
-	    {"cursor=", false}, {"order=newest", true}, {"order=oldest", true}, {"order=", false},
-	    {"order=Newest", false}, {"type=image/*", true}, {"type=image", false}, {"type=", false},
-	    {"type=a%20b/c", false}, {"name=", true}, {"name=%FF", false}, {"name=%00", false},
-	    {"name=100%25_", true}, {"owner=al", true}, {"since=2026-11-22T11:33:00Z", true},
-	    {"since=", false}, {"until=", false}, {"since=yesterday", false},
-	    {"until=2026-02-30T00:00:00Z", false}, {"surprise=1", false}, {"name=a%2", false},
-	    {"&&limit=3&", true}};
+	    {"limit=1001", false}, {"limit=", false}, {"limit=1&limit=2", false},
+	    {"limit=%31", true}, {"cursor=7", true}, {"cursor=0", false}, {"cursor=-1", false},
+	    {"cursor=x", false}, {"cursor=", false}, {"order=newest", true}, {"order=oldest", true},
+	    {"order=", false}, {"order=Newest", false}, {"type=image/*", true},
+	    {"type=image", false}, {"type=", false}, {"type=a%20b/c", false}, {"name=", true},
+	    {"name=%FF", false}, {"name=%00", false}, {"name=100%25_", true}, {"owner=al", true},
+	    {"since=2026-11-22T11:33:00Z", true}, {"since=", false}, {"until=", false},
+	    {"since=yesterday", false}, {"until=2026-02-30T00:00:00Z", false},
+	    {"surprise=1", false}, {"name=a%2", false}, {"&&limit=3&", true}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char uri[256];
@@ -463,8 +472,9 @@ static void a_listing_holds_what_was_asked(void **state)
 	struct bench b;
 	struct listing l;
 
-	setup(&b, "GET", "/files?type=image/*&name=%C3%9C+x&order=oldest&limit=7&cursor=42"
-			 "&since=1970-01-01T00:00:01Z&until=1970-01-01T00:00:02Z");
+	setup(&b, "GET",
+	    "/files?type=image/*&name=%C3%9C+x&order=oldest&limit=7&cursor=42"
+	    "&since=1970-01-01T00:00:01Z&until=1970-01-01T00:00:02Z");
 	parse(&b);
 	assert_int_equal(request_listing(&b.request, &l, &b.scratch, &b.why), FAULT_NONE);
 	assert_span(l.type, "image/*");
@@ -478,7 +488,8 @@ static void a_listing_holds_what_was_asked(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- a raw body's name and digests ---------------------------------------------------------------- */
+/* ---- a raw body's name and digests
+ * ---------------------------------------------------------------- */
 
 static void names_come_from_the_best_source(void **state)
 {
@@ -488,7 +499,8 @@ static void names_come_from_the_best_source(void **state)
 	    {"PUT", "/upload/x.bin", "attachment; filename=c", "x.bin"},
 	    {"POST", "/upload", "attachment; filename=c.txt", "c.txt"},
 	    {"POST", "/upload", "attachment; filename=\"a\\\"b;c\"", "a\"b;c"},
-	    {"POST", "/upload", "attachment; filename=\"c\"; filename*=UTF-8''%e2%82%ac", "\xe2\x82\xac"},
+	    {"POST", "/upload", "attachment; filename=\"c\"; filename*=UTF-8''%e2%82%ac",
+		"\xe2\x82\xac"},
 	    {"POST", "/upload", "attachment; filename=\"c\"; filename*=latin1''%e4", "c"},
 	    {"POST", "/upload", "attachment", NULL}, {"POST", "/upload", NULL, NULL}};
 
@@ -498,8 +510,8 @@ static void names_come_from_the_best_source(void **state)
 		setup(&b, cases[i].method, cases[i].uri);
 		memory_env(&b.m, "HTTP_CONTENT_DISPOSITION", cases[i].disposition);
 		parse(&b);
-		assert_int_equal(request_file_name(&b.request, &b.m.x, &b.scratch, &name, &b.why),
-		    FAULT_NONE);
+		assert_int_equal(
+		    request_file_name(&b.request, &b.m.x, &b.scratch, &name, &b.why), FAULT_NONE);
 		if (cases[i].name)
 			assert_span(name, cases[i].name);
 		else
@@ -578,7 +590,8 @@ static void a_grant_takes_the_smaller_limits(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- pace and turnstile ---------------------------------------------------------------------------- */
+/* ---- pace and turnstile
+ * ---------------------------------------------------------------------------- */
 
 static void the_first_minute_is_free_then_an_average_counts(void **state)
 {

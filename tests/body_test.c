@@ -1,5 +1,5 @@
 /*
- * body_test.c: the pump: lengths, faults, gathering, digests. Forms: form_test.c; the machine:
+ * body_test.c: the pump: lengths, faults, reads, digests. Forms: form_test.c; the machine:
  * multipart_test.c.
  */
 #include "pour.h"
@@ -100,7 +100,7 @@ static void a_fault_of_the_hands_ends_the_pour(void **state)
 	struct part part = {.is_file = true};
 	assert_int_equal(
 	    body_pour_raw(&r.m.x, &r.grant, &part, r.buffer, &hands, &r.why), FAULT_TYPE_REFUSED);
-	assert_int_equal(r.m.at, BODY_BUFFER);
+	assert_int_equal(r.m.at, 8192); /* nothing is read after it */
 	assert_int_equal(r.events.ends, 0);
 	stop(&r);
 	clear_text();
@@ -122,39 +122,28 @@ static void a_broken_body_goes_before_what_the_hands_say(void **state)
 	stop(&r);
 	append_run('x', 10000);
 	start(&r, text, text_len);
-	memory_fault(&r.m, 9000, FAULT_BODY_TIMEOUT);
+	r.grant.length = 9000;
 	f = body_pour_raw(&r.m.x, &r.grant, &part, r.buffer, &hands, &r.why);
-	assert_int_equal(f, FAULT_BODY_TIMEOUT);
-	assert_says(&r, FAULT_BODY_TIMEOUT, "9000 of the declared 10000");
+	assert_int_equal(f, FAULT_INCOMPLETE_BODY);
+	assert_says(&r, FAULT_INCOMPLETE_BODY, "declared 9000 bytes: at least 10000 came");
 	stop(&r);
 	clear_text();
 }
 
-/* ---- gathering ------------------------------------------------------------------------------ */
+/* ---- reads ---------------------------------------------------------------------------------- */
 
-static void full_reads_are_gathered(void **state)
-{
-	static struct run r;
-	append_run('x', 10 * BODY_BUFFER);
-	start(&r, text, text_len);
-	memory_cut(&r.m, 8192);
-	assert_int_equal(pour_raw(&r), FAULT_NONE);
-	assert_int_equal(r.events.writes, 10);
-	stop(&r);
-	clear_text();
-}
-
-static void a_lull_is_not_waited_out(void **state)
+static void what_a_read_brings_goes_on_at_once(void **state)
 {
 	static struct run r;
 	append_run('x', 30000);
 	start(&r, text, text_len);
 	const size_t sizes[] = {8192, 8192, 500, 8192};
 	memory_cuts(&r.m, sizes, 4);
-	memory_fault(&r.m, 8192 + 8192 + 500, FAULT_BODY_TIMEOUT);
+	memory_fault(&r.m, 8192 + 8192, FAULT_BODY_TIMEOUT);
 	assert_int_equal(pour_raw(&r), FAULT_BODY_TIMEOUT);
-	assert_int_equal(r.events.writes, 1); /* before the read that stalls */
-	assert_int_equal(r.events.len, strlen("{file - \"raw\" -:") + 16884);
+	assert_says(&r, FAULT_BODY_TIMEOUT, "16384 of the declared 30000");
+	assert_int_equal(r.events.writes, 2); /* before the read that stalls */
+	assert_int_equal(r.events.len, strlen("{file - \"raw\" -:") + 16384);
 	stop(&r);
 	clear_text();
 }
@@ -192,8 +181,7 @@ int main(void)
 	    cmocka_unit_test(a_body_that_breaks_off_is_kept_so_far),
 	    cmocka_unit_test(a_fault_of_the_hands_ends_the_pour),
 	    cmocka_unit_test(a_broken_body_goes_before_what_the_hands_say),
-	    cmocka_unit_test(full_reads_are_gathered),
-	    cmocka_unit_test(a_lull_is_not_waited_out),
+	    cmocka_unit_test(what_a_read_brings_goes_on_at_once),
 	    cmocka_unit_test(digests_are_compared),
 	};
 	return cmocka_run_group_tests_name("body", tests, NULL, NULL);

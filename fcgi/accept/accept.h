@@ -12,9 +12,10 @@
 #include "shared/flow.h"
 #include "shared/text.h"
 
-/* ---- gate.c: exchanges come in ---------------------------------------------------------------- */
+/* ---- gate.c: exchanges come in ----------------------------------------------------------------
+ */
 
-struct gate;    /* a listening socket and how to leave it */
+struct gate;	/* a listening socket and how to leave it */
 struct visitor; /* a thread's place at the gate; one exchange at a time */
 
 /* Is `fd` a listening socket? */
@@ -40,7 +41,8 @@ struct exchange *cgi_open(const struct config *config);
  * the answer of a script that leaves its body unread), bounded in bytes and time. */
 void cgi_finish(struct exchange *x);
 
-/* ---- turnstile.c: how many bodies at once ----------------------------------------------------- */
+/* ---- turnstile.c: how many bodies at once -----------------------------------------------------
+ */
 
 /*
  * Bodies that stall must not take every thread: an eighth of them is kept for requests without a
@@ -53,7 +55,8 @@ void turnstile_leave(struct turnstile *t);
 int64_t turnstile_inside(struct turnstile *t); /* bodies being read now */
 void turnstile_free(struct turnstile *t);
 
-/* ---- request.c: CGI variables -> struct request ----------------------------------------------- */
+/* ---- request.c: CGI variables -> struct request -----------------------------------------------
+ */
 
 /*
  * Text of *request is borrowed from the exchange and from `scratch` (16 KiB is plenty).
@@ -63,10 +66,10 @@ void turnstile_free(struct turnstile *t);
 enum fault request_parse(struct request *request, struct exchange *x, const struct config *config,
     struct scratch *scratch, struct refusal *why);
 
-/* front.c: the fault to answer with where this is a server's refusal to be worded (REDIRECT_STATUS);
- * FAULT_NONE: go on. May change r->method to METHOD_OTHER. */
-enum fault request_turned_away(struct request *request, struct exchange *x,
-    const struct config *config, struct refusal *why);
+/* front.c: the fault to answer with where this is a server's refusal to be worded
+ * (REDIRECT_STATUS); FAULT_NONE: go on. May change r->method to METHOD_OTHER. */
+enum fault request_turned_away(
+    struct request *request, struct exchange *x, const struct config *config, struct refusal *why);
 
 /* The value of a header field by its CGI name ("HTTP_IF_MATCH"); absent when empty or unset. */
 struct span request_header(struct exchange *x, const char *name);
@@ -89,22 +92,23 @@ enum fault request_file_name(const struct request *request, struct exchange *x,
  * BAD_REQUEST: a value of those two that is no byte sequence of the right length. */
 enum fault request_claims(struct exchange *x, struct claim claims[2], struct refusal *why);
 
-/* ---- rules.c: request -> grant ---------------------------------------------------------------- */
+/* ---- rules.c: request -> grant ----------------------------------------------------------------
+ */
 
 /* Is this a request on /upload that must declare a length? */
 bool rules_needs_length(const struct request *request);
 /* BAD_LENGTH, LENGTH_REQUIRED, TOO_LARGE: before all else, before a byte is read. */
-enum fault rules_length(const struct request *request, const struct config *config,
-    struct refusal *why);
+enum fault rules_length(
+    const struct request *request, const struct config *config, struct refusal *why);
 /* CROSS_SITE: an unsafe request made by another site's page. */
 enum fault rules_site(const struct request *request, struct refusal *why);
 
 /* UNAUTHORIZED or FORBIDDEN. */
-enum fault rules_may_upload(const struct caller *caller, const struct config *config,
-    struct refusal *why);
+enum fault rules_may_upload(
+    const struct caller *caller, const struct config *config, struct refusal *why);
 /* May the caller list or read anything at all? *only_own: only what the caller uploaded. */
-enum fault rules_may_read(const struct caller *caller, const struct config *config,
-    bool *only_own, struct refusal *why);
+enum fault rules_may_read(
+    const struct caller *caller, const struct config *config, bool *only_own, struct refusal *why);
 /* This file (read): NOT_FOUND for a stranger's. */
 enum fault rules_may_see(const struct caller *caller, const struct config *config,
     const struct file *file, struct refusal *why);

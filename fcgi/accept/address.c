@@ -51,14 +51,15 @@ static struct span rebuilt_uri(struct exchange *x, struct scratch *scratch)
 	return (struct span){to, used};
 }
 
-static enum fault read_uri(struct request *r, struct exchange *x, struct scratch *scratch,
-    struct refusal *why)
+static enum fault read_uri(
+    struct request *r, struct exchange *x, struct scratch *scratch, struct refusal *why)
 {
 	struct span uri = span_of(x->env(x, "REQUEST_URI"));
 
 	if (uri.len > ADDRESS_MAX)
 		return refuse(why, FAULT_NAME_TOO_LONG,
-		    "The address has %zu bytes, more than the %d this server reads. Names in it may have %d "
+		    "The address has %zu bytes, more than the %d this server reads. Names in it "
+		    "may have %d "
 		    "bytes.",
 		    uri.len, ADDRESS_MAX, NAME_BYTES);
 	if (uri.len == 0) {
@@ -74,14 +75,15 @@ static enum fault read_uri(struct request *r, struct exchange *x, struct scratch
 	return FAULT_NONE;
 }
 
-/* ---- the mount point ---------------------------------------------------------------------------- */
+/* ---- the mount point ----------------------------------------------------------------------------
+ */
 
 static bool is_mount_of(struct span base, struct span path)
 {
 	if (base.len == 0)
 		return true;
 	return base.at[0] == '/' && starts_with(path, base) &&
-	    (path.len == base.len || path.at[base.len] == '/');
+	       (path.len == base.len || path.at[base.len] == '/');
 }
 
 /*
@@ -118,7 +120,8 @@ static struct span raw_script(struct span path, struct span script, struct scrat
 		if (end < path.len && path.at[end] != '/')
 			continue;
 		bool same = text_percent_decode(raw, false, scratch, &decoded) &&
-		    decoded.len == script.len && memcmp(decoded.at, script.at, script.len) == 0;
+			    decoded.len == script.len &&
+			    memcmp(decoded.at, script.at, script.len) == 0;
 		scratch->used = mark;
 		if (same)
 			return raw;
@@ -126,8 +129,8 @@ static struct span raw_script(struct span path, struct span script, struct scrat
 	return (struct span){0};
 }
 
-static struct span find_base(struct exchange *x, const struct config *config, struct span path,
-    struct scratch *scratch)
+static struct span find_base(
+    struct exchange *x, const struct config *config, struct span path, struct scratch *scratch)
 {
 	struct span given = span_trim(span_of(x->env(x, "WAYBILL_BASE")));
 
@@ -151,7 +154,8 @@ static struct span find_base(struct exchange *x, const struct config *config, st
 	return raw.at ? raw : (struct span){"", 0};
 }
 
-/* ---- segments ----------------------------------------------------------------------------------- */
+/* ---- segments -----------------------------------------------------------------------------------
+ */
 
 static enum fault split(struct request *r, struct scratch *scratch, struct refusal *why)
 {
@@ -168,7 +172,8 @@ static enum fault split(struct request *r, struct scratch *scratch, struct refus
 		}
 		if (!text_percent_decode(raw, false, scratch, &decoded))
 			return refuse(why, FAULT_BAD_REQUEST,
-			    "The address has a %% that two hexadecimal digits do not follow; write it %%25.");
+			    "The address has a %% that two hexadecimal digits do not follow; write "
+			    "it %%25.");
 		r->segment[r->segments++] = decoded;
 	}
 	return FAULT_NONE;

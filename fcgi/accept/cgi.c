@@ -10,13 +10,13 @@
 
 enum {
 	DRAIN_BYTES = 256 << 20, /* no more than this is read for nothing ... */
-	DRAIN_SECONDS = 5,       /* ... and no longer than this */
-	EXTRA_MS = 20            /* how long a byte beyond CONTENT_LENGTH may take to show itself */
+	DRAIN_SECONDS = 5,	 /* ... and no longer than this */
+	EXTRA_MS = 20		 /* how long a byte beyond CONTENT_LENGTH may take to show itself */
 };
 
 struct cgi {
 	struct exchange exchange; /* first: an exchange is its cgi */
-	int64_t declared;         /* CONTENT_LENGTH; -1: none that counts */
+	int64_t declared;	  /* CONTENT_LENGTH; -1: none that counts */
 	int64_t taken;
 	int timeout; /* ms */
 	int64_t min_rate;

@@ -88,7 +88,8 @@ void gate_close(struct gate *gate)
 	free(gate);
 }
 
-/* ---- reading and writing ------------------------------------------------------------------------ */
+/* ---- reading and writing ------------------------------------------------------------------------
+ */
 
 static const char *fcgi_env(struct exchange *x, const char *name)
 {
@@ -119,34 +120,50 @@ static enum fault file_read(int fd, void *buf, size_t room, size_t *got)
 	return n < 0 ? FAULT_INTERNAL : FAULT_NONE;
 }
 
+static bool is_readable(int fd)
+{
+	struct pollfd door = {.fd = fd, .events = POLLIN};
+
+	return poll(&door, 1, 0) > 0;
+}
+
+/* Wait for libfcgi to have something, then take what it has, without waiting for more. 0: the
+ * stream has ended, or failed. */
+static size_t take(FCGX_Stream *in, char *buf, size_t room)
+{
+	int first = FCGX_GetChar(in);
+
+	if (first == EOF)
+		return 0;
+	*buf = (char)first;
+	size_t ready = (size_t)(in->stop - in->rdNext);
+	if (ready > room - 1)
+		ready = room - 1;
+	return 1 + (ready > 0 ? (size_t)FCGX_GetStr(buf + 1, (int)ready, in) : 0);
+}
+
 /*
- * What libfcgi has buffered, after waiting for it to have something. FCGX_GetStr() alone would
- * wait until all of `room` is filled, and a trickling client could hold us there for ever.
+ * All that is there, up to `room`. FCGX_GetStr() alone would wait until all of `room` is filled:
+ * a trickling client could hold us there for ever, and what has come would wait for what has not.
+ * libfcgi reads 8 KiB at a time, so look whether more waits in the socket.
  */
 static enum fault fcgi_read(struct exchange *x, void *buf, size_t room, size_t *got)
 {
 	struct visitor *v = visitor_of(x);
 	FCGX_Stream *in = v->request.in;
-
 	int fd;
+	size_t n;
 	enum fault fault = fcgi_body_file(x, &fd, NULL);
+
 	*got = 0;
 	if (fault || fd >= 0)
 		return fault ? fault : file_read(fd, buf, room, got);
-	int first = FCGX_GetChar(in);
-	if (first == EOF) {
-		int error = FCGX_GetError(in);
-		if (error == 0)
-			return FAULT_NONE;
-		return error == EAGAIN ? FAULT_BODY_TIMEOUT : FAULT_INCOMPLETE_BODY;
-	}
-	*(char *)buf = (char)first;
-	*got = 1;
-	size_t ready = (size_t)(in->stop - in->rdNext);
-	if (ready > room - 1)
-		ready = room - 1;
-	if (ready > 0)
-		*got += (size_t)FCGX_GetStr((char *)buf + 1, (int)ready, in);
+	do {
+		n = take(in, (char *)buf + *got, room - *got);
+		*got += n;
+	} while (n > 0 && *got < room && is_readable(v->request.ipcFd));
+	if (*got == 0 && FCGX_GetError(in) != 0)
+		return FCGX_GetError(in) == EAGAIN ? FAULT_BODY_TIMEOUT : FAULT_INCOMPLETE_BODY;
 	return pace_add(&v->in, *got, v->gate->min_rate) ? FAULT_NONE : FAULT_BODY_TIMEOUT;
 }
 
@@ -174,7 +191,8 @@ static void fcgi_interrupt(struct exchange *x)
 	shutdown(visitor_of(x)->request.ipcFd, SHUT_RD);
 }
 
-/* ---- accepting ---------------------------------------------------------------------------------- */
+/* ---- accepting ----------------------------------------------------------------------------------
+ */
 
 struct visitor *visitor_new(struct gate *gate)
 {
@@ -184,8 +202,8 @@ struct visitor *visitor_new(struct gate *gate)
 		return NULL;
 	v->gate = gate;
 	v->body_file = -1;
-	v->exchange = (struct exchange){
-	    fcgi_env, fcgi_read, fcgi_write, fcgi_interrupt, fcgi_body_file};
+	v->exchange =
+	    (struct exchange){fcgi_env, fcgi_read, fcgi_write, fcgi_interrupt, fcgi_body_file};
 	/* No listening socket: libfcgi must never accept on its own. */
 	FCGX_InitRequest(&v->request, -1, FCGI_FAIL_ACCEPT_ON_INTR);
 	return v;
@@ -196,23 +214,16 @@ void visitor_free(struct visitor *v)
 	free(v);
 }
 
-static bool is_shut(struct gate *gate)
-{
-	struct pollfd door = {.fd = gate->shut, .events = POLLIN};
-
-	return poll(&door, 1, 0) > 0;
-}
-
 /* As leader: a connection; -1: the gate was shut. */
 static int next_connection(struct gate *gate)
 {
-	struct pollfd doors[2] = {{.fd = gate->listening, .events = POLLIN},
-	    {.fd = gate->shut, .events = POLLIN}};
+	struct pollfd doors[2] = {
+	    {.fd = gate->listening, .events = POLLIN}, {.fd = gate->shut, .events = POLLIN}};
 
 	for (;;) {
 		if (poll(doors, 2, -1) < 0 && errno != EINTR)
 			log_line(LOG_ERROR, "poll failed", "errno=%d", errno);
-		if (doors[1].revents || is_shut(gate))
+		if (doors[1].revents || is_readable(gate->shut))
 			return -1;
 		int fd = accept4(gate->listening, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)

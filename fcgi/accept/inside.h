@@ -8,8 +8,8 @@
 enum method request_method(struct span name);
 
 /* address.c: base, path, segments and query out of REQUEST_URI and its relatives. */
-enum fault request_address(struct request *request, struct exchange *x,
-    const struct config *config, struct scratch *scratch, struct refusal *why);
+enum fault request_address(struct request *request, struct exchange *x, const struct config *config,
+    struct scratch *scratch, struct refusal *why);
 
 /* negotiate.c: does Accept (RFC 9110 12.5.1) prefer text/html to JSON? */
 bool request_prefers_html(struct span accept);

@@ -7,7 +7,8 @@
 
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000 };
 
-/* ---- the query ---------------------------------------------------------------------------------- */
+/* ---- the query ----------------------------------------------------------------------------------
+ */
 
 /* Next "name=value" of the query, decoded. False: none is left; *fault says if one was bad. */
 static bool next_parameter(struct span *rest, struct scratch *scratch, struct span *name,
@@ -42,7 +43,8 @@ enum fault request_parameter(const struct request *request, const char *wanted,
 		if (!span_is(name, wanted))
 			continue;
 		if (found->at)
-			return refuse(why, FAULT_BAD_REQUEST, "The parameter %s is given twice.", wanted);
+			return refuse(
+			    why, FAULT_BAD_REQUEST, "The parameter %s is given twice.", wanted);
 		*found = value;
 	}
 	return fault;
@@ -62,15 +64,16 @@ enum fault request_only_parameters(const struct request *request, const char *co
 		if (!known[i]) {
 			char shown[NAME_BYTES + 1];
 			text_clean_name(name, shown);
-			return refuse(why, FAULT_BAD_REQUEST, "There is no parameter called \"%s\" here.",
-			    shown);
+			return refuse(why, FAULT_BAD_REQUEST,
+			    "There is no parameter called \"%s\" here.", shown);
 		}
 	}
 	scratch->used = mark;
 	return fault;
 }
 
-/* ---- GET /files ----------------------------------------------------------------------------------- */
+/* ---- GET /files
+ * ----------------------------------------------------------------------------------- */
 
 static enum fault bad(struct refusal *why, const char *name, const char *wanted)
 {
@@ -148,8 +151,8 @@ static enum fault read_until(struct listing *l, struct span v, struct refusal *w
 enum fault request_listing(const struct request *request, struct listing *listing,
     struct scratch *scratch, struct refusal *why)
 {
-	static const char *const names[] = {"limit", "cursor", "type", "name", "owner", "since",
-	    "until", "order", NULL};
+	static const char *const names[] = {
+	    "limit", "cursor", "type", "name", "owner", "since", "until", "order", NULL};
 	static enum fault (*const readers[])(struct listing *, struct span, struct refusal *) = {
 	    read_limit, read_cursor, read_type, read_name, read_owner, read_since, read_until,
 	    read_order};
@@ -165,7 +168,8 @@ enum fault request_listing(const struct request *request, struct listing *listin
 	return fault;
 }
 
-/* ---- a raw body's name and digests ---------------------------------------------------------------- */
+/* ---- a raw body's name and digests
+ * ---------------------------------------------------------------- */
 
 static enum fault check_url_name(struct span name, struct refusal *why)
 {
@@ -243,20 +247,20 @@ static bool read_claim(struct span member, enum digest_algorithm algorithm, stru
 	item.len -= 2;
 	claim->algorithm = algorithm;
 	return base64_decode(item, claim->value, sizeof claim->value, &len) &&
-	    len == digest_length(algorithm);
+	       len == digest_length(algorithm);
 }
 
 /* The strongest of the algorithms we check; others may stand beside it. */
-static enum fault claims_of(struct span field, const char *name, struct claim *claim,
-    struct refusal *why)
+static enum fault claims_of(
+    struct span field, const char *name, struct claim *claim, struct refusal *why)
 {
 	*claim = (struct claim){0};
 	while (field.len > 0) {
 		struct span member = span_cut(&field, ','), rest = member;
 		struct span key = span_trim(span_cut(&rest, '='));
-		enum digest_algorithm algorithm = span_is(key, "sha-512") ? DIGEST_SHA512
-		    : span_is(key, "sha-256")                             ? DIGEST_SHA256
-		                                                          : DIGEST_NONE;
+		enum digest_algorithm algorithm = span_is(key, "sha-512")   ? DIGEST_SHA512
+						  : span_is(key, "sha-256") ? DIGEST_SHA256
+									    : DIGEST_NONE;
 		if (algorithm == DIGEST_NONE || algorithm < claim->algorithm)
 			continue;
 		if (!read_claim(member, algorithm, claim))

@@ -10,7 +10,8 @@ struct span request_header(struct exchange *x, const char *name)
 	return value.len > 0 ? value : (struct span){0};
 }
 
-/* ---- method and protocol ------------------------------------------------------------------------ */
+/* ---- method and protocol ------------------------------------------------------------------------
+ */
 
 enum method request_method(struct span name)
 {
@@ -27,11 +28,12 @@ enum method request_method(struct span name)
 	return METHOD_OTHER;
 }
 
-/* On /upload/{id}, GET, HEAD, PATCH and DELETE are about a resumable upload, whatever the headers. */
+/* On /upload/{id}, GET, HEAD, PATCH and DELETE are about a resumable upload, whatever the headers.
+ */
 static bool is_upload_resource(const struct request *r)
 {
 	return r->segments == 2 && span_is(r->segment[0], "upload") &&
-	    (r->method & (METHOD_GET | METHOD_HEAD | METHOD_PATCH | METHOD_DELETE));
+	       (r->method & (METHOD_GET | METHOD_HEAD | METHOD_PATCH | METHOD_DELETE));
 }
 
 static void find_protocol(struct request *r, struct exchange *x)
@@ -47,7 +49,8 @@ static void find_protocol(struct request *r, struct exchange *x)
 	r->protocol = ietf || is_upload_resource(r) ? PROTOCOL_IETF : PROTOCOL_PLAIN;
 }
 
-/* ---- length ------------------------------------------------------------------------------------- */
+/* ---- length -------------------------------------------------------------------------------------
+ */
 
 /* lighttpd turns an absent length into "0"; a real one it also passes as HTTP_CONTENT_LENGTH. */
 static bool is_made_up(struct exchange *x, struct span length)
@@ -55,7 +58,7 @@ static bool is_made_up(struct exchange *x, struct span length)
 	struct span server = span_of(x->env(x, "SERVER_SOFTWARE"));
 
 	return span_is(length, "0") && span_starts_nocase(server, "lighttpd") &&
-	    !request_header(x, "HTTP_CONTENT_LENGTH").at;
+	       !request_header(x, "HTTP_CONTENT_LENGTH").at;
 }
 
 static void find_length(struct request *r, struct exchange *x)
@@ -69,7 +72,8 @@ static void find_length(struct request *r, struct exchange *x)
 		r->length_state = text_number(length, &r->length) ? LENGTH_KNOWN : LENGTH_BAD;
 }
 
-/* ---- who and from where ------------------------------------------------------------------------- */
+/* ---- who and from where -------------------------------------------------------------------------
+ */
 
 static struct span find_bearer(struct exchange *x)
 {
@@ -100,8 +104,7 @@ static struct span without_port(struct span authority, const char *port)
 {
 	size_t len = strlen(port);
 
-	if (authority.len > len &&
-	    memcmp(authority.at + authority.len - len, port, len) == 0)
+	if (authority.len > len && memcmp(authority.at + authority.len - len, port, len) == 0)
 		authority.len -= len;
 	return authority;
 }
@@ -118,7 +121,7 @@ static bool is_own_origin(struct span origin, struct span host)
 	host = without_port(host, port);
 	char text[512];
 	return authority.len < sizeof text &&
-	    span_is_nocase(host, span_copy(text, sizeof text, authority));
+	       span_is_nocase(host, span_copy(text, sizeof text, authority));
 }
 
 static bool is_allowed_origin(struct span origin, const char *allowed)
@@ -148,10 +151,11 @@ static void find_site(struct request *r, struct exchange *x, const struct config
 		return;
 	struct span site = request_header(x, "HTTP_SEC_FETCH_SITE");
 	r->cross_site = span_is_nocase(site, "cross-site") ||
-	    (r->origin.at && !is_own_origin(r->origin, request_header(x, "HTTP_HOST")));
+			(r->origin.at && !is_own_origin(r->origin, request_header(x, "HTTP_HOST")));
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------- */
+/* ---- all of it ----------------------------------------------------------------------------------
+ */
 
 enum fault request_parse(struct request *r, struct exchange *x, const struct config *config,
     struct scratch *scratch, struct refusal *why)

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* ---- length, before all else ---------------------------------------------------------------------- */
+/* ---- length, before all else
+ * ---------------------------------------------------------------------- */
 
 bool rules_needs_length(const struct request *r)
 {
@@ -20,14 +21,17 @@ enum fault rules_length(const struct request *r, const struct config *config, st
 		    "what was declared is not. Correct it and send the request again.");
 	if (r->length_state == LENGTH_ABSENT && config->unknown_length == UNKNOWN_REFUSE)
 		return refuse(why, FAULT_LENGTH_REQUIRED,
-		    "Content-Length header is required for this endpoint: the request does not say how "
-		    "many bytes will follow, so there is no telling whether they fit. Send a file of "
+		    "Content-Length header is required for this endpoint: the request does not say "
+		    "how "
+		    "many bytes will follow, so there is no telling whether they fit. Send a file "
+		    "of "
 		    "known size (curl -T FILE does; a pipe or chunked encoding does not), or set "
 		    "unknown_length = accept on the server.");
 	if (r->length > config->max_bytes) {
 		why->max_bytes = config->max_bytes;
 		return refuse(why, FAULT_TOO_LARGE,
-		    "The body is declared with %lld bytes; this server accepts at most %lld. Send a smaller "
+		    "The body is declared with %lld bytes; this server accepts at most %lld. Send "
+		    "a smaller "
 		    "file, or ask for max_bytes to be raised.",
 		    (long long)r->length, (long long)config->max_bytes);
 	}
@@ -39,17 +43,20 @@ enum fault rules_site(const struct request *r, struct refusal *why)
 	if (!r->cross_site)
 		return FAULT_NONE;
 	return refuse(why, FAULT_CROSS_SITE,
-	    "This request was made by a page of another site. Use this server's own page, or have the "
+	    "This request was made by a page of another site. Use this server's own page, or have "
+	    "the "
 	    "other site's origin added to allowed_origins.");
 }
 
-/* ---- rights --------------------------------------------------------------------------------------- */
+/* ---- rights
+ * --------------------------------------------------------------------------------------- */
 
 static enum fault unauthorized(const struct caller *caller, struct refusal *why)
 {
 	if (caller->bad_token)
 		return refuse(why, FAULT_UNAUTHORIZED,
-		    "The token presented is not valid: unknown, expired or revoked. Ask for a new one.");
+		    "The token presented is not valid: unknown, expired or revoked. Ask for a new "
+		    "one.");
 	return refuse(why, FAULT_UNAUTHORIZED,
 	    "This needs to know who you are: send Authorization: Bearer with a token, or sign in.");
 }
@@ -59,8 +66,8 @@ static bool is_known(const struct caller *caller)
 	return caller->has_token || caller->owner.at;
 }
 
-static enum fault need_token(const struct caller *caller, enum right right, const char *name,
-    struct refusal *why)
+static enum fault need_token(
+    const struct caller *caller, enum right right, const char *name, struct refusal *why)
 {
 	if (caller->has_token && (caller->rights & right))
 		return FAULT_NONE;
@@ -89,8 +96,8 @@ static enum fault may(const struct caller *caller, int access, enum right right,
 	}
 }
 
-enum fault rules_may_upload(const struct caller *caller, const struct config *config,
-    struct refusal *why)
+enum fault rules_may_upload(
+    const struct caller *caller, const struct config *config, struct refusal *why)
 {
 	/* Who means to upload as somebody must not find the file under nobody's name. */
 	if (caller->bad_token && config->upload_access != ACCESS_OFF)
@@ -98,8 +105,8 @@ enum fault rules_may_upload(const struct caller *caller, const struct config *co
 	return may(caller, config->upload_access, RIGHT_UPLOAD, "upload", why);
 }
 
-enum fault rules_may_read(const struct caller *caller, const struct config *config,
-    bool *only_own, struct refusal *why)
+enum fault rules_may_read(
+    const struct caller *caller, const struct config *config, bool *only_own, struct refusal *why)
 {
 	*only_own = config->read_access == ACCESS_OWNER && !(caller->rights & RIGHT_ADMIN);
 	return may(caller, config->read_access, RIGHT_READ, "read", why);
@@ -128,8 +135,8 @@ enum fault rules_may_see(const struct caller *caller, const struct config *confi
 
 /* In owner mode: one's own, by name or by the token that came with the upload; or any, with a
  * token made for deleting. */
-static enum fault may_delete_own(const struct caller *caller, const struct file *file,
-    bool token_fits, struct refusal *why)
+static enum fault may_delete_own(
+    const struct caller *caller, const struct file *file, bool token_fits, struct refusal *why)
 {
 	if (token_fits || is_owner(caller, file) || (caller->rights & RIGHT_DELETE))
 		return FAULT_NONE;
@@ -154,7 +161,7 @@ static bool is_same_machine(struct exchange *x)
 	if (request_header(x, "HTTP_X_FORWARDED_FOR").at || request_header(x, "HTTP_FORWARDED").at)
 		return false;
 	return !remote.at || span_is(remote, "::1") || span_starts_nocase(remote, "127.") ||
-	    span_starts_nocase(remote, "::ffff:127.");
+	       span_starts_nocase(remote, "::ffff:127.");
 }
 
 enum fault rules_may_watch(const struct caller *caller, struct exchange *x, struct refusal *why)
@@ -166,7 +173,8 @@ enum fault rules_may_watch(const struct caller *caller, struct exchange *x, stru
 	return refuse(why, FAULT_FORBIDDEN, "Metrics are for tokens with admin, or this machine.");
 }
 
-/* ---- the grant ------------------------------------------------------------------------------------ */
+/* ---- the grant
+ * ------------------------------------------------------------------------------------ */
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -175,8 +183,8 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-void rules_grant(const struct request *r, const struct caller *caller,
-    const struct config *config, int64_t now, int64_t expires_in, struct grant *grant)
+void rules_grant(const struct request *r, const struct caller *caller, const struct config *config,
+    int64_t now, int64_t expires_in, struct grant *grant)
 {
 	int64_t lifetime = earlier(config->expire_after, expires_in);
 
@@ -186,6 +194,8 @@ void rules_grant(const struct request *r, const struct caller *caller,
 	    .max_files = config->max_files,
 	    .owner = caller->owner,
 	    .owner_quota = earlier(config->owner_quota_bytes, caller->quota),
-	    .expires_at = lifetime == 0 ? 0 : now > INT64_MAX - lifetime ? 0 : now + lifetime,
+	    .expires_at = lifetime == 0		       ? 0
+			  : now > INT64_MAX - lifetime ? 0
+						       : now + lifetime,
 	};
 }

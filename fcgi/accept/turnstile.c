@@ -11,7 +11,7 @@ enum { PATIENCE_SECONDS = 5 };
 struct turnstile {
 	pthread_mutex_t lock;
 	pthread_cond_t left;
-	int64_t places;  /* bodies that may be read at once */
+	int64_t places;	 /* bodies that may be read at once */
 	int64_t benches; /* how many more may wait for a place */
 	int64_t inside, waiting;
 };

@@ -1,9 +1,8 @@
 /*
  * body.c: the pump. Reads, counts, hashes what has to be hashed, and hands on.
  *
- * Large writes are cheaper than small ones (SPEED.md), so reads are gathered while they come full.
- * A read that brings less means that the line is empty for now; what is there goes on at once, for
- * a refusal must not wait for a client that has paused.
+ * A read brings all that is there. It goes on at once: a refusal must not wait for a client that
+ * has paused.
  */
 #include "body/inside.h"
 
@@ -11,9 +10,6 @@
 #include <string.h>
 
 #include "shared/digest.h"
-
-/* libfcgi's buffer brings 8184 or 8192 bytes when more are waiting behind them. */
-enum { FULL_READ = 8000 };
 
 enum { CLAIMS = 2, DIGEST_MAX = 64, BASE64_MAX = 4 * ((DIGEST_MAX + 2) / 3) + 1 };
 
@@ -146,19 +142,11 @@ static enum fault count(struct pour *p, size_t *have, struct refusal *why)
 
 /* ---- the pump ------------------------------------------------------------------------------- */
 
-/* Fill the buffer as far as reads come full. What was read before a fault counts. */
-static enum fault gather(struct pour *p, size_t *have, struct refusal *why)
+/* What was read before a fault counts. */
+static enum fault read_some(struct pour *p, size_t *have, struct refusal *why)
 {
-	enum fault f = FAULT_NONE;
-	size_t got = 0;
-	*have = 0;
-	do {
-		f = p->x->read(p->x, p->buffer + *have, BODY_BUFFER - *have, &got);
-		if (f != FAULT_NONE)
-			break;
-		p->ended = got == 0;
-		*have += got;
-	} while (got >= FULL_READ && *have < BODY_BUFFER);
+	enum fault f = p->x->read(p->x, p->buffer, BODY_BUFFER, have);
+	p->ended = f == FAULT_NONE && *have == 0;
 	enum fault counted = count(p, have, why);
 	if (f == FAULT_NONE || counted != FAULT_NONE)
 		return counted;
@@ -181,7 +169,7 @@ static enum fault pour(struct pour *p, struct refusal *why)
 	while (!p->ended) {
 		size_t have;
 		struct refusal unheard;
-		enum fault wrong = gather(p, &have, why);
+		enum fault wrong = read_some(p, &have, why);
 		enum fault refused = hand_on(p, have, wrong != FAULT_NONE ? &unheard : why);
 		if (wrong != FAULT_NONE || refused != FAULT_NONE)
 			return wrong != FAULT_NONE ? wrong : refused;

@@ -56,12 +56,13 @@ enum { OPTIONS = sizeof options / sizeof *options };
 
 void cli_usage(FILE *out)
 {
-	fputs("usage: waybill                  serve: FastCGI where standard input is a listening socket,\n"
+	fputs("usage: waybill                  serve: FastCGI where standard input is a listening "
+	      "socket,\n"
 	      "                                one request where the environment is plain CGI's\n",
 	    out);
 	for (const struct command *c = cli_commands; c->name; c++)
-		fprintf(out, "       waybill %s %s\n                                %s\n", c->name, c->usage,
-		    c->meaning);
+		fprintf(out, "       waybill %s %s\n                                %s\n", c->name,
+		    c->usage, c->meaning);
 	fputs("       waybill --version | --help | --man | --sample-config\n"
 	      "Every subcommand takes -c FILE (else $WAYBILL_CONFIG, else /etc/waybill.conf).\n"
 	      "Exit codes: 0 done, 1 the thing asked for failed, 2 usage or configuration error.\n",
@@ -87,7 +88,8 @@ static int misused(const struct command *command, const char *what, const char *
 	return USAGE;
 }
 
-/* ---- options ---------------------------------------------------------------------------------------- */
+/* ---- options
+ * ---------------------------------------------------------------------------------------- */
 
 /* "--name", "--name=value" or "-c"; NULL: no option of ours. */
 static const struct option *find_option(const char *word, const char **value)
@@ -98,7 +100,7 @@ static const struct option *find_option(const char *word, const char **value)
 	for (int i = 0; i < OPTIONS; i++) {
 		const struct option *o = &options[i];
 		bool is_long = word[1] == '-' && strlen(o->name) == len - 2 &&
-		    memcmp(word + 2, o->name, len - 2) == 0;
+			       memcmp(word + 2, o->name, len - 2) == 0;
 		bool is_short = o->brief && word[1] == o->brief && word[2] == '\0';
 		if (is_long || is_short)
 			return o;
@@ -182,7 +184,8 @@ int cli_run(int argc, char **argv)
 	return USAGE;
 }
 
-/* ---- opening the store ------------------------------------------------------------------------------ */
+/* ---- opening the store
+ * ------------------------------------------------------------------------------ */
 
 int store_open(struct store *store, const struct options *o, unsigned mode)
 {

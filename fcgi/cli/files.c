@@ -11,12 +11,15 @@
 
 enum { PAGE = 1000, COPY_BYTES = 64 * 1024 };
 
-/* ---- ls ------------------------------------------------------------------------------------------- */
+/* ---- ls
+ * ------------------------------------------------------------------------------------------- */
 
 static int listing_of(const struct options *o, struct listing *l, int64_t *left)
 {
-	*l = (struct listing){.oldest_first = o->oldest, .type = span_of(o->type),
-	    .name = span_of(o->name), .owner = span_of(o->owner)};
+	*l = (struct listing){.oldest_first = o->oldest,
+	    .type = span_of(o->type),
+	    .name = span_of(o->name),
+	    .owner = span_of(o->owner)};
 	*left = INT64_MAX;
 	if (o->since && !text_parse_time(span_of(o->since), &l->since))
 		return complain("--since takes a time such as 2026-11-22T11:33:00Z"), USAGE;
@@ -75,8 +78,8 @@ static int list_pages(struct keep *keep, struct listing *l, int64_t left, bool j
 		keep_release(&files);
 	}
 	if (json && more)
-		printf("],\"next\":\"/files?cursor=%" PRId64 "\",\"total\":%" PRId64 "}\n", l->after,
-		    total);
+		printf("],\"next\":\"/files?cursor=%" PRId64 "\",\"total\":%" PRId64 "}\n",
+		    l->after, total);
 	else if (json)
 		printf("],\"next\":null,\"total\":%" PRId64 "}\n", total);
 	return printed ? DONE : complain("out of memory");
@@ -97,7 +100,8 @@ int cli_ls(struct options *o)
 	return store_close(&store, status);
 }
 
-/* ---- show, get, rm ---------------------------------------------------------------------------------- */
+/* ---- show, get, rm
+ * ---------------------------------------------------------------------------------- */
 
 static bool find(struct keep *keep, const char *id, struct files *files, struct refusal *why)
 {

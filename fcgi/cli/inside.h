@@ -30,8 +30,8 @@ extern const struct command cli_commands[]; /* ends with a NULL name */
 /* manual.c: waybill(8) in mdoc(7), made of the same tables as the program. */
 void cli_manual(FILE *out);
 
-subcommand cli_ls, cli_show, cli_get, cli_rm;	       /* files.c */
-subcommand cli_token;				       /* tokens.c */
+subcommand cli_ls, cli_show, cli_get, cli_rm;	      /* files.c */
+subcommand cli_token;				      /* tokens.c */
 subcommand cli_verify, cli_gc, cli_config, cli_serve; /* house.c */
 
 /* Say it on stderr, after "waybill: "; returns FAILED. */

@@ -55,9 +55,12 @@ static const char head[] =
     ".RB [ \\-c\n"
     ".IR file ]\n"
     ".SH DESCRIPTION\n"
-    "waybill receives uploads behind a web server (Apache, lighttpd, nginx). A request must declare\n"
-    "its length, or it is refused with 411 and an explanation; what is declared is judged before a\n"
-    "byte of it is read, then streamed to disk, hashed, its media type determined by libmagic in a\n"
+    "waybill receives uploads behind a web server (Apache, lighttpd, nginx). A request must "
+    "declare\n"
+    "its length, or it is refused with 411 and an explanation; what is declared is judged before "
+    "a\n"
+    "byte of it is read, then streamed to disk, hashed, its media type determined by libmagic in "
+    "a\n"
     "jailed process, recorded in a catalog and answered in JSON or HTML.\n"
     ".PP\n"
     "Without arguments it serves: FastCGI where standard input is a listening socket (lighttpd,\n"
@@ -88,14 +91,16 @@ static const char tail[] =
     ".TP\n.I /etc/waybill.conf\nthe configuration, if it is there\n"
     ".TP\n.I data_dir/waybill.db\nthe catalog, an SQLite database\n"
     ".TP\n.I data_dir/objects/\ncontent, each file named by its SHA\\-256\n"
-    ".TP\n.I data_dir/partial/\nresumable uploads that are not finished, and the ledger of promised "
+    ".TP\n.I data_dir/partial/\nresumable uploads that are not finished, and the ledger of "
+    "promised "
     "bytes\n"
     ".SH SEE ALSO\n"
     ".BR lighttpd (8),\n.BR nginx (8),\n.BR apache2 (8),\n.BR file (1)";
 
 void cli_manual(FILE *out)
 {
-	fprintf(out, ".TH WAYBILL 8 \"\" \"waybill %s\" \"System administration\"\n", WAYBILL_VERSION);
+	fprintf(
+	    out, ".TH WAYBILL 8 \"\" \"waybill %s\" \"System administration\"\n", WAYBILL_VERSION);
 	put(out, head);
 	put_commands(out);
 	put(out, ".SH CONFIGURATION");

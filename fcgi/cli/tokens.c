@@ -59,7 +59,8 @@ static int read_token(const struct options *o, struct token *token)
 
 	*token = (struct token){.name = o->rest[1], .created_at = now_ms()};
 	if (!is_name(token->name))
-		return bad_option("a name has at most 200 bytes of UTF-8, no slash, no control characters");
+		return bad_option(
+		    "a name has at most 200 bytes of UTF-8, no slash, no control characters");
 	token->rights = o->can ? rights_of(o->can) : 0;
 	if (token->rights == 0)
 		return bad_option("--can takes a list of upload, read, delete, admin");
@@ -105,7 +106,8 @@ static void print_token(void *self, const struct token *token)
 		}
 	if (token->expires_at)
 		text_time(token->expires_at, until);
-	printf("%-24s %-26s expires %-24s quota %" PRId64 "\n", token->name, can, until, token->quota);
+	printf(
+	    "%-24s %-26s expires %-24s quota %" PRId64 "\n", token->name, can, until, token->quota);
 }
 
 static int token_ls(struct options *o)

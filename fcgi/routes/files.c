@@ -6,7 +6,8 @@
 
 enum { RECEIPT_MS = 60 * 60 * 1000, OBJECT_PATH = 96 };
 
-/* ---- the listing ---------------------------------------------------------------------------------- */
+/* ---- the listing
+ * ---------------------------------------------------------------------------------- */
 
 /* The same query with another cursor (0: none), as a path; NULL: it does not fit. */
 static const char *page_url(struct call *c, int64_t cursor)
@@ -27,8 +28,8 @@ static const char *page_url(struct call *c, int64_t cursor)
 		query[used++] = '&';
 	}
 	if (cursor)
-		used += (size_t)snprintf(query + used, sizeof query - used, "cursor=%lld",
-		    (long long)cursor);
+		used += (size_t)snprintf(
+		    query + used, sizeof query - used, "cursor=%lld", (long long)cursor);
 	else if (used > 0)
 		used--;
 	return call_url(c, "/files%s%.*s", used > 0 ? "?" : "", (int)used, query);
@@ -58,7 +59,8 @@ enum fault files_list(struct call *c)
 	return reply_listing(&c->reply, &page);
 }
 
-/* ---- one file --------------------------------------------------------------------------------------- */
+/* ---- one file
+ * --------------------------------------------------------------------------------------- */
 
 /*
  * The record, where the caller may see it. A caller whom reading is closed to learns nothing of
@@ -76,8 +78,7 @@ static enum fault find_visible(struct call *c)
 		fault = keep_find(c->service->keep, id, &c->files, &c->why);
 	if (fault != FAULT_NONE && fault != FAULT_EXPIRED)
 		return fault;
-	enum fault hidden =
-	    rules_may_see(&c->caller, c->service->config, &c->files.at[0], &c->why);
+	enum fault hidden = rules_may_see(&c->caller, c->service->config, &c->files.at[0], &c->why);
 	return hidden ? hidden : fault;
 }
 
@@ -120,7 +121,8 @@ enum fault files_content(struct call *c)
 	return fault;
 }
 
-/* ---- deleting --------------------------------------------------------------------------------------- */
+/* ---- deleting
+ * --------------------------------------------------------------------------------------- */
 
 enum fault files_delete(struct call *c)
 {
@@ -151,7 +153,8 @@ enum fault files_delete(struct call *c)
 	return fault ? fault : reply_empty(&c->reply, 204);
 }
 
-/* ---- the receipt ------------------------------------------------------------------------------------ */
+/* ---- the receipt
+ * ------------------------------------------------------------------------------------ */
 
 /*
  * The paper for a browser without script, at an address nobody can guess. Its holder may look at it

@@ -86,12 +86,13 @@ void metrics_end(struct metrics *m, const struct call *c, double seconds)
 	add(&m->in_flight, -1);
 }
 
-/* ---- GET /metrics ----------------------------------------------------------------------------------- */
+/* ---- GET /metrics
+ * ----------------------------------------------------------------------------------- */
 
 static void print(FILE *out, const char *type, const char *name, const char *help, long long value)
 {
-	fprintf(out, "# HELP waybill_%s %s\n# TYPE waybill_%s %s\nwaybill_%s %lld\n", name, help, name,
-	    type, name, value);
+	fprintf(out, "# HELP waybill_%s %s\n# TYPE waybill_%s %s\nwaybill_%s %lld\n", name, help,
+	    name, type, name, value);
 }
 
 static void print_requests(FILE *out, struct metrics *m)
@@ -102,14 +103,15 @@ static void print_requests(FILE *out, struct metrics *m)
 	for (unsigned r = 0; r < m->routes; r++)
 		for (unsigned s = 0; s < STATUSES; s++)
 			if (get(&m->requests[r][s]) > 0)
-				fprintf(out, "waybill_requests_total{route=\"%s\",status=\"%d\"} %lld\n",
+				fprintf(out,
+				    "waybill_requests_total{route=\"%s\",status=\"%d\"} %lld\n",
 				    m->patterns[r], statuses[s], get(&m->requests[r][s]));
 	fputs("# HELP waybill_refusals_total Refusals by their slug.\n"
 	      "# TYPE waybill_refusals_total counter\n",
 	    out);
 	for (int f = 1; f < FAULT_COUNT; f++)
-		fprintf(out, "waybill_refusals_total{error=\"%s\"} %lld\n", fault_slug((enum fault)f),
-		    get(&m->refusals[f]));
+		fprintf(out, "waybill_refusals_total{error=\"%s\"} %lld\n",
+		    fault_slug((enum fault)f), get(&m->refusals[f]));
 }
 
 static void print_histogram(FILE *out, struct metrics *m)
@@ -139,15 +141,16 @@ static void print_store(FILE *out, struct keep *keep)
 	print(out, "gauge", "stored_files", "Files in the catalog.", h.files);
 	print(out, "gauge", "stored_bytes", "Bytes of distinct content.", h.bytes);
 	print(out, "gauge", "reserved_bytes", "Bytes promised to uploads under way.", h.reserved);
-	print(out, "gauge", "free_bytes", "Bytes free for uploads on the file system.", h.free_bytes);
+	print(
+	    out, "gauge", "free_bytes", "Bytes free for uploads on the file system.", h.free_bytes);
 	print(out, "gauge", "sniffers", "Jailed libmagic processes alive.", h.sniffers);
 	print(out, "counter", "sniffer_deaths_total", "Jailed libmagic processes that died.",
 	    h.sniffer_deaths);
 	print(out, "counter", "commits_total", "Changes committed to the catalog.", h.commits);
 	print(out, "counter", "commit_batches_total", "Transactions they went into.",
 	    h.commit_batches);
-	print(out, "counter", "catalog_busy_total", "Times the catalog was locked by another process.",
-	    h.catalog_busy);
+	print(out, "counter", "catalog_busy_total",
+	    "Times the catalog was locked by another process.", h.catalog_busy);
 }
 
 enum fault metrics_show(struct call *c)
@@ -164,16 +167,17 @@ enum fault metrics_show(struct call *c)
 		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 	print_requests(out, m);
 	print_histogram(out, m);
-	print(out, "counter", "received_bytes_total", "Bytes of files received.", get(&m->bytes_in));
+	print(
+	    out, "counter", "received_bytes_total", "Bytes of files received.", get(&m->bytes_in));
 	print(out, "counter", "sent_bytes_total", "Bytes of bodies sent.", get(&m->bytes_out));
 	print(out, "gauge", "requests_in_flight", "Requests under way.", get(&m->in_flight));
 	print(out, "gauge", "bodies_in_flight", "Uploads whose body is being read.",
 	    turnstile_inside(c->service->turnstile));
 	print_store(out, c->service->keep);
 	bool printed = fclose(out) == 0 && text;
-	fault = printed
-	    ? reply_send(&c->reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len)
-	    : refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
+	fault = printed ? reply_send(
+			      &c->reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len)
+			: refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 	free(text);
 	return fault;
 }

@@ -33,7 +33,8 @@ static const char *media_type_of(const char *name)
 		const char *ending, *type;
 	} types[] = {{".html", "text/html; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
 	    {".js", "text/javascript; charset=utf-8"}, {".svg", "image/svg+xml"},
-	    {".png", "image/png"}, {".ico", "image/x-icon"}, {".webmanifest", "application/manifest+json"}};
+	    {".png", "image/png"}, {".ico", "image/x-icon"},
+	    {".webmanifest", "application/manifest+json"}};
 	const char *dot = strrchr(name, '.');
 
 	for (size_t i = 0; dot && i < sizeof types / sizeof *types; i++)

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-/* ---- hands: what body/ pours, keep/ takes ----------------------------------------------------------- */
+/* ---- hands: what body/ pours, keep/ takes
+ * ----------------------------------------------------------- */
 
 static enum fault hand_begin(void *self, const struct part *part, struct refusal *why)
 {
@@ -28,7 +29,8 @@ void upload_hands(struct call *c, struct hands *hands)
 	*hands = (struct hands){c, hand_begin, hand_write, hand_end};
 }
 
-/* ---- one upload --------------------------------------------------------------------------------------- */
+/* ---- one upload
+ * --------------------------------------------------------------------------------------- */
 
 /* Rights, then what was promised, then a place to read and the space to write. */
 static enum fault open_upload(struct call *c)
@@ -99,8 +101,10 @@ enum fault upload_plain(struct call *c)
 		enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
 		return fault ? fault
 			     : refuse(&c->why, FAULT_UNSUPPORTED_FORM,
-				   "The body is declared as application/x-www-form-urlencoded, which carries "
-				   "no files. Give the form enctype=\"multipart/form-data\"; with curl, use "
+				   "The body is declared as application/x-www-form-urlencoded, "
+				   "which carries "
+				   "no files. Give the form enctype=\"multipart/form-data\"; with "
+				   "curl, use "
 				   "-T FILE or -F file=@FILE instead of -d.");
 	}
 	return take_raw(c);
@@ -116,9 +120,9 @@ enum fault upload_put(struct call *c)
 static bool forgot_version(struct call *c)
 {
 	return request_header(c->x, "HTTP_UPLOAD_LENGTH").at ||
-	    request_header(c->x, "HTTP_UPLOAD_DEFER_LENGTH").at ||
-	    request_header(c->x, "HTTP_UPLOAD_METADATA").at ||
-	    request_header(c->x, "HTTP_UPLOAD_CONCAT").at;
+	       request_header(c->x, "HTTP_UPLOAD_DEFER_LENGTH").at ||
+	       request_header(c->x, "HTTP_UPLOAD_METADATA").at ||
+	       request_header(c->x, "HTTP_UPLOAD_CONCAT").at;
 }
 
 enum fault upload_post(struct call *c)
@@ -132,7 +136,8 @@ enum fault upload_post(struct call *c)
 	return upload_plain(c);
 }
 
-/* ---- the policy --------------------------------------------------------------------------------------- */
+/* ---- the policy
+ * --------------------------------------------------------------------------------------- */
 
 /* The server's configuration tells (FastCGI parameter WAYBILL_STREAMED); nothing else can. */
 static int is_streamed(struct exchange *x)

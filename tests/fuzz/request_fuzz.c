@@ -27,7 +27,8 @@ static const char *environment_get(struct exchange *x, const char *name)
 
 static void environment_read(struct environment *e, char *text)
 {
-	for (char *line = strtok(text, "\n"); line && e->count < VARIABLES; line = strtok(NULL, "\n")) {
+	for (char *line = strtok(text, "\n"); line && e->count < VARIABLES;
+	     line = strtok(NULL, "\n")) {
 		char *equals = strchr(line, '=');
 		if (!equals)
 			continue;
@@ -52,7 +53,8 @@ static void check_request(const struct request *r)
 
 static void use(struct request *r, struct exchange *x, struct scratch *scratch)
 {
-	static const struct config open = {.max_bytes = 1000, .max_files = 3, .allowed_origins = (char *)""};
+	static const struct config open = {
+	    .max_bytes = 1000, .max_files = 3, .allowed_origins = (char *)""};
 	struct refusal why;
 	struct listing listing;
 	struct claim claims[2];
@@ -81,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static char room[16 * 1024];
 	struct environment e = {.exchange = {.env = environment_get}};
 	struct scratch scratch = {room, 0, sizeof room};
-	struct config config = {.allowed_origins = (char *)"https://a.example, *.b", .base = (char *)""};
+	struct config config = {
+	    .allowed_origins = (char *)"https://a.example, *.b", .base = (char *)""};
 	struct request request;
 	struct refusal why;
 	char *text = malloc(size + 1);
