@@ -7,35 +7,46 @@ import { fileKey, unfinished } from "./store.js";
 import { endTus } from "./tus.js";
 
 const SAY_EVERY = 10_000;
+const warn = (event) => event.preventDefault();
+const line = (...parts) => parts.filter(Boolean).join(" · ");
+const pace = (left, speed) => speed > 0 && line(`${bytes(Math.round(speed))}/s`, `${duration(left / speed)} left`);
 
 export class Desk {
+	/** hooks: onkey() when a token is wanted */
 	constructor(hooks) {
-		this.hooks = hooks; // onkey(): a token is wanted
-		this.rows = new Map();
+		this.hooks = hooks;
+		this.rows = new Map(); // item -> its nodes
 		this.dirty = new Set();
 		this.said = 0;
-		this.queue = null;
-		$("clear").onclick = () => this.clear();
-		$("pause-all").onclick = () => this.pauseAll();
+		$("clear").onclick = () => this.queue.items.filter((item) => item.over).forEach((item) => this.remove(item));
+		$("pause-all").onclick = () => {
+			const { items } = this.queue;
+			if (items.some((item) => item.pausable)) items.filter((item) => item.pausable).forEach((item) => this.queue.pause(item));
+			else items.filter((item) => item.state === "paused").forEach((item) => this.queue.resume(item));
+		};
 		setInterval(() => this.rows.forEach((row, item) => item.retryAt && this.touch(item)), 1000);
-		this.guard = (event) => event.preventDefault();
 	}
 
-	/** Files whose upload stopped in an earlier life of this page. */
-	showUnfinished() {
-		for (const it of unfinished()) {
-			const row = el("li", { class: "item", "data-state": "paused", "data-key": it.key }, icon("file"), el("div", { class: "item-name" }, nameOf(it.name), el("span", { class: "item-size" }, bytes(it.size))));
-			const bar = el("progress", { max: it.size, value: it.at || 0, "aria-label": `Sent of ${visible(it.name)}` });
-			const drop = tool("x", `Forget ${visible(it.name)}`, "Forget it", () => {
-				endTus(it.key);
-				row.remove();
-				this.sum();
-			});
-			row.append(bar, el("p", { class: "item-what" }, `stopped at ${percent(it.at || 0, it.size)} %`), el("div", { class: "item-acts" }, drop),
-				el("p", { class: "item-why" }, "Choose the same file again and it goes on from there."));
-			$("items").append(row);
-		}
+	start(queue) {
+		this.queue = queue;
+		for (const [key, it] of Object.entries(unfinished())) this.showUnfinished(key, it);
 		this.sum();
+	}
+
+	/** A file whose upload stopped in an earlier life of this page. */
+	showUnfinished(key, { name, size, at }) {
+		const row = this.row({ name, size, type: "" });
+		row.li.dataset.state = "paused";
+		row.li.dataset.key = key;
+		row.bar.value = at;
+		row.what.textContent = `stopped at ${percent(at, size)}`;
+		row.why.textContent = "Choose the same file again and it goes on from there.";
+		row.acts.append(tool("x", `Forget ${visible(name)}`, () => {
+			endTus(key);
+			row.li.remove();
+			this.sum();
+			$("choose").focus();
+		}));
 	}
 
 	touch(item) {
@@ -46,155 +57,112 @@ export class Desk {
 	draw() {
 		for (const item of this.dirty) {
 			if (!this.queue.items.includes(item)) continue;
-			if (!this.rows.has(item)) this.rows.set(item, this.row(item));
+			if (!this.rows.has(item)) {
+				$("items").querySelector(`[data-key="${CSS.escape(fileKey(item.file))}"]`)?.remove();
+				this.rows.set(item, this.row({ name: item.name, size: item.size, type: item.file.type, path: item.path }));
+			}
 			this.fill(item, this.rows.get(item));
 		}
 		this.dirty.clear();
 		this.sum();
 	}
 
-	row(item) {
-		const name = visible(item.name);
-		$("items").querySelector(`[data-key="${CSS.escape(fileKey(item.file))}"]`)?.remove();
+	row({ name, size, type, path }) {
+		const label = nameOf(name);
+		if (path) label.title = visible(path);
 		const row = {
-			item: el("li", { class: "item" }),
-			bar: el("progress", { max: Math.max(item.size, 1), value: 0, "aria-label": `Sent of ${name}` }),
-			what: el("p", { class: "item-what" }),
-			acts: el("div", { class: "item-acts" }),
-			why: el("p", { class: "item-why", hidden: true }),
-			stamp: el("span", { class: "stamp", hidden: true }, "RECEIVED"),
-			state: "",
+			bar: el("progress", { max: size || 1, value: 0, "aria-label": `Sent of ${visible(name)}` }), stamp: el("span", { class: "stamp", hidden: "" }, "RECEIVED"),
+			what: el("p", { class: "figures" }), acts: el("div", { class: "acts" }), why: el("p", { class: "why" }),
 		};
-		const label = nameOf(item.name);
-		if (item.path) label.title = visible(item.path);
-		row.item.append(icon(family(item.file.type)), el("div", { class: "item-name" }, label, el("span", { class: "item-size", title: exactly(item.size) }, bytes(item.size))),
-			row.bar, row.stamp, row.what, row.acts, row.why);
-		$("items").append(row.item);
+		row.li = el("li", { class: "item" }, icon(family(type)), el("div", { class: "label" }, label, el("span", { class: "figures", title: exactly(size) }, bytes(size))), ...Object.values(row));
+		$("items").append(row.li);
 		return row;
 	}
 
 	fill(item, row) {
-		row.bar.value = item.size ? item.sent : item.state === "done" ? 1 : 0;
-		setText(row.what, this.what(item));
-		const told = `${item.state} ${item.problem?.slug ?? ""} ${item.doubt}`;
-		if (row.state === told) return;
-		row.state = told;
-		row.item.dataset.state = item.state;
+		row.bar.value = item.sent;
+		setText(row.what, this.figures(item));
+		const face = [item.state, item.problem?.slug, item.doubt, item.retryAt > 0].join();
+		if (row.face === face) return;
+		row.face = face;
+		row.li.dataset.state = item.state;
 		row.stamp.hidden = item.state !== "done";
-		row.bar.hidden = item.state === "done" || item.state === "refused";
+		row.bar.hidden = item.over;
 		this.reason(item, row);
-		this.acts(item, row);
-	}
-
-	/** The one short line of figures. */
-	what(item) {
-		const share = `${percent(item.sent, item.size)} %`;
-		switch (item.state) {
-		case "waiting": return "waiting";
-		case "sending": return [share, item.speed && `${bytes(item.speed)}/s`, item.speed && `${duration(item.left)} left`].filter(Boolean).join(" · ");
-		case "storing": return "sent; the server is storing it";
-		case "paused": {
-			const seconds = Math.max(0, Math.ceil((item.retryAt - performance.now()) / 1000));
-			return item.retryAt ? `${share} · ${seconds ? `trying again in ${seconds} s` : "trying again"}` : `paused at ${share}`;
-		}
-		case "done": return item.record?.type || "";
-		default: return "refused";
-		}
-	}
-
-	reason(item, row) {
-		row.why.replaceChildren();
-		if (item.problem) {
-			const { what, todo } = explain({ ...item.problem, told: { ...item.problem.told, allow: this.queue.policy?.allow.filter((g) => g !== "*/*") } }, item);
-			row.why.append(el("b", {}, what), " ", todo);
-			if (item.problem.slug === "unauthorized") row.why.append(" ", el("button", { type: "button", class: "plain", onclick: () => this.hooks.onkey() }, "Enter a token"));
-		} else if (item.doubt && item.state !== "done") row.why.append(item.doubt);
-		row.why.hidden = !row.why.hasChildNodes();
-	}
-
-	acts(item, row) {
-		const q = this.queue;
-		const name = visible(item.name);
 		const had = row.acts.contains(document.activeElement);
-		const acts = [];
-		if (item.state === "refused" && !explain(item.problem, item).final) acts.push(tool("again", `Retry ${name}`, "Retry", () => q.retry(item)));
-		if (item.resumable && (item.state === "sending" || (item.state === "paused" && item.retryAt))) acts.push(tool("pause", `Pause ${name}`, "Pause", () => q.pause(item)));
-		if (item.state === "paused") acts.push(tool("play", `Resume ${name}`, item.retryAt ? "Try now" : "Resume", () => q.resume(item)));
-		const over = item.state === "done" || item.state === "refused";
-		acts.push(tool("x", `${over ? "Clear" : "Cancel"} ${name}`, over ? "Clear from this list" : "Cancel", () => this.remove(item)));
-		row.acts.replaceChildren(...acts);
-		if (had) acts[0].focus();
+		row.acts.replaceChildren(...this.acts(item));
+		if (had) row.acts.firstChild.focus();
+	}
+
+	figures({ state, sent, size, speed, retryAt, record }) {
+		const share = percent(sent, size);
+		const wait = Math.ceil((retryAt - performance.now()) / 1000);
+		if (state === "sending") return line(share, pace(size - sent, speed));
+		if (state === "storing") return "sent · storing";
+		if (state === "paused") return retryAt ? line(share, wait > 0 ? `trying again in ${wait} s` : "trying again") : `paused at ${share}`;
+		return (state === "done" && record.type) || state;
+	}
+
+	reason(item, { why }) {
+		why.textContent = item.over ? "" : item.doubt;
+		if (!item.problem) return;
+		const { what, todo } = explain(item.problem, item);
+		why.replaceChildren(el("b", {}, what), ` ${todo} `);
+		if (item.problem.slug === "unauthorized") why.append(el("button", { type: "button", class: "plain", onclick: this.hooks.onkey }, "Enter a token"));
+	}
+
+	acts(item) {
+		const name = visible(item.name);
+		const act = (picture, word, deed) => tool(picture, `${word} ${name}`, () => deed(item));
+		const { queue } = this;
+		const all = [];
+		if (item.state === "refused" && !explain(item.problem, item).final) all.push(act("again", "Retry", (it) => queue.resume(it)));
+		if (item.resumable && item.pausable && item.state !== "waiting") all.push(act("pause", "Pause", (it) => queue.pause(it)));
+		if (item.state === "paused") all.push(act("play", "Resume", (it) => queue.resume(it)));
+		return [...all, act("x", item.over ? "Clear" : "Cancel", (it) => this.remove(it))];
 	}
 
 	remove(item) {
-		const row = this.rows.get(item);
-		const next = row.item.nextElementSibling || row.item.previousElementSibling;
-		if (item.state !== "done" && item.state !== "refused") announce(`${visible(item.name)} cancelled.`);
-		this.forget(item);
-		(next?.querySelector("button") || $("choose")).focus();
-	}
-
-	forget(item) {
-		this.rows.get(item)?.item.remove();
+		const { li } = this.rows.get(item);
+		const next = li.nextElementSibling ?? li.previousElementSibling;
+		if (!item.over) announce(`${visible(item.name)} cancelled.`);
+		li.remove();
 		this.rows.delete(item);
 		this.queue.remove(item);
 		this.sum();
+		(next?.querySelector(".tool") ?? $("choose")).focus();
 	}
 
-	clear() {
-		this.queue.items.filter((item) => item.state === "done" || item.state === "refused").forEach((item) => this.forget(item));
-		$("choose").focus();
-	}
-
-	pauseAll() {
-		const moving = this.queue.items.filter((item) => this.pausable(item));
-		if (moving.length) moving.forEach((item) => this.queue.pause(item));
-		else this.queue.items.filter((item) => item.state === "paused").forEach((item) => this.queue.resume(item));
-	}
-
-	pausable(item) {
-		return item.state === "waiting" || (item.resumable && (item.state === "sending" || (item.state === "paused" && item.retryAt)));
-	}
-
+	/** Everything together; what was refused counts as no bytes. */
 	sum() {
-		const sum = this.queue ? this.queue.sum() : { count: 0, refused: 0, done: 0 };
-		$("desk").hidden = !$("items").childElementCount;
-		$("overall").hidden = !sum.count;
-		$("clear").hidden = !(sum.done || sum.refused);
-		if (!sum.count) {
-			setText($("overall-text"), "");
-			$("pause-all").hidden = true;
-			document.title = "waybill";
-			removeEventListener("beforeunload", this.guard);
-			return;
-		}
-		const busy = sum.sending + sum.waiting > 0 || sum.paused > 0;
-		const share = percent(sum.sent, sum.bytes);
-		$("overall").max = sum.bytes || 1;
-		$("overall").value = sum.bytes ? sum.sent : sum.done;
-		const left = sum.speed > 0 && sum.sending ? (sum.bytes - sum.sent) / sum.speed : 0;
-		setText($("overall-text"), [`${sum.done} of ${sum.count} received`, sum.refused && `${sum.refused} refused`, busy && `${bytes(sum.sent)} of ${bytes(sum.bytes)}`,
-			left && `${bytes(sum.speed)}/s`, left && `${duration(left)} left`].filter(Boolean).join(" · "));
-		const moving = this.queue.items.some((item) => this.pausable(item));
-		$("pause-all").hidden = !moving && !sum.paused;
-		setText($("pause-all"), moving ? "Pause all" : "Resume all");
-		document.title = busy ? `${share} % · waybill` : sum.refused ? `${sum.refused} refused · waybill` : `${sum.done} received · waybill`;
-		if (busy) addEventListener("beforeunload", this.guard);
-		else removeEventListener("beforeunload", this.guard);
-		this.say(sum, share, left);
-	}
+		const { items } = this.queue;
+		const counted = items.filter((item) => item.state !== "refused");
+		const total = (of) => counted.reduce((sum, item) => sum + of(item), 0);
+		const [size, sent, speed] = [total((it) => it.size), total((it) => it.sent), total((it) => it.speed)];
+		const done = items.filter((item) => item.state === "done").length;
+		const refused = items.length - counted.length;
+		const busy = counted.length > done;
+		const some = items.length > 0;
 
-	say(sum, share, left) {
-		const now = performance.now();
-		if (!sum.sending || now - this.said < SAY_EVERY) return;
-		this.said = now;
-		announce(`${share} percent sent${left ? `, ${duration(left)} left` : ""}.`);
+		$("desk").hidden = !$("items").childElementCount;
+		$("overall").hidden = !some;
+		$("overall").max = size || 1;
+		$("overall").value = size ? sent : done;
+		setText($("overall-text"), some ? line(`${done} of ${items.length} received`, refused && `${refused} refused`, busy && `${bytes(sent)} of ${bytes(size)}`, busy && pace(size - sent, speed)) : "");
+		$("clear").hidden = !done && !refused;
+		const pausable = items.some((item) => item.pausable);
+		$("pause-all").hidden = !pausable && !items.some((item) => item.state === "paused");
+		setText($("pause-all"), pausable ? "Pause all" : "Resume all");
+		document.title = some ? `${busy ? percent(sent, size) : refused ? `${refused} refused` : `${done} received`} · waybill` : "waybill";
+		(busy ? addEventListener : removeEventListener)("beforeunload", warn);
+
+		if (!speed || performance.now() - this.said < SAY_EVERY) return;
+		this.said = performance.now();
+		announce(`${percent(sent, size).replace("%", "percent")} sent, ${duration((size - sent) / speed)} left.`);
 	}
 
 	finished(item) {
-		const name = visible(item.name);
-		if (item.state === "done") return announce(`${name} received.`);
-		const { what, todo } = explain(item.problem, item);
-		announce(`${name} refused. ${what} ${todo}`);
+		const { what, todo } = item.problem ? explain(item.problem, item) : {};
+		announce(item.problem ? `${visible(item.name)} refused. ${what} ${todo}` : `${visible(item.name)} received.`);
 	}
 }

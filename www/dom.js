@@ -1,74 +1,66 @@
-// dom.js: the few ways this page makes elements. Text only ever goes in as text.
+// dom.js: the few ways this page makes elements. What comes from outside only ever goes in as text.
 
 import { splitName, visible } from "./format.js";
 
 export const $ = (id) => document.getElementById(id);
 
-/** el("button", {class: "tool", onclick}, "text", child, null) */
-export function el(tag, attributes = {}, ...children) {
+/** el("button", {class: "tool", onclick}, "text", child) */
+export function el(tag, attributes, ...children) {
 	const node = document.createElement(tag);
-	for (const [name, value] of Object.entries(attributes)) {
-		if (typeof value === "function") node.addEventListener(name.slice(2), value);
-		else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
+	for (const [name, value] of Object.entries(attributes ?? {})) {
+		if (typeof value === "function") node[name] = value;
+		else if (value != null) node.setAttribute(name, value);
 	}
-	node.append(...children.filter((child) => child !== null));
+	node.append(...children);
 	return node;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
 export function icon(name) {
-	const svg = document.createElementNS(SVG, "svg");
+	const [svg, use] = ["svg", "use"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
 	svg.setAttribute("class", "icon");
 	svg.setAttribute("aria-hidden", "true");
-	const use = document.createElementNS(SVG, "use");
 	use.setAttribute("href", `#i-${name}`);
 	svg.append(use);
 	return svg;
 }
 
-export function nameOf(raw, tag = "bdi") {
+export function nameOf(raw) {
 	const [stem, end] = splitName(visible(raw));
-	return el(tag, { class: "name", title: visible(raw), dir: "auto" }, el("span", { class: "stem" }, stem), el("span", { class: "end" }, end));
+	return el("bdi", { class: "name", title: visible(raw) }, el("span", { class: "stem" }, stem), el("span", {}, end));
 }
 
-/** A button that is only an icon; `label` is what it is called. */
-export function tool(name, label, title, onclick, tag = "button") {
-	return el(tag, { class: "tool", "aria-label": label, title, onclick, ...(tag === "button" && { type: "button" }) }, icon(name));
-}
+/** A button that shows only an icon. */
+export const tool = (picture, label, onclick) => el("button", { type: "button", class: "tool", "aria-label": label, title: label, onclick }, icon(picture));
 
 export function setText(node, text) {
 	if (node.textContent !== text) node.textContent = text;
 }
 
-// The live region: what is said in quick succession is said together, and never more than every 1.5 s.
-let pending = [];
-let timer = 0;
+// The live region: what comes in quick succession is said together, at most every 1.5 s.
+const pending = new Set();
 export function announce(text) {
-	if (!pending.includes(text)) pending.push(text);
-	if (timer) return;
-	timer = setTimeout(() => {
-		$("live").textContent = pending.length > 3 ? `${pending.slice(-3).join(" ")} And ${pending.length - 3} more.` : pending.join(" ");
-		pending = [];
-		timer = 0;
+	if (!pending.size) setTimeout(() => {
+		const all = [...pending];
+		$("live").textContent = all.slice(-3).join(" ") + (all.length > 3 ? ` And ${all.length - 3} more.` : "");
+		pending.clear();
 	}, 1500);
+	pending.add(text);
 }
 
 export async function copy(text, what) {
+	let done = true;
 	try {
 		await navigator.clipboard.writeText(text);
-		announce(`${what} copied.`);
-		return true;
 	} catch {
-		// Without https there is no clipboard for scripts: the old way, through a field.
-		const field = el("textarea", { readonly: true, class: "away" });
-		field.value = text;
+		// Scripts have no clipboard without https: the old way, through a field.
 		const back = document.activeElement;
-		(document.querySelector("dialog[open]") || document.body).append(field);
+		const field = el("textarea", { class: "away" });
+		field.value = text;
+		(document.querySelector("dialog[open]") ?? document.body).append(field);
 		field.select();
-		const done = document.execCommand("copy");
+		done = document.execCommand("copy");
 		field.remove();
-		back?.focus();
-		announce(done ? `${what} copied.` : `${what} could not be copied.`);
-		return done;
+		back.focus();
 	}
+	announce(`${what} ${done ? "copied" : "could not be copied"}.`);
 }

@@ -1,86 +1,51 @@
 // format.js: figures, times and names as people read them. Pure.
 
-const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
-
 /** 452198 -> "441.6 KiB"; powers of 1024, as the server counts. */
 export function bytes(n) {
-	if (!Number.isFinite(n) || n < 0) return "?";
-	let unit = 0;
-	let x = n;
-	while (x >= 1023.95 && unit < UNITS.length - 1) {
-		x /= 1024;
-		unit++;
-	}
-	if (unit === 0) return n === 1 ? "1 byte" : `${n} bytes`;
-	const digits = x < 99.95 && x % 1 ? 1 : 0;
-	return `${x.toFixed(digits)} ${UNITS[unit]}`;
+	if (n < 1024) return exactly(n);
+	let unit = -1;
+	for (; n >= 1023.95; unit++) n /= 1024;
+	return `${n < 99.95 && n % 1 ? n.toFixed(1) : Math.round(n)} ${"KMGTPE"[unit]}iB`;
 }
+export const exactly = (n) => count(n, "byte");
+export const count = (n, what) => `${n < 1e4 ? n : n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
-export function exactly(n) {
-	return `${n.toLocaleString("en")} ${n === 1 ? "byte" : "bytes"}`;
-}
-
-/** Seconds to "4 s", "3 min", "1 h 20 min"; rough on purpose, so that it doesn't flicker. */
+/** Seconds, roughly: "4 s", "3 min", "1 h 20 min". */
 export function duration(s) {
-	if (!Number.isFinite(s)) return "";
-	if (s < 1) return "1 s";
-	if (s < 60) return `${Math.ceil(s)} s`;
-	if (s < 3600) return `${Math.ceil(s / 60)} min`;
-	if (s < 48 * 3600) return `${Math.floor(s / 3600)} h ${Math.ceil((s % 3600) / 60)} min`;
-	return `${Math.round(s / 86400)} days`;
+	if (s < 60) return `${Math.max(1, Math.ceil(s))} s`;
+	const min = Math.ceil(s / 60);
+	return min < 60 ? `${min} min` : `${Math.floor(min / 60)} h ${min % 60} min`;
 }
 
-export function percent(part, whole) {
-	return whole > 0 ? Math.min(100, Math.floor((100 * part) / whole)) : 0;
-}
+export const percent = (part, whole) => `${whole ? Math.min(100, Math.floor((100 * part) / whole)) : 0} %`;
 
-const near = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const far = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
-const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "long" });
-
+const date = (iso, options) => new Date(iso).toLocaleString("en-GB", options);
 /** Today: the hour; else the day. */
-export function when(iso, now = new Date()) {
-	const at = new Date(iso);
-	if (Number.isNaN(at.getTime())) return "";
-	return at.toDateString() === now.toDateString() ? `today ${near.format(at)}` : far.format(at);
+export function when(iso) {
+	const today = new Date(iso).toDateString() === new Date().toDateString();
+	return today ? `today ${date(iso, { timeStyle: "short" })}` : date(iso, { dateStyle: "medium" });
 }
-
-export function whenFully(iso) {
-	const at = new Date(iso);
-	return Number.isNaN(at.getTime()) ? "" : full.format(at);
-}
-
-const ARCHIVES = /zip|compressed|x-(tar|gtar|7z|rar|bzip|xz|gzip|iso9660)|gzip|zstd|debian\.binary/;
-const TEXTS = /^text\/|json|xml|javascript|yaml|toml|x-sh$|x-(php|perl|ruby|python)/;
+export const whenFully = (iso) => date(iso, { dateStyle: "long", timeStyle: "long" });
 
 /** The family a media type belongs to: it picks the icon and the way to look inside. */
 export function family(type) {
-	const t = (type || "").toLowerCase();
-	if (t.startsWith("image/")) return "image";
-	if (t.startsWith("audio/")) return "audio";
-	if (t.startsWith("video/")) return "video";
-	if (t === "application/pdf") return "pdf";
-	if (/openxml|opendocument|\.ms-/.test(t)) return "file";
-	if (TEXTS.test(t)) return "text";
-	return ARCHIVES.test(t) ? "archive" : "file";
+	const top = /^(image|audio|video)\//.exec(type);
+	if (top) return top[1];
+	if (type === "application/pdf") return "pdf";
+	if (/document|\.ms-/.test(type)) return "file";
+	if (/^text\/|json|xml|script|yaml/.test(type)) return "text";
+	return /zip|compress|x-(tar|7z|rar|xz|iso)|zstd/.test(type) ? "archive" : "file";
 }
 
-/** Characters that reorder or hide what stands beside them are shown, so that no name can pose as another. */
-export function visible(name) {
-	return name.replace(/[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
-}
+/** Characters that turn around or hide what stands beside them are shown, so that no name poses as another. */
+export const visible = (name) => name.replace(/[\p{Cc}\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu, "\ufffd");
 
-/** A long name is cut in its middle: [what may be cut, what must stay]. */
+/** A long name is cut before its ending. */
 export function splitName(name) {
 	const dot = name.lastIndexOf(".");
-	const keep = dot > 0 && name.length - dot <= 12 ? dot : name.length;
-	return [name.slice(0, keep), name.slice(keep)];
+	const cut = dot > 0 && name.length - dot < 13 ? dot : name.length;
+	return [name.slice(0, cut), name.slice(cut)];
 }
 
-/** Does a media type match one of these globs ("image/*", "application/pdf")? */
-export function matches(type, globs) {
-	return globs.some((glob) => {
-		const [g, t] = [glob.trim().toLowerCase(), type.toLowerCase()];
-		return g === "*/*" || g === "*" || g === t || (g.endsWith("/*") && t.startsWith(g.slice(0, -1)));
-	});
-}
+/** Is a media type among these globs ("image/*")? */
+export const matches = (type, globs) => globs.some((glob) => glob === "*/*" || glob === type || (glob.endsWith("/*") && type.startsWith(glob.slice(0, -1))));

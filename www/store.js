@@ -1,47 +1,33 @@
-// store.js: what this browser remembers, kept apart per mount point. All of it may be missing or refused.
+// store.js: what this browser remembers for this mount point. It may be refused us: then nothing is.
 
 const prefix = `waybill ${new URL(".", document.baseURI).pathname} `;
-const OWN_MOST = 2000;
 
-function read(box, name, fallback) {
+function read(box, name) {
 	try {
-		return JSON.parse(box().getItem(prefix + name)) ?? fallback;
+		return JSON.parse(window[box].getItem(prefix + name)) ?? {};
 	} catch {
-		return fallback;
+		return {};
 	}
 }
-function write(box, name, value) {
+function change(box, name, key, value) {
+	const all = read(box, name);
+	delete all[key];
+	if (value) all[key] = value;
 	try {
-		if (value === null) box().removeItem(prefix + name);
-		else box().setItem(prefix + name, JSON.stringify(value));
-	} catch { /* private window, or full: then we remember nothing */ }
+		window[box].setItem(prefix + name, JSON.stringify(Object.fromEntries(Object.entries(all).slice(-2000))));
+	} catch { /* private window, or full */ }
 }
-const lasting = () => localStorage;
-const tab = () => sessionStorage;
 
 // The bearer token lives as long as the tab.
-export const bearer = () => read(tab, "token", "");
-export const setBearer = (token) => write(tab, "token", token || null);
+export const bearer = () => read("sessionStorage", "token").bearer;
+export const setBearer = (token) => change("sessionStorage", "token", "bearer", token);
 
-// Delete tokens of what was sent from here: {id: token}, oldest first.
-export const deleteToken = (id) => read(lasting, "own", {})[id] || "";
-export function rememberOwn(id, token) {
-	const own = Object.entries(read(lasting, "own", {})).filter(([known]) => known !== id);
-	write(lasting, "own", Object.fromEntries([...own, [id, token]].slice(-OWN_MOST)));
-}
-export function forgetOwn(id) {
-	const own = read(lasting, "own", {});
-	delete own[id];
-	write(lasting, "own", own);
-}
+// Delete tokens of what was sent from here, by id.
+export const deleteToken = (id) => read("localStorage", "own")[id];
+export const setDeleteToken = (id, token) => change("localStorage", "own", id, token);
 
-// Unfinished resumable uploads, by what identifies a file that is chosen again.
+// Unfinished resumable uploads {url, name, size, at, token}, by what identifies a file that is chosen again.
 export const fileKey = (file) => `${file.size} ${file.lastModified} ${file.name}`;
-export const unfinished = () => Object.entries(read(lasting, "unfinished", {})).map(([key, it]) => ({ key, ...it }));
-export const recall = (key) => read(lasting, "unfinished", {})[key] || null;
-export function remember(key, it) {
-	const all = read(lasting, "unfinished", {});
-	if (it) all[key] = { ...all[key], ...it };
-	else delete all[key];
-	write(lasting, "unfinished", all);
-}
+export const unfinished = () => read("localStorage", "unfinished");
+export const recall = (key) => unfinished()[key];
+export const remember = (key, it) => change("localStorage", "unfinished", key, it);

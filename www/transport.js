@@ -2,131 +2,102 @@
 
 import { bearer } from "./store.js";
 
-/** The server said no: its slug, status, and all it told. */
+/** It did not work: the slug says why (the server's, or one of ours: offline, aborted ...), told is the problem document. */
 export class Refusal extends Error {
-	constructor(slug, status, told = {}) {
-		super(told.detail || slug);
+	constructor(slug, status = 0, told = {}) {
+		super(slug);
 		Object.assign(this, { slug, status, told });
 	}
 }
-/** No answer came. kind: network, stall, aborted. */
-export class Failure extends Error {
-	constructor(kind) {
-		super(kind);
-		this.kind = kind;
-	}
-}
 
-// For answers that are not waybill's own but the web server's in front of it.
-const SLUGS = { 400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 408: "body_timeout",
-	409: "offset_conflict", 410: "expired", 411: "length_required", 412: "tus_version", 413: "too_large", 414: "name_too_long",
-	415: "type_refused", 422: "digest_mismatch", 423: "locked", 429: "busy", 460: "checksum_mismatch", 502: "server_gone", 503: "busy",
-	504: "server_gone", 507: "insufficient_storage" };
+// What a web server in front answers by itself, as HTML.
+const SLUGS = { 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 408: "body_timeout", 410: "expired", 411: "length_required",
+	413: "too_large", 415: "type_refused", 429: "busy", 502: "server_gone", 503: "busy", 504: "server_gone", 507: "insufficient_storage" };
 
 export function refusalOf(status, text) {
 	let told = {};
 	try {
 		told = JSON.parse(text) || {};
-	} catch { /* an HTML page of the web server */ }
-	const slug = typeof told.error === "string" ? told.error : SLUGS[status] || (status < 500 ? "bad_request" : "internal");
-	return new Refusal(slug, status, told);
+	} catch { /* not waybill's own */ }
+	return new Refusal(told.error || SLUGS[status] || (status < 500 ? "bad_request" : "internal"), status, told);
 }
 
-export function credentials(own) {
-	const token = own || bearer();
-	return token ? { Authorization: `Bearer ${token}` } : {};
-}
+export const credentials = (token = bearer()) => (token ? { Authorization: `Bearer ${token}` } : {});
 
 /**
- * Send with progress. Resolves with the XMLHttpRequest whatever the status; rejects with a Failure.
- * onprogress(bytes of the body out); onsent(): all of it is out, the answer is awaited; stall: give up
- * after so many ms without a byte moving.
+ * Send with progress. Resolves with the XMLHttpRequest if its status is one of `fine`, else throws a Refusal: the
+ * server's, or aborted, body_timeout (no byte moved for `stall` ms), network (no answer).
+ * onprogress(bytes of the body that are out); onsent(): all are, the answer is awaited.
  */
-export function send(method, url, { headers = {}, body = null, onprogress, onsent, signal, stall = 0 } = {}) {
+export function send(method, url, fine, { headers, body, onprogress, onsent, signal, stall } = {}) {
 	return new Promise((resolve, reject) => {
 		const xhr = new XMLHttpRequest();
 		let timer = 0;
-		const alive = () => {
-			clearTimeout(timer);
-			if (stall) timer = setTimeout(() => end(new Failure("stall")), stall);
-		};
-		const stop = () => end(new Failure("aborted"));
-		const end = (failure) => {
+		const end = (slug) => {
 			clearTimeout(timer);
 			signal?.removeEventListener("abort", stop);
 			xhr.onloadend = null;
-			if (failure) {
-				reject(failure);
-				xhr.abort();
-			} else resolve(xhr);
+			if (slug) xhr.abort();
+			if (!slug && fine.includes(xhr.status)) resolve(xhr);
+			else reject(slug ? new Refusal(slug) : refusalOf(xhr.status, xhr.responseText));
 		};
-		if (signal?.aborted) return reject(new Failure("aborted"));
+		const stop = () => end("aborted");
+		const alive = () => {
+			clearTimeout(timer);
+			if (stall) timer = setTimeout(end, stall, "body_timeout");
+		};
+		if (signal?.aborted) return stop();
 		signal?.addEventListener("abort", stop);
 		xhr.open(method, url);
 		for (const [name, value] of Object.entries({ Accept: "application/json", ...credentials(), ...headers })) xhr.setRequestHeader(name, value);
-		if (onprogress || stall) xhr.upload.onprogress = (e) => {
+		xhr.upload.onprogress = (event) => {
 			alive();
-			onprogress?.(e.loaded);
+			onprogress?.(event.loaded);
 		};
 		xhr.upload.onload = () => onsent?.();
-		xhr.onloadend = () => end(xhr.status ? null : new Failure("network"));
+		xhr.onloadend = () => end(xhr.status ? "" : "network");
 		alive();
 		xhr.send(body);
 	});
 }
 
-/** A small JSON question. Throws Refusal or Failure. */
-export async function ask(url, { method = "GET", headers = {}, signal, keepalive = false } = {}) {
+/** A small question; its JSON. */
+export async function ask(url, { headers, ...options } = {}) {
 	let answer, text;
 	try {
-		answer = await fetch(url, { method, signal, keepalive, cache: "no-cache", headers: { Accept: "application/json", ...credentials(), ...headers } });
+		answer = await fetch(url, { cache: "no-cache", headers: { Accept: "application/json", ...credentials(), ...headers }, ...options });
 		text = await answer.text();
-	} catch (e) {
-		throw new Failure(e.name === "AbortError" ? "aborted" : "network");
+	} catch (error) {
+		throw new Refusal(error.name === "AbortError" ? "aborted" : navigator.onLine ? "server_gone" : "offline");
 	}
 	if (!answer.ok) throw refusalOf(answer.status, text);
-	try {
-		return text ? JSON.parse(text) : null;
-	} catch {
-		throw new Refusal("internal", answer.status);
-	}
+	return text && JSON.parse(text);
 }
 
-const globs = (x) => (Array.isArray(x) ? x : typeof x === "string" ? x.split(",") : []).map((g) => String(g).trim()).filter(Boolean);
-
-/** GET upload: what is taken here. */
-export async function askPolicy() {
-	const told = await ask("upload");
-	return { ...told, allow: globs(told.allow_types), deny: globs(told.deny_types) };
-}
+/** What is taken here. */
+export const askPolicy = () => ask("upload");
 
 /** A whole file in one form; its record. */
 export async function sendForm(file, fields, hooks) {
 	const form = new FormData();
 	for (const [name, value] of fields) form.append(name, value);
-	form.append("file", file, file.name);
+	form.append("file", file);
 	// The form's own frame is a few hundred bytes: near enough for a bar.
-	const xhr = await send("POST", "upload", { ...hooks, body: form, onprogress: (n) => hooks.onprogress(Math.min(n, file.size)) });
-	if (xhr.status !== 201) throw refusalOf(xhr.status, xhr.responseText);
-	const record = JSON.parse(xhr.responseText).files?.[0];
-	if (!record) throw new Refusal("internal", xhr.status);
-	return record;
+	const xhr = await send("POST", "upload", [201], { ...hooks, body: form, onprogress: (n) => hooks.onprogress(Math.min(n, file.size)) });
+	return JSON.parse(xhr.responseText).files[0];
 }
 
-/** Nothing came back for a body of so many bytes: find out why, as a Refusal with a slug of our own. */
-export async function diagnose(file, failure) {
-	if (failure.kind === "stall") return new Refusal("body_timeout", 0);
+/** No answer came: find out why. A server that refuses early resets the connection, and the browser hides what it said. */
+export async function diagnose(file) {
 	try {
 		await file.slice(0, 1).arrayBuffer();
 	} catch {
-		return new Refusal("unreadable", 0);
+		return new Refusal("unreadable");
 	}
-	if (!navigator.onLine) return new Refusal("offline", 0);
 	try {
-		const policy = await askPolicy();
-		return file.size > policy.max_bytes ? new Refusal("too_large", 0, { max_bytes: policy.max_bytes }) : new Refusal("connection_reset", 0);
-	} catch (e) {
-		if (e instanceof Refusal && e.slug === "unauthorized") return e;
-		return new Refusal(navigator.onLine ? "server_gone" : "offline", 0);
+		const { max_bytes } = await askPolicy();
+		return file.size > max_bytes ? new Refusal("too_large", 0, { max_bytes }) : new Refusal("connection_reset");
+	} catch (refusal) {
+		return refusal;
 	}
 }

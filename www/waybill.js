@@ -1,128 +1,97 @@
 // waybill.js: the page with script on. Without it, index.html is a form that works.
 
 import { $, announce } from "./dom.js";
-import { bytes, exactly } from "./format.js";
+import { bytes, count, exactly, visible } from "./format.js";
 import { Queue } from "./queue.js";
 import { Desk } from "./desk.js";
 import { List } from "./list.js";
 import { openCard } from "./card.js";
 import { bearer, setBearer } from "./store.js";
 
-for (const node of document.querySelectorAll(".scripted")) node.hidden = false;
-for (const node of document.querySelectorAll(".unscripted")) node.hidden = true;
-$("pick").required = false;
+for (const node of document.querySelectorAll(".scripted, .unscripted")) node.hidden = node.matches(".unscripted");
 
-const list = new List({ onopen: openCard });
+const list = new List(openCard);
 const desk = new Desk({ onkey: askKey });
 const queue = new Queue({
 	onchange: (item) => desk.touch(item),
 	onfinish: (item) => {
 		desk.finished(item);
-		if (item.state === "done") list.arrived(item.record);
+		if (item.record) list.arrived(item.record);
 	},
 	onpolicy: showPolicy,
 });
-desk.queue = queue;
-desk.showUnfinished();
+desk.start(queue);
 list.load();
 
 // ---- what is taken here, said before anybody has to fail
 
-function showPolicy(policy) {
-	$("limits").hidden = false;
-	$("limit-size").textContent = policy.max_bytes ? bytes(policy.max_bytes) : "any size";
-	$("limit-size").title = policy.max_bytes ? exactly(policy.max_bytes) : "";
-	const allow = policy.allow.filter((glob) => glob !== "*/*");
-	$("limit-types").textContent = allow.length ? allow.join(", ") : policy.deny.length ? "all but some" : "all";
-	$("limit-types").title = policy.deny.length ? `Not: ${policy.deny.join(", ")}` : "";
-	if (!allow.length && policy.deny.length) $("limit-types").textContent = `all but ${kinds(policy.deny)}`;
-	$("limit-owner").textContent = policy.owner ?? "not named";
-	$("key-open").textContent = bearer() ? "Change token" : "Use a token";
-	$("streamed").hidden = policy.streamed === true;
-	$("streamed").textContent = "The bars show the way to the web server, which may collect a file before handing it on; after that comes “storing”.";
-	list.policy = policy;
-	list.refreshRights();
-}
+const PROGRAMS = /exec|sharedlib|mach|x-object|core/;
 
-const PROGRAMS = /executable|sharedlib|x-dosexec|portable-executable|msdownload|mach-binary|x-object|coredump|pie-/;
-function kinds(globs) {
-	const others = globs.filter((glob) => !PROGRAMS.test(glob));
-	return [...(others.length < globs.length ? ["programs"] : []), ...others].join(", ");
+function showPolicy({ max_bytes, allow_types: allow, deny_types: deny, owner, streamed }) {
+	const taken = allow.filter((glob) => glob !== "*/*").join(", ") || "all";
+	const not = [...new Set(deny.map((glob) => (PROGRAMS.test(glob) ? "programs" : glob)))].join(", ");
+	$("limits").hidden = false;
+	$("limit-size").textContent = bytes(max_bytes);
+	$("limit-size").title = exactly(max_bytes);
+	$("limit-types").textContent = not && taken === "all" ? `all but ${not}` : taken;
+	$("limit-types").title = not && `Not ${deny.join(", ")}`;
+	$("limit-owner").textContent = visible(owner ?? "not named");
+	$("key-open").textContent = bearer() ? "Change token" : "Use a token";
+	$("streamed").hidden = streamed === true;
+	list.is(owner);
 }
 
 // ---- ways for files to get in
 
 function take(files) {
-	if (!files.length) return announce("No file in that.");
-	announce(files.length === 1 ? `${files[0].file.name} added.` : `${files.length} files added.`);
-	return queue.add(files, $("note").value.trim());
+	announce(files.length === 1 ? `${visible(files[0].file.name)} added.` : `${count(files.length, "file")} added.`);
+	queue.add(files, $("note").value.trim());
 }
-const plain = (files) => [...files].map((file) => ({ file, path: file.webkitRelativePath || "" }));
+const plain = (files) => [...files].map((file) => ({ file, path: file.webkitRelativePath }));
 
 for (const [button, input] of [["choose", "pick"], ["choose-folder", "pick-folder"]]) {
 	$(button).onclick = () => $(input).click();
 	$(input).onchange = () => {
-		const files = plain($(input).files);
+		take(plain($(input).files));
 		$(input).value = ""; // so that the same file can be chosen again
-		take(files);
 	};
 }
-$("form").onsubmit = (event) => (event.preventDefault(), $("choose").click());
+$("form").onsubmit = (event) => event.preventDefault();
 
-document.addEventListener("paste", (event) => {
-	const files = plain(event.clipboardData?.files || []);
-	if (!files.length) return;
-	event.preventDefault();
+addEventListener("paste", ({ clipboardData: { files } }) => {
+	if (!files.length) return; // text is never sent: it may be a password
 	const stamp = new Date().toISOString().slice(0, 19).replace("T", " ").replaceAll(":", ".");
-	take(files.map(({ file }) => ({ path: "", file: file.name === "image.png" ? new File([file], `pasted ${stamp}.png`, { type: file.type }) : file })));
+	take(plain(files).map(({ file }) => ({ file: file.name === "image.png" ? new File([file], `pasted ${stamp}.png`, { type: file.type }) : file })));
 });
 
-let depth = 0;
-const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-addEventListener("dragenter", (event) => {
-	if (!carriesFiles(event)) return;
-	event.preventDefault();
-	depth++;
-	$("veil").hidden = false;
-});
-addEventListener("dragover", (event) => {
-	if (!carriesFiles(event)) return;
-	event.preventDefault();
-	event.dataTransfer.dropEffect = "copy";
-});
-addEventListener("dragleave", (event) => {
-	if (carriesFiles(event) && --depth <= 0) endDrag();
-});
-addEventListener("drop", async (event) => {
-	if (!carriesFiles(event)) return;
-	event.preventDefault();
-	endDrag();
-	// Entries have to be asked for before the first await: afterwards the event is empty.
-	const items = [...event.dataTransfer.items].filter((item) => item.kind === "file").map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
-	const found = [];
-	for (const { entry, file } of items) {
-		if (entry?.isDirectory) await walk(entry, found);
-		else if (file) found.push({ file, path: "" });
-	}
-	take(found);
-});
-function endDrag() {
-	depth = 0;
-	$("veil").hidden = true;
+let depth = 0; // of elements entered; each drag ends at none
+for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
+	addEventListener(type, (event) => {
+		if (!event.dataTransfer.types.includes("Files")) return;
+		event.preventDefault();
+		depth = { dragenter: depth + 1, dragover: depth, dragleave: depth - 1, drop: 0 }[type];
+		$("veil").hidden = !depth;
+	});
 }
+addEventListener("drop", async ({ dataTransfer: { items } }) => {
+	// Entries have to be asked for before the first await: afterwards the event is empty.
+	const dropped = [...items].filter(({ kind }) => kind === "file").map((item) => [item.webkitGetAsEntry?.(), item.getAsFile()]);
+	const found = [];
+	for (const [entry, file] of dropped) {
+		if (entry?.isDirectory) await walk(entry, found);
+		else if (file) found.push({ file });
+	}
+	if (found.length) take(found);
+});
 
 /** All files below a dropped folder; what cannot be read is left out. */
 async function walk(folder, found) {
 	const reader = folder.createReader();
-	for (;;) {
-		const entries = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([])));
-		if (!entries.length) return;
+	const read = () => new Promise((resolve) => reader.readEntries(resolve, () => resolve([])));
+	for (let entries = await read(); entries.length; entries = await read()) {
 		for (const entry of entries) {
 			if (entry.isDirectory) await walk(entry, found);
-			else {
-				const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)));
-				if (file) found.push({ file, path: entry.fullPath.slice(1) });
-			}
+			else await new Promise((resolve) => entry.file((file) => resolve(found.push({ file, path: entry.fullPath.slice(1) })), resolve));
 		}
 	}
 }
@@ -130,20 +99,17 @@ async function walk(folder, found) {
 // ---- who is asking
 
 function askKey() {
-	$("key-text").value = "";
-	$("key").returnValue = "cancel";
+	$("key").returnValue = "";
 	$("key").showModal();
 }
 $("key-open").onclick = askKey;
-$("key").onclose = () => {
+$("key").onclose = async () => {
+	const token = $("key-text").value.trim();
 	const did = $("key").returnValue;
-	const text = $("key-text").value.trim();
 	$("key-text").value = "";
-	if (did === "forget") setBearer("");
-	else if (did === "use" && text) setBearer(text);
-	else return;
-	queue.learn().then(() => {
-		queue.items.filter((item) => item.problem?.slug === "unauthorized").forEach((item) => queue.retry(item));
-		list.load();
-	});
+	if (did !== "forget" && !(did === "use" && token)) return;
+	setBearer(did === "use" ? token : "");
+	await queue.learn();
+	queue.items.filter((item) => item.problem?.slug === "unauthorized").forEach((item) => queue.resume(item));
+	list.load();
 };

@@ -41,7 +41,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 			resumable: true, owner: null, streamed: true, ...policy },
 		files: [], uploads: new Map(), requests: [],
 		rate: 0,          // bytes a second that a body is read at; 0: as it comes
-		cutAfter: 0,      // destroy the connection after so many bytes of a body, once
+		cutAfter: 0, cuts: 0, // destroy the connection after so many bytes of a body, so many times
 		refuseNext: null, // [status, slug, detail, extra] for the next upload
 		token: null,      // a bearer token that uploads, reading and deleting need
 		hold: 0,          // ms between the last byte and the answer
@@ -74,8 +74,8 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 			if (mock.down) return req.socket.destroy(), false;
 			take(bytes);
 			seen += bytes.length;
-			if (mock.cutAfter && seen >= mock.cutAfter) {
-				mock.cutAfter = 0;
+			if (mock.cuts && seen >= mock.cutAfter) {
+				mock.cuts--;
 				req.socket.destroy();
 				return false;
 			}

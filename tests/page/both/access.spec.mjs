@@ -14,10 +14,9 @@ test("everything by keyboard", async ({ desk, page }) => {
 	await page.keyboard.press("Tab");
 	await expect(page.getByRole("link", { name: "Skip to the received files" })).toBeFocused();
 	await tabTo(page, page.getByRole("button", { name: "Choose files" }));
-	const chooser = page.waitForEvent("filechooser");
-	await page.keyboard.press("Enter");
 	const name = fresh("by keyboard");
-	await (await chooser).setFiles([text(name)]);
+	const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter", { delay: 30 })]);
+	await chooser.setFiles([text(name)]);
 	await desk.state(name, "done");
 	await tabTo(page, desk.tool(name, "Clear"));
 	await page.keyboard.press("Space");

@@ -8,7 +8,7 @@ test("the form sends several files and a note, and answers with a receipt", asyn
 	const names = [fresh("Übersicht"), fresh("second")];
 	await page.getByLabel("Files to send").setInputFiles(names.map((name) => text(name)));
 	await page.getByLabel("Note").fill("ünïcode note");
-	const [answer] = await Promise.all([page.waitForResponse((response) => response.request().method() === "POST"), page.getByRole("button", { name: "Send" }).click()]);
+	const [answer] = await Promise.all([page.waitForResponse((response) => response.request().method() === "POST"), page.getByRole("button", { name: "Send", exact: true }).click()]);
 	expect(answer.status()).toBe(303);
 	await expect(page.locator("h1")).toContainText(/receipt/i);
 	await expect(page.locator("body")).toContainText(names[0]);
@@ -26,6 +26,6 @@ test("nothing that needs script is shown", async ({ page, url }) => {
 	await page.goto(url);
 	for (const name of ["Choose files", "Choose a folder", "Show more", "Use a token"]) await expect(page.getByRole("button", { name })).toHaveCount(0);
 	await expect(page.getByLabel("Name contains")).toBeHidden();
-	await expect(page.getByRole("button", { name: "Send" })).toBeVisible();
+	await expect(page.getByRole("button", { name: "Send", exact: true })).toBeVisible();
 	await expect(page.locator("#desk")).toBeHidden();
 });

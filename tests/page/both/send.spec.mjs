@@ -33,7 +33,7 @@ test("progress: a bar per file and one for all, speed, time left, the title; thr
 	await throttle(page, 300_000);
 	const names = [1, 2, 3, 4, 5].map((n) => fresh(`slow ${n}`, ".bin"));
 	await desk.choose(...names.map((name) => ({ name, mimeType: "application/octet-stream", buffer: noise(600_000) })));
-	await expect(desk.item(names[0]).locator(".item-what")).toHaveText(/^\d+ % · [\d.]+ \w+\/s · .+ left$/);
+	await expect(desk.item(names[0]).locator("> .figures")).toHaveText(/^\d+ % · [\d.]+ \w+\/s · .+ left$/);
 	await expect(page.locator(".item[data-state=sending]")).toHaveCount(3);
 	await expect(page.locator(".item[data-state=waiting]")).toHaveCount(2);
 	await expect(page.locator("#overall-text")).toHaveText(/^0 of 5 received · .+ of 2\.9 MiB · .+\/s · .+ left$/);
@@ -149,8 +149,8 @@ for (const [status, slug, what, todo, more] of REFUSALS) {
 		const name = fresh("refused");
 		await desk.choose(text(name));
 		await desk.state(name, "refused");
-		await expect(desk.item(name).locator(".item-why")).toHaveText(what);
-		await expect(desk.item(name).locator(".item-why")).toHaveText(todo);
+		await expect(desk.item(name).locator(".why")).toHaveText(what);
+		await expect(desk.item(name).locator(".why")).toHaveText(todo);
 		await expect(page).toHaveTitle("1 refused · waybill");
 		await expect(page.locator("#live")).toHaveText(what);
 	});
@@ -212,7 +212,7 @@ test("a type the policy would not take is doubted aloud, but only the server dec
 	await expect(page.locator("#limit-types")).toHaveText("image/*");
 	await throttle(page, 20_000);
 	await page.locator("#pick").setInputFiles([text("notes.txt", "x".repeat(100_000))]);
-	await expect(page.locator(".item-why")).toHaveText(/looks like text\/plain/);
+	await expect(page.locator(".why")).toHaveText(/looks like text\/plain/);
 	await expect(page.locator(".item")).toHaveAttribute("data-state", "sending");
 	await throttle(page, 0);
 	await expect(page.locator(".item")).toHaveAttribute("data-state", "done");

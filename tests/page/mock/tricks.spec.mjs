@@ -31,10 +31,11 @@ test("all sent but not yet answered is called storing", async ({ desk, mock }) =
 });
 
 test("a connection cut in the middle of a small file", async ({ desk, mock }) => {
-	mock.cutAfter = 100_000;
+	Object.assign(mock, { cutAfter: 100_000, cuts: 9 }); // Chromium itself sends a reset POST once more
 	await desk.choose({ name: "cut.bin", mimeType: "application/octet-stream", buffer: noise(4_000_000) });
 	await desk.state("cut.bin", "refused");
 	await expect(desk.item("cut.bin")).toContainText("connection broke off");
+	mock.cuts = 0;
 	await desk.tool("cut.bin", "Retry").click();
 	await desk.state("cut.bin", "done");
 });
@@ -42,7 +43,7 @@ test("a connection cut in the middle of a small file", async ({ desk, mock }) =>
 test("a connection cut in the middle of a large one, and the server gone for a while", async ({ desk, mock }) => {
 	const path = join(mkdtempSync(join(tmpdir(), "waybill-page-")), "large.bin");
 	writeFileSync(path, noise(20 * 1024 * 1024));
-	mock.cutAfter = 5_000_000;
+	Object.assign(mock, { cutAfter: 5_000_000, cuts: 2 });
 	mock.rate = 20_000_000;
 	await desk.choose(path);
 	await desk.state("large.bin", "paused");
@@ -80,7 +81,7 @@ test("a token: asked for, used, kept in the tab, good for deleting", async ({ de
 	await desk.choose(text("who.txt"));
 	await desk.state("who.txt", "refused");
 	await desk.item("who.txt").getByRole("button", { name: "Enter a token" }).click();
-	await page.getByLabel("Token", { exact: true }).fill("secret-1");
+	await page.getByLabel("Your token").fill("secret-1");
 	await page.keyboard.press("Enter");
 	await desk.state("who.txt", "done");
 	await expect(desk.row("who.txt")).toBeVisible();
