@@ -188,8 +188,8 @@ static struct partial *new_partial(struct keep *keep, const struct grant *grant)
 	if (p == NULL)
 		return NULL;
 	p->keep = keep;
-	p->grant = grant;
-	p->room = (struct upload){.keep = keep, .grant = grant};
+	p->grant = *grant;
+	p->room = (struct upload){.keep = keep, .grant = &p->grant};
 	p->file.blob.fd = -1;
 	return p;
 }
@@ -232,6 +232,8 @@ enum fault partial_create(struct keep *keep, const struct grant *grant,
 	if (f == FAULT_NONE)
 		f = upload_reserve(&p->room, plan->length > 0 ? plan->length : 0, why);
 	if (f == FAULT_NONE)
+		f = partial_expect(p, why);
+	if (f == FAULT_NONE)
 		f = make_file(p, why);
 	partial_store_digest(&p->row, &p->file.blob.digest);
 	if (f == FAULT_NONE)
@@ -241,7 +243,8 @@ enum fault partial_create(struct keep *keep, const struct grant *grant,
 		partial_leave(p);
 		return f;
 	}
-	partial_release_room(p);
+	if (plan->length >= 0)
+		partial_release_room(p);
 	p->start = p->file.blob.digest;
 	describe_file(p);
 	hold(p, plan->x);
@@ -345,10 +348,13 @@ enum fault partial_resume(struct keep *keep, const struct grant *grant, struct s
 		return refuse(why, FAULT_INTERNAL, NULL);
 	p->all_or_nothing = all_or_nothing;
 	enum fault f = take_over(p, id, x, why);
+	p->grant.owner = span_of(p->row.owner);
 	if (f == FAULT_NONE)
 		f = compare_offset(p, offset, why);
 	if (f == FAULT_NONE)
 		f = partial_set_aside(p, why);
+	if (f == FAULT_NONE)
+		f = partial_expect(p, why);
 	if (f != FAULT_NONE) {
 		partial_leave(p);
 		return f;

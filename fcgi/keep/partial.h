@@ -76,8 +76,8 @@ struct partial_plan {
 };
 
 /*
- * Make one and hold it. Reserves plan->length bytes. *grant and plan->x must outlive *p.
- * TOO_LARGE, NO_SPACE, QUOTA_EXCEEDED, INTERNAL.
+ * Make one and hold it. Reserves plan->length bytes. What the grant borrows, and plan->x, must
+ * outlive *p. TOO_LARGE, NO_SPACE, QUOTA_EXCEEDED, INTERNAL.
  */
 enum fault partial_create(struct keep *keep, const struct grant *grant,
     const struct partial_plan *plan, struct partial **p, struct refusal *why);

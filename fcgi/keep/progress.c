@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { RECORD_STEP = 32 << 20 /* bytes after which the offset is recorded while more arrive */ };
+enum {
+	RECORD_STEP = 32 << 20, /* bytes after which the offset is recorded while more arrive */
+	ROOM_STEP = 8 << 20	/* bytes reserved at a time where no length is known */
+};
 
 /* ---- room ----------------------------------------------------------------------------------- */
 
@@ -51,9 +54,10 @@ enum fault partial_set_length(struct partial *p, int64_t length, struct refusal 
 		    "The length of this upload cannot be %lld: %lld bytes are %s.",
 		    (long long)length, (long long)(was >= 0 ? was : p->file.blob.size),
 		    was >= 0 ? "what it was declared with" : "there already");
-	if (length > p->grant->max_bytes)
-		return partial_too_large(p->grant, length, why);
-	enum fault f = upload_reserve(&p->room, length - p->file.blob.size, why);
+	if (length > p->grant.max_bytes)
+		return partial_too_large(&p->grant, length, why);
+	int64_t more = length - p->file.blob.size - p->room.promised;
+	enum fault f = more > 0 ? upload_reserve(&p->room, more, why) : FAULT_NONE;
 	if (f != FAULT_NONE)
 		return f;
 	p->row.length = length;
@@ -105,7 +109,19 @@ static enum fault record(struct partial *p, struct refusal *why)
 	return FAULT_NONE;
 }
 
-/* Without a known length, what comes is reserved as it comes. */
+enum fault partial_expect(struct partial *p, struct refusal *why)
+{
+	int64_t body = p->grant.length, after = p->file.blob.size + body;
+
+	if (p->row.length >= 0 || body <= 0)
+		return FAULT_NONE;
+	if (after > p->grant.max_bytes)
+		return partial_too_large(&p->grant, after, why);
+	return upload_reserve(&p->room, body, why);
+}
+
+/* Without any known length, what comes is reserved as it comes: in steps, or just as much as it
+ * takes where a step is too much to ask. */
 static enum fault make_room(struct partial *p, size_t len, struct refusal *why)
 {
 	int64_t after = p->file.blob.size + (int64_t)len;
@@ -113,9 +129,11 @@ static enum fault make_room(struct partial *p, size_t len, struct refusal *why)
 
 	if (p->row.length >= 0)
 		return FAULT_NONE;
-	if (after > p->grant->max_bytes)
-		return partial_too_large(p->grant, after, why);
-	return over > 0 ? upload_reserve(&p->room, over + RECORD_STEP / 4, why) : FAULT_NONE;
+	if (after > p->grant.max_bytes)
+		return partial_too_large(&p->grant, after, why);
+	if (over <= 0 || upload_reserve(&p->room, over + ROOM_STEP, why) == FAULT_NONE)
+		return FAULT_NONE;
+	return upload_reserve(&p->room, over, why);
 }
 
 static enum fault judge_type(struct partial *p, struct refusal *why)
@@ -135,7 +153,8 @@ static enum fault write_some(struct partial *p, const void *bytes, size_t len, s
 		f = blob_write(&p->file.blob, bytes, len, why);
 	if (f == FAULT_NONE && !p->file.judged && p->file.blob.size >= HEAD_BYTES)
 		f = judge_type(p, why);
-	if (f == FAULT_NONE && !p->all_or_nothing &&
+	/* Never at the very end: a tus client that reads its length there takes it for a file. */
+	if (f == FAULT_NONE && !p->all_or_nothing && p->file.blob.size != p->row.length &&
 	    p->file.blob.size - p->row.offset >= RECORD_STEP)
 		f = record(p, why);
 	return f;

@@ -66,7 +66,7 @@ bool holder_settle(struct keep *keep, const char *id, int patience);
 
 struct partial {
 	struct keep *keep;
-	const struct grant *grant;
+	struct grant grant;   /* of the request; but the upload's owner pays */
 	struct upload room;   /* what is reserved in the ledger on top of the row */
 	struct incoming file; /* its bytes */
 	struct partial_row row;
@@ -90,6 +90,8 @@ void partial_store_digest(struct partial_row *row, const struct digest *digest);
 void partial_release_room(struct partial *p);
 /* Have the file system set the whole length aside, where it is known. */
 enum fault partial_set_aside(struct partial *p, struct refusal *why);
+/* Where only the body of this request has a length: reserve that. TOO_LARGE, NO_SPACE, ... */
+enum fault partial_expect(struct partial *p, struct refusal *why);
 enum fault partial_too_large(const struct grant *grant, int64_t length, struct refusal *why);
 /* Nobody can interrupt us any more, and whoever wants the bytes may have them; !rest: they go. */
 void partial_let_go(struct partial *p, bool rest);
