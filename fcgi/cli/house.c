@@ -1,7 +1,9 @@
-/* house.c: serve, gc, config: the house and its keeping. */
+/* house.c: serve, gc, verify, config: the house and its keeping. */
 #include "cli/inside.h"
 
 #include <inttypes.h>
+#include <time.h>
+#include <unistd.h>
 
 int cli_gc(struct options *o)
 {
@@ -37,7 +39,69 @@ int cli_serve(struct options *o)
 	return serve_forever(o->config_path, o->listen, -1);
 }
 
+/* ---- verify
+ * --------------------------------------------------------------------------------------- */
+
+struct bar {
+	bool shown; /* stderr is a terminal, and a line of progress stands there */
+	bool wanted;
+	time_t last;
+};
+
+static void bar_clear(struct bar *bar)
+{
+	if (bar->shown)
+		fputs("\r\033[K", stderr);
+	bar->shown = false;
+}
+
+static void bar_draw(void *self, int64_t bytes, int64_t expected)
+{
+	struct bar *bar = self;
+	time_t now = time(NULL);
+
+	if (!bar->wanted || now == bar->last)
+		return;
+	bar->last = now;
+	bar->shown = true;
+	fprintf(stderr, "\r\033[K%" PRId64 " of %" PRId64 " MiB read (%" PRId64 " %%)", bytes >> 20,
+	    expected >> 20, expected > 0 ? (int64_t)((double)bytes * 100 / (double)expected) : 100);
+	fflush(stderr);
+}
+
+static void print_finding(void *self, const char *line)
+{
+	bar_clear(self);
+	puts(line);
+	fflush(stdout);
+}
+
+static void print_verified(const struct verified *v)
+{
+	printf("verified %" PRId64 " objects, %" PRId64 " bytes: ", v->objects, v->bytes);
+	if (v->findings == 0)
+		puts("all is well");
+	else
+		printf("%" PRId64 " findings, %" PRId64 " repaired\n", v->findings, v->repaired);
+}
+
 int cli_verify(struct options *o)
 {
-	return complain("verify is not built yet");
+	struct store store;
+	struct verified result;
+	struct refusal why;
+	struct bar bar = {.wanted = isatty(STDERR_FILENO)};
+	struct inspector inspector = {&bar, print_finding, bar_draw};
+	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
+
+	if (status != DONE)
+		return status;
+	refusal_clear(&why);
+	enum fault fault = keep_verify(store.keep, o->repair, &inspector, &result, &why);
+	bar_clear(&bar);
+	if (fault)
+		status = complain("verify: %s", refusal_detail(&why));
+	else
+		print_verified(&result);
+	return store_close(&store, !fault && result.findings > 0 ? FAILED : status);
 }

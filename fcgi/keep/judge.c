@@ -84,6 +84,13 @@ static enum fault check_quotas(const struct wish *w, int64_t total, int64_t owne
 	return FAULT_NONE;
 }
 
+/* All that nobody's name is on counts as one owner's, or leaving the token out would be a way round
+ * the quota. */
+static struct span payer(const struct upload *u)
+{
+	return u->grant->owner.at != NULL ? u->grant->owner : span_of("");
+}
+
 static enum fault check_space(void *self, int64_t total, int64_t owner_total, int64_t pending)
 {
 	const struct wish *w = self;
@@ -95,7 +102,7 @@ static enum fault check_space(void *self, int64_t total, int64_t owner_total, in
 		return disk_fault(w->why, "statvfs");
 	/* A resumable upload leaves the ledger only after its row is there: never in neither. */
 	enum fault f = uploads_promised(
-	    keep->catalog, w->upload->grant->owner, &more, &more_owned, &more_pending, w->why);
+	    keep->catalog, payer(w->upload), &more, &more_owned, &more_pending, w->why);
 	if (f != FAULT_NONE)
 		return f;
 	pending += more_pending;
@@ -120,7 +127,7 @@ enum fault upload_reserve(struct upload *u, int64_t bytes, struct refusal *why)
 	if (u->reserved)
 		f = ledger_grow(ledger, u->slot, bytes, check_space, &wish);
 	else
-		f = ledger_reserve(ledger, u->grant->owner, bytes, check_space, &wish, &u->slot);
+		f = ledger_reserve(ledger, payer(u), bytes, check_space, &wish, &u->slot);
 	if (f != FAULT_NONE)
 		return f;
 	refusal_clear(why);

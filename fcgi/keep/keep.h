@@ -41,6 +41,13 @@ enum fault upload_file(struct upload *upload, const struct part *part, struct re
 /* May return TYPE_REFUSED as soon as HEAD_BYTES are there. */
 enum fault upload_write(struct upload *upload, const void *bytes, size_t len, struct refusal *why);
 enum fault upload_file_end(struct upload *upload, struct refusal *why);
+/*
+ * Instead of the three above: take a whole file that is there already by linking it in; it is read
+ * once, through `buffer`. *adopted false with FAULT_NONE: it lies on another file system (or the
+ * length is not declared), write its bytes instead. fd stays the caller's.
+ */
+enum fault upload_adopt(struct upload *upload, const struct part *part, int fd, char *buffer,
+    size_t room, bool *adopted, struct refusal *why);
 /* Keep all. `fields`: JSON object text for every file. with_delete_token: each file gets one
  * (anonymous uploads). On success *files is to be given back with keep_release(). */
 enum fault upload_finish(struct upload *upload, const char *fields, bool with_delete_token,
@@ -97,6 +104,25 @@ struct swept {
 };
 /* Drop what has expired, orphaned objects, abandoned temporary files. */
 enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *why);
+/*
+ * Read and hash everything again; hold catalog, objects/ and partial/ against each other in both
+ * directions. May run beside servers; needs KEEP_WRITE, because what looks wrong is looked at
+ * again under the catalog's lock. With `repair`: what belongs to nobody is removed, what is
+ * damaged is put aside as objects/<sha256>.damaged, records whose content is lost are removed
+ * (told by name and owner first), sums are made anew, unfinished uploads that lost bytes are ended.
+ * FAULT_NONE: it came to its end; result->findings says how well all is.
+ */
+struct inspector {
+	void *self;
+	void (*found)(void *self, const char *line); /* one finding, without controls; or NULL */
+	void (*progress)(void *self, int64_t bytes, int64_t expected); /* or NULL */
+};
+struct verified {
+	int64_t objects, bytes, expected; /* expected: bytes of all objects, as the catalog has it */
+	int64_t findings, repaired;
+};
+enum fault keep_verify(struct keep *keep, bool repair, const struct inspector *inspector,
+    struct verified *result, struct refusal *why);
 /* Called every second or so by one thread: checkpoints the WAL on its own terms. */
 void keep_tend(struct keep *keep);
 

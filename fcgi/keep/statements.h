@@ -111,14 +111,54 @@
 	                   " WHERE id = ?1 AND state = 0") \
 	/* Bytes promised to the unfinished: all, the owner's, and those not on disk yet. */ \
 	X(UPLOAD_SUMS,     "SELECT ifnull(sum(ifnull(length, offset)), 0)," \
-	                   " ifnull(sum(iif(owner = ?1, ifnull(length, offset), 0)), 0)," \
+	                   " ifnull(sum(iif(ifnull(owner, '') = ?1, ifnull(length, offset), 0)), 0)," \
 	                   " ifnull(sum(ifnull(length, offset) - max(allocated, offset)), 0)" \
 	                   " FROM uploads INDEXED BY uploads_open WHERE state = 0") \
-	X(UPLOAD_THERE,   "SELECT 1 FROM uploads WHERE id = ?1") \
+	X(UPLOAD_THERE,   "SELECT 1 FROM uploads WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_REMOVE,  "DELETE FROM uploads WHERE id = ?1") \
 	X(UPLOAD_EXPIRE,  "DELETE FROM uploads WHERE id = ?1 AND expires_at <= ?2") \
 	X(UPLOAD_EXPIRED, "SELECT id FROM uploads WHERE expires_at <= ?1 AND id > ?2 ORDER BY id" \
-	                  " LIMIT ?3")
+	                  " LIMIT ?3") \
+	\
+	/* What verify asks: a row for each finding, of what is wrong and with whom. */ \
+	X(VERIFY_INTEGRITY, "PRAGMA integrity_check(100)") \
+	X(VERIFY_REINDEX,   "REINDEX") \
+	X(VERIFY_OBJECTS,   "SELECT sha256, size FROM objects WHERE sha256 > ?1 ORDER BY sha256 LIMIT ?2") \
+	X(VERIFY_FILES,     "SELECT " FILE_COLUMNS " FROM files WHERE seq > ?1 ORDER BY seq LIMIT ?2") \
+	X(VERIFY_POINTERS,  "SELECT 'record without content in the catalog:', id FROM files" \
+	                    " WHERE sha256 NOT IN (SELECT sha256 FROM objects)") \
+	X(VERIFY_UNUSED,    "SELECT 'content without a record:', lower(hex(sha256)) FROM objects" \
+	                    " WHERE sha256 NOT IN (SELECT sha256 FROM files)") \
+	X(VERIFY_SIZES,     "SELECT 'record of another size than its content:', id FROM files AS f" \
+	                    " JOIN objects AS o ON o.sha256 = f.sha256 WHERE o.size <> f.size") \
+	X(VERIFY_REFS,      "SELECT 'wrong count: records of content is ' || refs || ', not ' || n || ':'," \
+	                    " lower(hex(sha256)) FROM objects JOIN (SELECT sha256 AS s, count(*) AS n" \
+	                    " FROM files GROUP BY 1) ON s = sha256 WHERE refs <> n") \
+	X(VERIFY_USAGE,     "SELECT 'wrong sum: usage is ' || ifnull(u.files, 0) || ' files, ' ||" \
+	                    " ifnull(u.bytes, 0) || ' bytes, not ' || ifnull(t.n, 0) || ', ' ||" \
+	                    " ifnull(t.b, 0) || ':', ifnull(owner, who) FROM usage AS u FULL JOIN" \
+	                    " (SELECT ifnull(owner, '') AS who, count(*) AS n, sum(size) AS b" \
+	                    " FROM files GROUP BY 1) AS t ON who = owner" \
+	                    " WHERE u.files IS NOT t.n OR u.bytes IS NOT t.b") \
+	X(VERIFY_STORE,     "SELECT 'wrong sum: store is ' || files || ' files, ' || bytes ||" \
+	                    " ' bytes, not ' || n || ', ' || b || ':', 'store' FROM store," \
+	                    " (SELECT count(*) AS n FROM files)," \
+	                    " (SELECT ifnull(sum(size), 0) AS b FROM objects)" \
+	                    " WHERE files <> n OR bytes <> b") \
+	X(MEND_POINTERS,    "INSERT INTO objects (sha256, size, type, magic, durable)" \
+	                    " SELECT sha256, max(size), type, 0, 0 FROM files" \
+	                    " WHERE sha256 NOT IN (SELECT sha256 FROM objects) GROUP BY sha256") \
+	X(MEND_UNUSED,      "DELETE FROM objects WHERE sha256 NOT IN (SELECT sha256 FROM files)") \
+	X(MEND_SIZES,       "UPDATE files SET size = o.size FROM objects AS o" \
+	                    " WHERE o.sha256 = files.sha256 AND files.size <> o.size") \
+	X(MEND_REFS,        "UPDATE objects SET refs = n FROM (SELECT sha256 AS s, count(*) AS n" \
+	                    " FROM files GROUP BY 1) WHERE s = sha256 AND refs <> n") \
+	X(MEND_NO_USAGE,    "DELETE FROM usage") \
+	X(MEND_USAGE,       "INSERT INTO usage SELECT ifnull(owner, ''), count(*), sum(size)" \
+	                    " FROM files GROUP BY 1") \
+	X(MEND_STORE,       "UPDATE store SET files = (SELECT count(*) FROM files)," \
+	                    " bytes = (SELECT ifnull(sum(size), 0) FROM objects)") \
+	X(MEND_OBJECT,      "UPDATE objects SET size = ?2 WHERE sha256 = ?1")
 /* clang-format on */
 
 enum statement {

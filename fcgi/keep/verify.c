@@ -1,0 +1,210 @@
+/*
+ * verify.c: is all that was promised there, and nothing else?
+ *
+ *     catalog by itself -> objects -> records of what is lost -> orphans -> partial
+ */
+#include "keep/verify.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void verify_tell(struct verifying *v, const char *repaired, const char *fmt, ...)
+{
+	char line[2048];
+	va_list args;
+
+	va_start(args, fmt);
+	int len = vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	if (repaired != NULL && len >= 0 && (size_t)len < sizeof line)
+		snprintf(line + len, sizeof line - (size_t)len, " repaired=%s", repaired);
+	v->result->findings++;
+	v->result->repaired += repaired != NULL;
+	if (v->inspector->found != NULL)
+		v->inspector->found(v->inspector->self, line);
+}
+
+void verify_advance(struct verifying *v, int64_t bytes)
+{
+	v->result->bytes += bytes;
+	if (v->inspector->progress != NULL)
+		v->inspector->progress(v->inspector->self, v->result->bytes, v->result->expected);
+}
+
+void verify_mark(const struct keep *keep, const uint8_t *sha256, struct lost *mark)
+{
+	char name[OBJECT_NAME];
+	struct stat st;
+
+	*mark = (struct lost){0};
+	memcpy(mark->sha256, sha256, SHA256_LEN);
+	object_name(sha256, name);
+	if (fstatat(keep->objects, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	mark->there = true;
+	mark->dev = st.st_dev;
+	mark->ino = st.st_ino;
+	mark->size = st.st_size;
+	mark->changed = st.st_mtim;
+}
+
+bool verify_same(const struct lost *a, const struct lost *b)
+{
+	return a->there == b->there && a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+/* ---- records whose content is lost ------------------------------------------------------------
+ */
+
+static int compare_lost(const void *a, const void *b)
+{
+	return memcmp(
+	    ((const struct lost *)a)->sha256, ((const struct lost *)b)->sha256, SHA256_LEN);
+}
+
+static const struct lost *lost_of(const struct verifying *v, const struct file *file)
+{
+	struct lost key;
+
+	memcpy(key.sha256, file->sha256, SHA256_LEN);
+	return v->lost_count == 0
+		   ? NULL
+		   : bsearch(&key, v->lost, v->lost_count, sizeof *v->lost, compare_lost);
+}
+
+struct removal {
+	struct verifying *v;
+	const struct file *file;
+	const struct lost *lost;
+	bool healed; /* somebody uploaded the content again meanwhile */
+};
+
+/*
+ * What is left of damaged content is put aside, not thrown away: part of a file may be all that its
+ * owner ever gets back. Under the write lock, so that nobody links good bytes there meanwhile.
+ */
+static enum fault run_lose(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct removal *r = self;
+	const struct keep *keep = r->v->keep;
+	char name[OBJECT_NAME], aside[OBJECT_NAME + 8];
+	struct lost now;
+	int64_t freed;
+
+	verify_mark(keep, r->lost->sha256, &now);
+	object_name(r->lost->sha256, name);
+	snprintf(aside, sizeof aside, "%s.damaged", name);
+	if (now.there && !verify_same(&now, r->lost)) {
+		r->healed = true;
+		return FAULT_NONE;
+	}
+	if (now.there && renameat(keep->objects, name, keep->objects, aside) != 0)
+		return disk_fault(why, "put aside");
+	enum fault f = record_remove(catalog, span_of(r->file->id), &freed, why);
+	return f == FAULT_NOT_FOUND ? FAULT_NONE : f;
+}
+
+/* By name and owner, so that whoever runs this can ask for the file again. */
+static enum fault lose(struct verifying *v, const struct file *file, struct refusal *why)
+{
+	struct removal removal = {.v = v, .file = file, .lost = lost_of(v, file)};
+	char name[1024], owner[512], hex[2 * SHA256_LEN + 1];
+
+	if (removal.lost == NULL)
+		return FAULT_NONE;
+	if (v->repair) {
+		enum fault f = catalog_commit(v->keep->catalog, run_lose, &removal, why);
+		if (f != FAULT_NONE || removal.healed)
+			return f;
+	}
+	text_hex(file->sha256, SHA256_LEN, hex);
+	verify_tell(v, v->repair ? "record-removed" : NULL,
+	    "lost id=%s name=%s size=%lld owner=%s object=%s", file->id,
+	    log_value(span_of(file->name), name, sizeof name), (long long)file->size,
+	    log_value(span_of(file->owner), owner, sizeof owner), hex);
+	return FAULT_NONE;
+}
+
+static enum fault page_of(
+    struct verifying *v, int64_t after, struct files *files, struct refusal *why)
+{
+	enum fault f = files_make(files, VERIFY_CHUNK, why);
+	struct connection *c = f == FAULT_NONE ? reader_take(v->keep->catalog, why) : NULL;
+	sqlite3_stmt *s;
+	bool more;
+
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	f = sql_prepare(c, SQL_VERIFY_FILES, &s, why);
+	if (f == FAULT_NONE) {
+		bind_number(s, 1, after);
+		bind_number(s, 2, VERIFY_CHUNK);
+		f = files_read(c, s, VERIFY_CHUNK, files, &more, why);
+	}
+	reader_give(v->keep->catalog, c);
+	return f;
+}
+
+/* One pass over all records, however much is lost: nothing indexes them by content. */
+static enum fault lose_records(struct verifying *v, struct refusal *why)
+{
+	enum fault f = FAULT_NONE;
+	int64_t after = 0;
+	bool more = v->lost_count > 0;
+
+	qsort(v->lost, v->lost_count, sizeof *v->lost, compare_lost);
+	while (more && f == FAULT_NONE) {
+		struct files files = {0};
+		f = page_of(v, after, &files, why);
+		for (size_t i = 0; i < files.count && f == FAULT_NONE; i++)
+			f = lose(v, &files.at[i], why);
+		more = files.count == VERIFY_CHUNK;
+		if (files.count > 0)
+			after = files.at[files.count - 1].seq;
+		keep_release(&files);
+	}
+	return f;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------
+ */
+
+static enum fault verify_all(struct verifying *v, struct refusal *why)
+{
+	struct span nobody = {NULL, 0};
+	int64_t files, owned;
+	bool usable;
+	enum fault f = verify_catalog(v, &usable, why);
+
+	if (f != FAULT_NONE || !usable)
+		return f;
+	f = records_usage(v->keep->catalog, nobody, &files, &v->result->expected, &owned, why);
+	if (f == FAULT_NONE)
+		f = verify_objects(v, why);
+	if (f == FAULT_NONE)
+		f = lose_records(v, why);
+	if (f == FAULT_NONE && v->resize)
+		f = verify_mend(v, why);
+	if (f == FAULT_NONE)
+		f = verify_orphans(v, why);
+	return f == FAULT_NONE ? verify_partial(v, why) : f;
+}
+
+enum fault keep_verify(struct keep *keep, bool repair, const struct inspector *inspector,
+    struct verified *result, struct refusal *why)
+{
+	struct verifying v = {
+	    .keep = keep, .repair = repair, .inspector = inspector, .result = result};
+
+	*result = (struct verified){0};
+	enum fault f = verify_all(&v, why);
+	free(v.lost);
+	return f;
+}

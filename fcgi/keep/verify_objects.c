@@ -1,0 +1,283 @@
+/*
+ * verify_objects.c: every object is read and hashed again; what nobody asks for is an orphan.
+ */
+#include "keep/verify.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 256 << 10 };
+
+struct objects { /* a page of rows */
+	uint8_t sha256[VERIFY_CHUNK][SHA256_LEN];
+	int64_t size[VERIFY_CHUNK];
+	size_t count;
+};
+
+enum state { STATE_GOOD, STATE_MISSING, STATE_UNREADABLE, STATE_WRONG_HASH, STATE_WRONG_SIZE };
+
+/* ---- one object -------------------------------------------------------------------------------
+ */
+
+static bool hash_all(struct verifying *v, int fd, char *buffer, uint8_t *sha256, int64_t *size)
+{
+	struct digest digest;
+
+	digest_start(&digest, DIGEST_SHA256);
+	for (*size = 0;;) {
+		ssize_t n = read(fd, buffer, READ_BYTES);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		if (n == 0)
+			break;
+		digest_add(&digest, buffer, (size_t)n);
+		*size += n;
+		verify_advance(v, n);
+	}
+	digest_end(&digest, sha256);
+	return true;
+}
+
+static enum state examine(
+    struct verifying *v, const uint8_t *sha256, int64_t expected, char *buffer, int64_t *size)
+{
+	char name[OBJECT_NAME];
+	uint8_t found[SHA256_LEN];
+
+	*size = -1;
+	object_name(sha256, name);
+	int fd = openat(v->keep->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? STATE_MISSING : STATE_UNREADABLE;
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	bool hashed = hash_all(v, fd, buffer, found, size);
+	close(fd);
+	if (!hashed)
+		return STATE_UNREADABLE;
+	if (memcmp(found, sha256, SHA256_LEN) != 0)
+		return STATE_WRONG_HASH;
+	return *size == expected ? STATE_GOOD : STATE_WRONG_SIZE;
+}
+
+/* ---- a second look, under the write lock --------------------------------------------------------
+ */
+
+struct second_look {
+	struct keep *keep;
+	const uint8_t *sha256;
+	struct lost mark; /* what was examined */
+	int64_t resize;	  /* >= 0: its true size, to be entered */
+	bool stands;	  /* the finding does */
+};
+
+/* Is it still in the catalog, and still the same file? Then nobody was just changing it. */
+static enum fault run_look(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	struct second_look *look = self;
+	struct lost now;
+	sqlite3_stmt *s;
+	bool row;
+	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, look->sha256, SHA256_LEN);
+	f = sql_step(c, s, &row, why);
+	if (row)
+		sql_done(s);
+	verify_mark(look->keep, look->sha256, &now);
+	look->stands = row && verify_same(&now, &look->mark);
+	if (f != FAULT_NONE || !look->stands || look->resize < 0)
+		return f;
+	f = sql_prepare(c, SQL_MEND_OBJECT, &s, why);
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, look->sha256, SHA256_LEN);
+	bind_number(s, 2, look->resize);
+	return sql_finish(c, s, why);
+}
+
+static bool remember(struct verifying *v, const struct lost *mark)
+{
+	if (v->lost_count == v->lost_room) {
+		size_t room = v->lost_room == 0 ? 64 : v->lost_room * 2;
+		struct lost *more = realloc(v->lost, room * sizeof *more);
+		if (more == NULL)
+			return false;
+		v->lost = more;
+		v->lost_room = room;
+	}
+	v->lost[v->lost_count++] = *mark;
+	return true;
+}
+
+static void tell_object(
+    struct verifying *v, enum state state, const uint8_t *sha256, int64_t expected, int64_t size)
+{
+	static const char *const words[] = {[STATE_MISSING] = "missing",
+	    [STATE_UNREADABLE] = "unreadable",
+	    [STATE_WRONG_HASH] = "wrong-hash",
+	    [STATE_WRONG_SIZE] = "wrong-size-in-catalog"};
+	const char *repaired = state == STATE_WRONG_SIZE ? "catalog"
+			       : state == STATE_MISSING	 ? "records-removed"
+							 : "put-aside";
+	char name[OBJECT_NAME];
+	bool cut = state == STATE_WRONG_HASH && size != expected;
+
+	object_name(sha256, name);
+	verify_tell(v, v->repair ? repaired : NULL, "%s object=%s size=%lld on_disk=%lld",
+	    cut ? "wrong-size" : words[state], name, (long long)expected, (long long)size);
+}
+
+static enum fault check_object(
+    struct verifying *v, const uint8_t *sha256, int64_t expected, char *buffer, struct refusal *why)
+{
+	struct second_look look = {.keep = v->keep, .sha256 = sha256, .resize = -1};
+	int64_t size;
+
+	v->result->objects++;
+	verify_mark(v->keep, sha256, &look.mark);
+	enum state state = examine(v, sha256, expected, buffer, &size);
+	if (state == STATE_GOOD)
+		return FAULT_NONE;
+	if (state == STATE_WRONG_SIZE && v->repair)
+		look.resize = size;
+	enum fault f = catalog_commit(v->keep->catalog, run_look, &look, why);
+	if (f != FAULT_NONE || !look.stands)
+		return f;
+	tell_object(v, state, sha256, expected, size);
+	v->resize |= look.resize >= 0;
+	if (state == STATE_WRONG_SIZE || remember(v, &look.mark))
+		return FAULT_NONE;
+	return refuse(why, FAULT_INTERNAL, "Out of memory.");
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
+
+static enum fault next_objects(struct verifying *v, const uint8_t *after, size_t len,
+    struct objects *page, struct refusal *why)
+{
+	struct connection *c = reader_take(v->keep->catalog, why);
+	sqlite3_stmt *s;
+	bool row = false;
+
+	page->count = 0;
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = sql_prepare(c, SQL_VERIFY_OBJECTS, &s, why);
+	if (f == FAULT_NONE) {
+		bind_bytes(s, 1, after, len);
+		bind_number(s, 2, VERIFY_CHUNK);
+		f = sql_step(c, s, &row, why);
+	}
+	for (; row; f = sql_step(c, s, &row, why)) {
+		size_t i = page->count;
+		page->count += column_bytes(s, 0, page->sha256[i], SHA256_LEN);
+		page->size[i] = sqlite3_column_int64(s, 1);
+	}
+	reader_give(v->keep->catalog, c);
+	return f;
+}
+
+enum fault verify_objects(struct verifying *v, struct refusal *why)
+{
+	struct objects page = {.count = 0};
+	uint8_t after[SHA256_LEN] = {0};
+	size_t len = 0; /* an empty BLOB comes before all others */
+	char *buffer = malloc(READ_BYTES);
+	enum fault f = buffer == NULL ? refuse(why, FAULT_INTERNAL, "Out of memory.") : FAULT_NONE;
+
+	while (f == FAULT_NONE) {
+		f = next_objects(v, after, len, &page, why);
+		if (f != FAULT_NONE || page.count == 0)
+			break;
+		for (size_t i = 0; i < page.count && f == FAULT_NONE; i++)
+			f = check_object(v, page.sha256[i], page.size[i], buffer, why);
+		memcpy(after, page.sha256[page.count - 1], SHA256_LEN);
+		len = SHA256_LEN;
+	}
+	free(buffer);
+	return f;
+}
+
+/* ---- orphans ----------------------------------------------------------------------------------
+ */
+
+struct orphan {
+	struct keep *keep;
+	uint8_t sha256[SHA256_LEN];
+	bool repair, stands;
+};
+
+/* Objects are linked and entered in one transaction: without a row under the lock, it is nobody's.
+ * As in sweep.c, the transaction writes, and commit.c unlinks after its COMMIT. */
+static enum fault run_orphan(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	struct orphan *o = self;
+	struct lost now;
+	sqlite3_stmt *s;
+	bool row;
+	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, o->sha256, SHA256_LEN);
+	f = sql_step(c, s, &row, why);
+	if (row)
+		sql_done(s);
+	verify_mark(o->keep, o->sha256, &now);
+	o->stands = !row && now.there;
+	if (f != FAULT_NONE || !o->stands || !o->repair)
+		return f;
+	catalog_drop(catalog, o->sha256);
+	f = sql_prepare(c, SQL_STORE_SWEPT, &s, why);
+	if (f != FAULT_NONE)
+		return f;
+	bind_number(s, 1, keep_now());
+	return sql_finish(c, s, why);
+}
+
+static enum fault check_entry(struct verifying *v, const char *name, struct refusal *why)
+{
+	struct orphan orphan = {.keep = v->keep, .repair = v->repair};
+	struct known known;
+
+	if (strlen(name) != 2 * SHA256_LEN || !text_unhex(span_of(name), orphan.sha256, SHA256_LEN))
+		return FAULT_NONE;
+	enum fault f = records_known(v->keep->catalog, orphan.sha256, &known, why);
+	if (f == FAULT_NONE && !known.found)
+		f = catalog_commit(v->keep->catalog, run_orphan, &orphan, why);
+	if (f == FAULT_NONE && orphan.stands)
+		verify_tell(v, v->repair ? "removed" : NULL, "orphan object=%s", name);
+	return f;
+}
+
+enum fault verify_orphans(struct verifying *v, struct refusal *why)
+{
+	int copy = openat(v->keep->objects, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	enum fault f = FAULT_NONE;
+
+	if (dir == NULL) {
+		if (copy >= 0)
+			close(copy);
+		return disk_fault(why, "objects");
+	}
+	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
+		f = check_entry(v, entry->d_name, why);
+	closedir(dir);
+	return f;
+}
