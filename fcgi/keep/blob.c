@@ -100,6 +100,39 @@ enum fault blob_create(const struct keep *keep, struct blob *blob, struct refusa
 	return blob->fd < 0 ? disk_fault(why, "unnamed file") : FAULT_NONE;
 }
 
+bool blob_can_adopt(const struct keep *keep, int fd)
+{
+	struct stat file, objects;
+
+	return keep->unnamed && fstat(fd, &file) == 0 && fstat(keep->objects, &objects) == 0 &&
+	       file.st_dev == objects.st_dev;
+}
+
+enum fault blob_adopt(const struct keep *keep, struct blob *blob, int fd, struct refusal *why)
+{
+	blob_reset(keep, blob);
+	blob->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (blob->fd < 0 || fchmod(blob->fd, FILE_MODE) != 0)
+		return disk_fault(why, "file handed over");
+	return FAULT_NONE;
+}
+
+enum fault blob_absorb(
+    struct blob *blob, char *buffer, size_t room, size_t *got, struct refusal *why)
+{
+	ssize_t n;
+
+	do
+		n = pread(blob->fd, buffer, room, blob->size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return disk_fault(why, "read file handed over");
+	*got = (size_t)n;
+	digest_add(&blob->digest, buffer, *got);
+	blob->size += n;
+	return FAULT_NONE;
+}
+
 enum fault blob_open_named(const struct keep *keep, struct blob *blob, const char *name,
     bool create, int64_t size, const struct digest *digest, struct refusal *why)
 {

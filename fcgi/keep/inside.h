@@ -95,6 +95,15 @@ enum fault blob_create(const struct keep *keep, struct blob *blob, struct refusa
  */
 enum fault blob_open_named(const struct keep *keep, struct blob *blob, const char *name,
     bool create, int64_t size, const struct digest *digest, struct refusal *why);
+/*
+ * A file of somebody else's making (nginx's body file), to be linked in where it lies: only on the
+ * file system of objects/. The descriptor is duplicated. Its bytes go through the digest one
+ * blob_absorb() after the other; *got 0: that was all.
+ */
+bool blob_can_adopt(const struct keep *keep, int fd);
+enum fault blob_adopt(const struct keep *keep, struct blob *blob, int fd, struct refusal *why);
+enum fault blob_absorb(
+    struct blob *blob, char *buffer, size_t room, size_t *got, struct refusal *why);
 /* Have the file system set aside `bytes` in all; NO_SPACE. Where it cannot, that is fine. */
 enum fault blob_allocate(struct blob *blob, int64_t bytes, struct refusal *why);
 enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct refusal *why);

@@ -89,15 +89,26 @@ static enum fault allocate(
 	return f;
 }
 
-enum fault upload_file(struct upload *u, const struct part *part, struct refusal *why)
+/* A file that holds nothing yet but what the client claims of it. NULL: no memory, or one is open
+ * already. */
+static struct incoming *announce(struct upload *u, const struct part *part)
 {
 	struct incoming *file = u->open ? NULL : add_file(u);
 
 	if (file == NULL)
-		return refuse(why, FAULT_INTERNAL, NULL);
+		return NULL;
 	text_clean_name(part->name, file->name);
 	file->has_declared_type = part->declared_type.at != NULL &&
 				  upload_clean_type(part->declared_type, file->declared_type);
+	return file;
+}
+
+enum fault upload_file(struct upload *u, const struct part *part, struct refusal *why)
+{
+	struct incoming *file = announce(u, part);
+
+	if (file == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL);
 	enum fault f = blob_create(u->keep, &file->blob, why);
 	if (f == FAULT_NONE)
 		f = allocate(u, file, part, why);
@@ -158,6 +169,44 @@ enum fault upload_file_end(struct upload *u, struct refusal *why)
 	if (!file->judged && known.found && known.magic == sniff_version())
 		span_copy(file->type, sizeof file->type, span_of(known.type));
 	return file->judged ? FAULT_NONE : upload_judge(u, file, why);
+}
+
+/* ---- a file that is there already ----------------------------------------------------------- */
+
+/* Read once for digest and verdict, as if it were written. */
+static enum fault absorb(
+    struct upload *u, struct incoming *file, char *buffer, size_t room, struct refusal *why)
+{
+	enum fault f = FAULT_NONE;
+	size_t got = 1;
+
+	while (f == FAULT_NONE && got > 0) {
+		f = blob_absorb(&file->blob, buffer, room, &got, why);
+		if (f == FAULT_NONE && !file->judged && file->blob.size >= HEAD_BYTES)
+			f = upload_judge(u, file, why);
+	}
+	u->received += file->blob.size;
+	return f;
+}
+
+enum fault upload_adopt(struct upload *u, const struct part *part, int fd, char *buffer,
+    size_t room, bool *adopted, struct refusal *why)
+{
+	*adopted = u->grant->length >= 0 && blob_can_adopt(u->keep, fd);
+	if (!*adopted)
+		return FAULT_NONE;
+	struct incoming *file = announce(u, part);
+	if (file == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL);
+	enum fault f = blob_adopt(u->keep, &file->blob, fd, why);
+	u->open = f == FAULT_NONE;
+	if (f == FAULT_NONE)
+		f = absorb(u, file, buffer, room, why);
+	if (f == FAULT_NONE && file->blob.size != u->grant->length)
+		return refuse(why, FAULT_INCOMPLETE_BODY,
+		    "The file handed over has %lld bytes, not the declared %lld. Send it again.",
+		    (long long)file->blob.size, (long long)u->grant->length);
+	return f == FAULT_NONE ? upload_file_end(u, why) : f;
 }
 
 /* ---- finish --------------------------------------------------------------------------------- */

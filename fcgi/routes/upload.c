@@ -72,19 +72,38 @@ static enum fault take_form(struct call *c)
 	return fault ? fault : close_upload(c);
 }
 
+/* A body that the server has written to a file is linked in, if nothing is claimed of its bytes
+ * that would have to be compared while they pass; otherwise it is poured like any other. */
+static enum fault take_body(struct call *c, const struct part *part)
+{
+	bool claimed = c->grant.claims[0].algorithm || c->grant.claims[1].algorithm;
+	bool adopted = false;
+	struct hands hands;
+	int fd = -1;
+	enum fault fault = c->x->body_file ? c->x->body_file(c->x, &fd, &c->why) : FAULT_NONE;
+
+	if (!fault && fd >= 0 && !claimed)
+		fault =
+		    upload_adopt(c->upload, part, fd, c->buffer, BODY_BUFFER, &adopted, &c->why);
+	if (adopted)
+		c->bytes_in = c->grant.length;
+	if (fault || adopted)
+		return fault;
+	upload_hands(c, &hands);
+	return body_pour_raw(c->x, &c->grant, part, c->buffer, &hands, &c->why);
+}
+
 static enum fault take_raw(struct call *c)
 {
 	struct part part = {.is_file = true, .declared_type = c->request.content_type};
-	struct hands hands;
 	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
 
 	if (!fault)
 		fault = request_file_name(&c->request, c->x, &c->scratch, &part.name, &c->why);
 	if (!fault)
 		fault = open_upload(c);
-	upload_hands(c, &hands);
 	if (!fault)
-		fault = body_pour_raw(c->x, &c->grant, &part, c->buffer, &hands, &c->why);
+		fault = take_body(c, &part);
 	return fault ? fault : close_upload(c);
 }
 
