@@ -13,10 +13,14 @@ declare -A sets=(
 		busybox libcmocka-dev python3 python3-pytest curl file chromium nodejs npm procps openssl"
 )
 
-missing() { # packages of "$@" that are not installed; any nginx will do
+# Any nginx and node will do, wherever they came from.
+declare -A command_of=([nginx-light]=nginx [nodejs]=node [npm]=npm)
+PATH=$PATH:/usr/sbin
+
+missing() { # packages of "$@" that are not installed
 	local package
 	for package; do
-		[[ $package == nginx-light && -x /usr/sbin/nginx ]] && continue
+		! command -v "${command_of[$package]:-/nowhere}" >/dev/null || continue
 		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
 	done | sort -u
 }

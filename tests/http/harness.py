@@ -142,6 +142,9 @@ def wait_until(condition, what, seconds=PATIENCE):
     raise AssertionError(f"waited {seconds} s in vain: {what}")
 
 
+HOUSEKEEPING = ("ledger", "wanted")  # files of partial/ that are always there
+
+
 class Door:
     """Common to all: a directory of its own, a configuration, requests and what is stored."""
     base = ""
@@ -203,7 +206,7 @@ class Door:
         listing = self.get("/files?limit=1")
         assert listing.status == 200, (listing, self.said())
         files = {name: sorted(str(p) for p in (self.data / name).rglob("*")
-                              if p.is_file() and p.name != "wanted")  # a lock, always there
+                              if p.is_file() and p.name not in HOUSEKEEPING)
                  for name in ("objects", "partial")}
         return listing.json["total"], files["objects"], files["partial"]
 
@@ -341,7 +344,10 @@ class FastCGIDoor(Door):
 
     def answers(self):
         assert self.process.poll() is None, "the worker ended: " + self.said()
-        return self.path.exists() and self.get("/upload").status == 200
+        try:
+            return self.path.exists() and self.get("/upload").status == 200
+        except OSError:  # bound, but not listening yet
+            return False
 
     def connect(self):
         sock = socket.socket(socket.AF_UNIX)
