@@ -40,41 +40,6 @@ int64_t partial_offset(const struct partial *p)
 	return p->file.blob.size;
 }
 
-/* ---- the digest's state --------------------------------------------------------------------- */
-
-/* Where another build stored it, or not at all: from the bytes themselves. */
-static enum fault redo_digest(int fd, int64_t size, struct digest *digest, struct refusal *why)
-{
-	char buffer[16 * 1024];
-
-	digest_start(digest, DIGEST_SHA256);
-	for (int64_t at = 0; at < size;) {
-		int64_t left = size - at;
-		ssize_t n = pread(
-		    fd, buffer, left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return disk_fault(why, "read partial file");
-		digest_add(digest, buffer, (size_t)n);
-		at += n;
-	}
-	return FAULT_NONE;
-}
-
-static enum fault load_digest(
-    const struct partial_row *row, int fd, struct digest *digest, struct refusal *why)
-{
-	if (row->digest_len == sizeof *digest) {
-		memcpy(digest, row->digest, sizeof *digest);
-		const struct sha256_ctx *sha = &digest->state.sha256;
-		int64_t size = (int64_t)(sha->count * SHA256_BLOCK_SIZE + sha->index);
-		if (digest->algorithm == DIGEST_SHA256 && size == row->offset)
-			return FAULT_NONE;
-	}
-	return redo_digest(fd, row->offset, digest, why);
-}
-
 /* ---- looking -------------------------------------------------------------------------------- */
 
 /* Is there something to go on with? Judged by state, expiry, and whether the bytes are there. */
@@ -89,39 +54,47 @@ static enum fault judge_row(struct keep *keep, const struct partial_row *row, st
 	if (row->state == PARTIAL_DONE)
 		return FAULT_NONE;
 	if (fstatat(keep->partial, row->id, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    st.st_size < row->offset) {
-		log_line(LOG_ERROR, "bytes of an upload are lost", "id=%s", row->id);
+	    st.st_size < row->offset)
 		return refuse(why, FAULT_GONE, "Bytes of this upload are lost. Start it anew.");
-	}
 	return FAULT_NONE;
 }
 
-static enum fault find_again(
+/* Found and judged. A file that was linked and unlinked between the two looks is not lost. */
+static enum fault look(
     struct keep *keep, struct span id, struct partial_row *row, struct refusal *why)
 {
-	partial_release(row);
-	return row_find(keep->catalog, id, row, why);
+	enum fault f = row_find(keep->catalog, id, row, why);
+
+	if (f == FAULT_NONE)
+		f = judge_row(keep, row, why);
+	else
+		return f;
+	if (f == FAULT_GONE && row->state != PARTIAL_ENDED) {
+		partial_release(row);
+		f = row_find(keep->catalog, id, row, why);
+		if (f != FAULT_NONE)
+			return f;
+		f = judge_row(keep, row, why);
+		if (f == FAULT_GONE && row->state != PARTIAL_ENDED)
+			log_line(LOG_ERROR, "bytes of an upload are lost", "id=%s", row->id);
+	}
+	if (f != FAULT_NONE)
+		partial_release(row);
+	return f;
 }
 
 enum fault partial_find(
     struct keep *keep, struct span id, bool settle, struct partial_row *row, struct refusal *why)
 {
-	enum fault f = row_find(keep->catalog, id, row, why);
+	enum fault f = look(keep, id, row, why);
 
-	if (f != FAULT_NONE)
+	if (f != FAULT_NONE || !settle || row->state == PARTIAL_DONE)
 		return f;
-	if (settle && (row->state == PARTIAL_OPEN || row->state == PARTIAL_USED)) {
-		/* Who does not let go is shut out: what it still writes will not count. */
-		if (!holder_settle(keep, row->id, HOLDER_PATIENCE))
-			f = row_shut_out(keep->catalog, id, why);
-		if (f == FAULT_NONE && (f = find_again(keep, id, row, why)) != FAULT_NONE)
-			return f;
-	}
-	if (f == FAULT_NONE)
-		f = judge_row(keep, row, why);
-	if (f != FAULT_NONE)
-		partial_release(row);
-	return f;
+	/* Who does not let go is shut out: what it still writes will not count. */
+	if (!holder_settle(keep, row->id, HOLDER_PATIENCE))
+		f = row_shut_out(keep->catalog, id, why);
+	partial_release(row);
+	return f != FAULT_NONE ? f : look(keep, id, row, why);
 }
 
 /* ---- creating ------------------------------------------------------------------------------- */
@@ -293,14 +266,12 @@ static enum fault be_alone(struct partial *p, struct refusal *why)
 static enum fault settle_in(struct partial *p, struct span id, struct refusal *why)
 {
 	struct blob *blob = &p->file.blob;
-	enum fault f = find_again(p->keep, id, &p->row, why);
 
-	if (f == FAULT_NONE)
-		f = judge_row(p->keep, &p->row, why);
-	if (f == FAULT_NONE && p->row.state == PARTIAL_DONE)
-		f = refuse(why, FAULT_LOCKED, "This upload was just completed by another request.");
-	if (f == FAULT_NONE)
-		f = load_digest(&p->row, blob->fd, &p->start, why);
+	partial_release(&p->row);
+	enum fault f = look(p->keep, id, &p->row, why);
+	if (f != FAULT_NONE || !p->held || p->row.state == PARTIAL_DONE)
+		return f;
+	f = partial_load_digest(&p->row, blob->fd, &p->start, why);
 	if (f == FAULT_NONE)
 		f = be_alone(p, why);
 	if (f == FAULT_NONE)
@@ -312,28 +283,32 @@ static enum fault settle_in(struct partial *p, struct span id, struct refusal *w
 
 static enum fault compare_offset(const struct partial *p, int64_t offset, struct refusal *why)
 {
-	if (offset == p->row.offset)
-		return FAULT_NONE;
-	refuse(why, FAULT_OFFSET_CONFLICT,
-	    "Upload-Offset is %lld, but this upload stands at %lld. Go on from there.",
-	    (long long)offset, (long long)p->row.offset);
-	why->upload_offset = p->row.offset;
-	why->provided_offset = offset;
-	return FAULT_OFFSET_CONFLICT;
+	if (offset != p->row.offset) {
+		refuse(why, FAULT_OFFSET_CONFLICT,
+		    "Upload-Offset is %lld, but this upload stands at %lld. Go on from there.",
+		    (long long)offset, (long long)p->row.offset);
+		why->upload_offset = p->row.offset;
+		why->provided_offset = offset;
+		return FAULT_OFFSET_CONFLICT;
+	}
+	if (!p->held || p->row.state == PARTIAL_DONE)
+		return refuse(why, FAULT_LOCKED, "Another request has just completed this upload.");
+	return FAULT_NONE;
 }
 
+/* Afterwards the upload is held, unless it was done meanwhile. */
 static enum fault take_over(
     struct partial *p, struct span id, struct exchange *x, struct refusal *why)
 {
-	enum fault f = row_find(p->keep->catalog, id, &p->row, why);
+	enum fault f = look(p->keep, id, &p->row, why);
 
+	if (f != FAULT_NONE || p->row.state == PARTIAL_DONE)
+		return f;
+	f = holder_take(p->keep, p->row.id, HOLDER_PATIENCE, &p->file.blob, why);
 	if (f == FAULT_NONE)
-		f = judge_row(p->keep, &p->row, why);
-	if (f == FAULT_NONE)
-		f = holder_take(p->keep, p->row.id, HOLDER_PATIENCE, &p->file.blob, why);
-	if (f != FAULT_NONE)
-		return f == FAULT_NOT_FOUND ? refuse(why, f, "There is no such upload.") : f;
-	hold(p, x);
+		hold(p, x);
+	else if (f != FAULT_NOT_FOUND)
+		return f;
 	return settle_in(p, id, why);
 }
 
@@ -348,9 +323,10 @@ enum fault partial_resume(struct keep *keep, const struct grant *grant, struct s
 		return refuse(why, FAULT_INTERNAL, NULL);
 	p->all_or_nothing = all_or_nothing;
 	enum fault f = take_over(p, id, x, why);
-	p->grant.owner = span_of(p->row.owner);
 	if (f == FAULT_NONE)
 		f = compare_offset(p, offset, why);
+	if (f == FAULT_NONE)
+		p->grant.owner = span_of(p->row.owner);
 	if (f == FAULT_NONE)
 		f = partial_set_aside(p, why);
 	if (f == FAULT_NONE)

@@ -5,7 +5,9 @@
 #include "keep/uploads.h"
 #include "shared/text.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	RECORD_STEP = 32 << 20, /* bytes after which the offset is recorded while more arrive */
@@ -71,11 +73,46 @@ enum fault partial_set_length(struct partial *p, int64_t length, struct refusal 
 	return f;
 }
 
+/* ---- the digest's state --------------------------------------------------------------------- */
+
 void partial_store_digest(struct partial_row *row, const struct digest *digest)
 {
 	_Static_assert(sizeof *digest <= sizeof row->digest, "a digest's state fits its row");
 	memcpy(row->digest, digest, sizeof *digest);
 	row->digest_len = sizeof *digest;
+}
+
+/* Where another build stored it, or not at all: from the bytes themselves. */
+static enum fault redo_digest(int fd, int64_t size, struct digest *digest, struct refusal *why)
+{
+	char buffer[16 * 1024];
+
+	digest_start(digest, DIGEST_SHA256);
+	for (int64_t at = 0; at < size;) {
+		int64_t left = size - at;
+		ssize_t n = pread(
+		    fd, buffer, left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return disk_fault(why, "read partial file");
+		digest_add(digest, buffer, (size_t)n);
+		at += n;
+	}
+	return FAULT_NONE;
+}
+
+enum fault partial_load_digest(
+    const struct partial_row *row, int fd, struct digest *digest, struct refusal *why)
+{
+	if (row->digest_len == sizeof *digest) {
+		memcpy(digest, row->digest, sizeof *digest);
+		const struct sha256_ctx *sha = &digest->state.sha256;
+		int64_t size = (int64_t)(sha->count * SHA256_BLOCK_SIZE + sha->index);
+		if (digest->algorithm == DIGEST_SHA256 && size == row->offset)
+			return FAULT_NONE;
+	}
+	return redo_digest(fd, row->offset, digest, why);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

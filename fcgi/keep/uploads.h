@@ -85,7 +85,10 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 int64_t partial_deadline(const struct keep *keep);
 int64_t memory_deadline(const struct keep *keep);
 
+/* The running digest, stored with its offset; read back, or made again from the bytes in fd. */
 void partial_store_digest(struct partial_row *row, const struct digest *digest);
+enum fault partial_load_digest(
+    const struct partial_row *row, int fd, struct digest *digest, struct refusal *why);
 /* The row counts from here on; the ledger need not any more. */
 void partial_release_room(struct partial *p);
 /* Have the file system set the whole length aside, where it is known. */

@@ -12,6 +12,8 @@ import struct
 import subprocess
 import time
 
+import harness
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 WAYBILL = os.environ.get("WAYBILL", str(TOP / "waybill"))
 PATIENCE = 20  # seconds until a test gives up; nothing depends on how long things take below that
@@ -288,6 +290,49 @@ class Worker:
 
     def listed(self):
         return [file["id"] for file in self.ask("GET", "/files").json["files"]]
+
+
+class HttpRequest:
+    """The same through a web server: finish() ends the body by closing our side."""
+
+    def __init__(self, port, head):
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.socket.settimeout(PATIENCE)
+        self.socket.sendall(head)
+        self.method = head.split(b" ", 1)[0].decode()
+
+    def send(self, body):
+        try:
+            self.socket.sendall(body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before the end; the answer is there to be read
+        return self
+
+    def result(self):
+        answer = harness.read_http(self.socket, self.method)
+        self.socket.close()
+        head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers if name.lower() != "status")
+        return Answer(f"Status: {answer.status}\r\n{head}\r\n".encode() + answer.body)
+
+    finish = result
+
+    def drop(self):
+        self.socket.close()
+
+
+class ServedWorker(Worker):
+    """Behind lighttpd, as `make run` sets it up."""
+
+    def __init__(self, **settings):
+        self.door = harness.ServerDoor("lighttpd", {key: str(value) for key, value in settings.items()})
+        self.data = self.door.data
+
+    def stop(self):
+        self.door.close()
+
+    def open(self, method, path, headers=None, length=None, **params):
+        assert not params, "these can only be said to the worker itself"
+        return HttpRequest(self.door.port, self.door.head(method, path, headers, length))
 
 
 def some_bytes(size, seed=1):

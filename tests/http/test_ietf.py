@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from resumable import Worker, some_bytes
+from resumable import ServedWorker, Worker, some_bytes
 
 PATCH_TYPE = "application/partial-upload"
 OFFSET_PROBLEM = "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
@@ -16,10 +16,23 @@ RELAYS = {"WAYBILL_RELAYS_104": "yes"}
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory):
+def direct(tmp_path_factory):
+    """The worker itself: for what only FastCGI can say, or cut off in the middle."""
     one = Worker(tmp_path_factory.mktemp("ietf"), max_bytes="64M")
     yield one
     one.stop()
+
+
+@pytest.fixture(scope="module")
+def served():
+    one = ServedWorker(max_bytes="64M")
+    yield one
+    one.stop()
+
+
+@pytest.fixture(params=["direct", "served"])
+def worker(request):
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
@@ -88,16 +101,16 @@ def test_I2_no_104_unless_the_server_in_front_relays_it(worker):
     assert created.interim == []
 
 
-def test_I2_no_104_for_another_interop_version(worker):
+def test_I2_no_104_for_another_interop_version(direct):
     for version in ["8", "10", "x"]:
         headers = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": version}
-        assert worker.open("POST", "/upload", headers, 0, **RELAYS).finish().interim == []
-    assert worker.open("POST", "/upload", {"Upload-Complete": "?0"}, 0, **RELAYS).finish().interim == []
+        assert direct.open("POST", "/upload", headers, 0, **RELAYS).finish().interim == []
+    assert direct.open("POST", "/upload", {"Upload-Complete": "?0"}, 0, **RELAYS).finish().interim == []
 
 
-def test_I3_I4_a_104_tells_location_and_limits(worker):
+def test_I3_I4_a_104_tells_location_and_limits(direct):
     headers = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "9"}
-    answer = worker.open("POST", "/upload", headers, 5, **RELAYS).send(b"12345").finish()
+    answer = direct.open("POST", "/upload", headers, 5, **RELAYS).send(b"12345").finish()
     assert answer.status == 201
     first = answer.interim[0]
     assert first["status"].startswith("104")
@@ -106,15 +119,15 @@ def test_I3_I4_a_104_tells_location_and_limits(worker):
     assert "max-size=" in first["upload-limit"]
 
 
-def test_I17_a_104_of_an_append_has_no_location(worker):
-    url = create(worker)["Location"]
+def test_I17_a_104_of_an_append_has_no_location(direct):
+    url = create(direct)["Location"]
     headers = {
         "Upload-Complete": "?0",
         "Upload-Offset": "0",
         "Upload-Draft-Interop-Version": "9",
         "Content-Type": PATCH_TYPE,
     }
-    answer = worker.open("PATCH", url, headers, 5, **RELAYS).send(b"12345").finish()
+    answer = direct.open("PATCH", url, headers, 5, **RELAYS).send(b"12345").finish()
     assert answer.status == 204
     assert all("location" not in interim for interim in answer.interim)
     assert all(interim["upload-draft-interop-version"] == "9" for interim in answer.interim)
@@ -323,16 +336,16 @@ def test_I15_more_than_the_length_invalidates_the_upload(worker):
     assert append(worker, url, 5, b"678", "?1").status in (404, 410)
 
 
-def test_I16_an_interrupted_body_is_kept_and_does_not_complete(worker):
+def test_I16_an_interrupted_body_is_kept_and_does_not_complete(direct):
     data = some_bytes(500_000)
-    url = create(worker, b"", Upload_Length=str(len(data)))["Location"]
+    url = create(direct, b"", Upload_Length=str(len(data)))["Location"]
     headers = {"Upload-Offset": "0", "Upload-Complete": "?1", "Content-Type": PATCH_TYPE}
-    answer = worker.open("PATCH", url, headers, len(data)).send(data[:200_000]).finish()
+    answer = direct.open("PATCH", url, headers, len(data)).send(data[:200_000]).finish()
     assert answer.status == 400 and answer["Upload-Complete"] == "?0"
-    head = worker.ask("HEAD", url)
+    head = direct.ask("HEAD", url)
     assert head.offset == 200_000 and head["Upload-Complete"] == "?0"
-    assert append(worker, url, 200_000, data[200_000:], "?1").status == 201
-    worker.kept(ident(url), data)
+    assert append(direct, url, 200_000, data[200_000:], "?1").status == 201
+    direct.kept(ident(url), data)
 
 
 # ---- I18, I19 ---------------------------------------------------------------------------------------
@@ -347,26 +360,26 @@ def test_I18_cancellation(worker):
     assert worker.ask("DELETE", "/upload/00000000000000000000000000").status in (404, 410)
 
 
-def test_I19_a_head_ends_the_request_before_and_tells_an_offset_that_holds(worker):
+def test_I19_a_head_ends_the_request_before_and_tells_an_offset_that_holds(direct):
     data = some_bytes(1_000_000)
-    url = create(worker)["Location"]
+    url = create(direct)["Location"]
     headers = {"Upload-Offset": "0", "Upload-Complete": "?1", "Content-Type": PATCH_TYPE}
-    going = worker.open("PATCH", url, headers, len(data)).send(data[:400_000])
-    worker.wait_for_bytes(ident(url), 300_000)
-    offset = worker.ask("HEAD", url).offset
+    going = direct.open("PATCH", url, headers, len(data)).send(data[:400_000])
+    direct.wait_for_bytes(ident(url), 300_000)
+    offset = direct.ask("HEAD", url).offset
     assert 300_000 <= offset <= 400_000
     going.drop()
-    assert append(worker, url, offset, data[offset:], "?1").status == 201
-    worker.kept(ident(url), data)
+    assert append(direct, url, offset, data[offset:], "?1").status == 201
+    direct.kept(ident(url), data)
 
 
 # ---- I20 to I24 ---------------------------------------------------------------------------------------
 
 
-def test_I20_413_tells_the_limit(worker):
+def test_I20_413_tells_the_limit(direct):
     for answer in (
-        create(worker, b"", Upload_Length=str((64 << 20) + 1)),
-        worker.open("POST", "/upload", {"Upload-Complete": "?0"}, (64 << 20) + 1).result(),
+        create(direct, b"", Upload_Length=str((64 << 20) + 1)),
+        direct.open("POST", "/upload", {"Upload-Complete": "?0"}, (64 << 20) + 1).result(),
     ):
         assert answer.status == 413
         assert limits(answer)["max-size"] == str(64 << 20)
