@@ -295,8 +295,16 @@ static bool link_as(
 	return linkat(AT_FDCWD, source, directory, name, AT_SYMLINK_FOLLOW) == 0;
 }
 
-/* What stands there has the wrong size, so a power cut without durability has eaten it: put the
- * good bytes in its place, without a moment in which the name is missing. */
+/* Another name of this very file, from an attempt that failed: rename(2) would do nothing. */
+static bool is_ours(const struct blob *blob, const struct stat *there)
+{
+	struct stat ours;
+
+	return fstat(blob->fd, &ours) == 0 && ours.st_ino == there->st_ino &&
+	       ours.st_dev == there->st_dev;
+}
+
+/* Our bytes in the place of what is there, without a moment in which the name is missing. */
 static enum fault replace(
     const struct keep *keep, struct blob *blob, const char *name, struct refusal *why)
 {
@@ -307,19 +315,24 @@ static enum fault replace(
 	if (!link_as(keep, blob, keep->partial, fresh) ||
 	    renameat(keep->partial, fresh, keep->objects, name) != 0)
 		return disk_fault(why, "replace object"); /* a sweep removes what is left */
-	log_line(LOG_WARN, "damaged object replaced", "sha256=%s", name);
 	return FAULT_NONE;
 }
 
-static enum fault sync_existing(const struct keep *keep, const char *name, struct refusal *why)
+static enum fault put_in(const struct keep *keep, struct blob *blob, const char *name,
+    const struct stat *there, enum link_result *result, struct refusal *why)
 {
-	int fd = openat(keep->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0)
-		return disk_fault(why, "object");
-	enum fault f = sync_fd(fd, why);
-	close(fd);
-	return f;
+	if (there != NULL && !is_ours(blob, there)) {
+		if (there->st_size != blob->size)
+			log_line(LOG_WARN, "damaged object replaced", "sha256=%s", name);
+		*result = LINK_REPLACED;
+		return replace(keep, blob, name, why);
+	}
+	if (there != NULL && unlinkat(keep->objects, name, 0) != 0)
+		return disk_fault(why, "unlink object");
+	if (!link_as(keep, blob, keep->objects, name))
+		return disk_fault(why, "link object");
+	*result = LINK_MADE;
+	return FAULT_NONE;
 }
 
 /*
@@ -329,9 +342,11 @@ static enum fault sync_existing(const struct keep *keep, const char *name, struc
  *   - by a committed transaction: it has a row, and known_durable tells how it was committed;
  *   - by one that failed or whose process died before COMMIT: an orphan without a row. (Never by
  *     one that is still under way: that would hold the lock.) Under durability=full its bytes were
- *     synced before it was linked, but nobody recorded that, and its name perhaps never was:
- * so what is not known to be durable is synced here again, which costs nothing when it was, and the
- * caller syncs the directory once for the whole batch before COMMIT.
+ *     synced before it was linked, but nobody recorded that. Perhaps it failed because a sync
+ *     did, and a sync that fails is never made good by a later one that does not: the kernel has
+ *     marked the pages clean (fsyncgate).
+ * So what is not known to be durable is not trusted but replaced by our own bytes, which are
+ * synced, under a new entry; the caller syncs the directory once for the whole batch before COMMIT.
  */
 enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t sha256[SHA256_LEN],
     bool durable, bool known_durable, enum link_result *result, struct refusal *why)
@@ -342,19 +357,13 @@ enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t s
 	*result = LINK_THERE;
 	object_name(sha256, name);
 	bool there = fstatat(keep->objects, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	if (there && S_ISREG(st.st_mode) && st.st_size == blob->size)
-		return durable && !known_durable ? sync_existing(keep, name, why) : FAULT_NONE;
+	bool whole = there && S_ISREG(st.st_mode) && st.st_size == blob->size;
+	if (whole && (known_durable || !durable))
+		return FAULT_NONE;
 	if (durable) {
 		enum fault f = blob_sync(blob, why);
 		if (f != FAULT_NONE)
 			return f;
 	}
-	*result = there ? LINK_REPLACED : LINK_MADE;
-	if (there)
-		return replace(keep, blob, name, why);
-	if (!link_as(keep, blob, keep->objects, name)) {
-		*result = LINK_THERE;
-		return disk_fault(why, "link object");
-	}
-	return FAULT_NONE;
+	return put_in(keep, blob, name, there ? &st : NULL, result, why);
 }

@@ -70,6 +70,23 @@ static bool probe_unnamed(const struct keep *keep)
 	return access("/proc/self/fd", X_OK) == 0;
 }
 
+/*
+ * A catalog is worth as much as the entries on the way to it, and nobody else syncs the one of
+ * data_dir itself. As long as there is no catalog, so that one that is there needs no second look.
+ */
+static enum fault sync_way(const struct keep *keep, const char *path, struct refusal *why)
+{
+	if (faccessat(keep->dir, "waybill.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return FAULT_NONE;
+	int above = openat(keep->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced = (above < 0 && errno == EACCES) || (above >= 0 && fsync(above) == 0);
+	synced = synced && fsync(keep->dir) == 0;
+	enum fault f = synced ? FAULT_NONE : cannot(why, "sync", path);
+	if (above >= 0)
+		close(above);
+	return f;
+}
+
 static enum fault open_directories(struct keep *keep, const char *path, struct refusal *why)
 {
 	bool write = (keep->mode & KEEP_WRITE) != 0;
@@ -84,6 +101,9 @@ static enum fault open_directories(struct keep *keep, const char *path, struct r
 		return f;
 	if (faccessat(keep->dir, ".", W_OK | X_OK, 0) != 0)
 		return cannot(why, "write to", path);
+	f = sync_way(keep, path, why);
+	if (f != FAULT_NONE)
+		return f;
 	keep->unnamed = probe_unnamed(keep);
 	if (!keep->unnamed)
 		log_line(
