@@ -265,8 +265,12 @@ enum fault blob_sync(struct blob *blob, struct refusal *why)
 {
 	if (blob->synced)
 		return FAULT_NONE;
+	if (blob->spoiled)
+		return refuse(why, FAULT_INTERNAL, NULL);
 	enum fault f = sync_fd(blob->fd, why);
 	blob->synced = f == FAULT_NONE;
+	/* Asked again, the kernel would say yes: it has marked the lost pages clean. */
+	blob->spoiled = f != FAULT_NONE;
 	return f;
 }
 

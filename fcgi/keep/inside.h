@@ -82,6 +82,7 @@ struct blob {
 	int64_t flushed;      /* bytes whose write-back was started early */
 	struct digest digest; /* running SHA-256 */
 	bool synced;	      /* fdatasync(2) done since the last write */
+	bool spoiled;	      /* a sync has failed: none that follows is believed */
 	bool durable;	      /* will be synced: start write-back early */
 };
 
