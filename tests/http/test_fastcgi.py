@@ -99,13 +99,26 @@ def test_rubbish_on_the_socket(fastcgi):
 
 
 def test_stalled_uploads_leave_room(fresh):
-    """Bodies that stall do not take every thread: a GET is answered at once."""
+    """Bodies that stall do not take every thread: the others hear 503, a GET is answered."""
     door = fresh("fastcgi", threads="8")
     held = []
-    for _ in range(20):
+
+    def stall():
         sock = door.connect()
         sock.sendall(begin() + door.params("PUT", "/upload/slow", length=1000) + record(STDIN, b"x"))
         held.append(sock)
+    for _ in range(7):
+        stall()
+
+    def busy():
+        answer = door.request("PUT", "/upload/more", {"Content-Length": "10"}, b"0123456789")
+        if answer.status == 503:
+            return answer
+        stall()  # one of them came after this one, and was sent away
+        return None
+    answer = wait_until(busy, "an upload to be one too many")
+    refused(answer, 503, "busy")
+    assert int(answer["Retry-After"]) > 0
     assert door.get("/upload").status == 200
     for sock in held:
         sock.close()
