@@ -147,25 +147,37 @@ static void close_service(struct server *server)
 	config_free(&server->config);
 }
 
-/* Until a signal: house is kept meanwhile. */
-static void wait_for_end(struct server *server, const sigset_t *waited)
+static void sweep(struct server *server)
 {
-	time_t next_sweep = time(NULL) + SWEEP_SECONDS;
-	struct timespec second = {.tv_sec = 1};
 	struct swept swept;
 	struct refusal why;
 
+	refusal_clear(&why);
+	if (keep_sweep(server->service.keep, &swept, &why) != FAULT_NONE)
+		log_line(LOG_WARN, "sweeping failed", "reason=\"%s\"", refusal_detail(&why));
+	else if (swept.files + swept.partials + swept.orphans > 0)
+		log_line(LOG_INFO, "swept", "files=%lld uploads=%lld orphans=%lld bytes=%lld",
+		    (long long)swept.files, (long long)swept.partials, (long long)swept.orphans,
+		    (long long)swept.bytes);
+}
+
+/* Until a signal: house is kept meanwhile, first of all after a crash; SIGHUP: at once. */
+static void wait_for_end(struct server *server, const sigset_t *waited)
+{
+	struct timespec second = {.tv_sec = 1};
+	time_t next_sweep = 0;
+
 	for (;;) {
+		if (time(NULL) >= next_sweep) {
+			sweep(server);
+			next_sweep = time(NULL) + SWEEP_SECONDS;
+		}
 		int signal_number = sigtimedwait(waited, NULL, &second);
 		if (signal_number > 0 && signal_number != SIGHUP)
 			return;
+		if (signal_number == SIGHUP)
+			next_sweep = 0;
 		keep_tend(server->service.keep);
-		if (time(NULL) < next_sweep)
-			continue;
-		if (keep_sweep(server->service.keep, &swept, &why) != FAULT_NONE)
-			log_line(
-			    LOG_WARN, "sweeping failed", "reason=\"%s\"", refusal_detail(&why));
-		next_sweep = time(NULL) + SWEEP_SECONDS;
 	}
 }
 

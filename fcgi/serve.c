@@ -75,7 +75,7 @@ static bool matches(const char *pattern, const struct request *r)
 
 static enum fault answer_options(struct call *c, unsigned allowed)
 {
-	reply_allow(&c->reply, allowed | METHOD_OPTIONS);
+	reply_preflight(&c->reply, allowed | METHOD_OPTIONS);
 	return reply_empty(&c->reply, 204);
 }
 
@@ -172,7 +172,7 @@ static void give_back(struct call *c)
 	body_fields_free(&c->fields);
 	free(c->buffer);
 	if (c->inside)
-		turnstile_leave(c->service->turnstile);
+		turnstile_leave(c->service->turnstile, c->lane);
 }
 
 static void log_call(const struct call *c, enum fault fault, double ms)
@@ -190,7 +190,7 @@ static void log_call(const struct call *c, enum fault fault, double ms)
 	    (int)getpid(), (unsigned long long)atomic_fetch_add(&number, 1),
 	    log_value(asked, method, sizeof method), log_value(c->request.path, path, sizeof path),
 	    c->route, c->reply.status, (long long)c->bytes_in, (long long)c->reply.sent, ms,
-	    log_value(c->caller.owner, owner, sizeof owner), fault_slug(fault));
+	    log_value(c->caller.owner, owner, sizeof owner), fault ? fault_slug(fault) : "-");
 	if (fault_status(fault) >= 500)
 		log_line(LOG_ERROR, "request failed", "fault=%s detail=%s", fault_slug(fault),
 		    log_value(span_of(refusal_detail(&c->why)), path, sizeof path));
@@ -235,13 +235,14 @@ enum fault call_need_buffer(struct call *c)
 			 : refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 }
 
-enum fault call_enter(struct call *c)
+enum fault call_enter(struct call *c, enum lane lane)
 {
-	enum fault fault = turnstile_enter(c->service->turnstile, &c->why);
+	enum fault fault = turnstile_enter(c->service->turnstile, lane, &c->why);
 
 	if (fault)
 		return fault;
 	c->inside = true;
+	c->lane = lane;
 	return call_need_buffer(c);
 }
 

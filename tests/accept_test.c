@@ -428,6 +428,8 @@ static void metrics_are_for_this_machine_or_admins(void **state)
 	memory_env(&b.m, "HTTP_X_FORWARDED_FOR", "192.0.2.7");
 	assert_int_equal(rules_may_watch(&nobody, &b.m.x, &b.why), FAULT_UNAUTHORIZED);
 	memory_env(&b.m, "HTTP_X_FORWARDED_FOR", NULL);
+	memory_env(&b.m, "REMOTE_ADDR", NULL);
+	assert_int_equal(rules_may_watch(&nobody, &b.m.x, &b.why), FAULT_UNAUTHORIZED);
 	memory_env(&b.m, "REMOTE_ADDR", "192.0.2.7");
 	assert_int_equal(rules_may_watch(&nobody, &b.m.x, &b.why), FAULT_UNAUTHORIZED);
 	assert_int_equal(rules_may_watch(&alice, &b.m.x, &b.why), FAULT_FORBIDDEN);
@@ -605,20 +607,24 @@ static void the_first_minute_is_free_then_an_average_counts(void **state)
 	assert_true(pace_add(&pace, 61 * 1024, 1024));
 }
 
-static void some_threads_are_kept_from_bodies(void **state)
+static void some_threads_are_kept_from_transfers(void **state)
 {
-	struct turnstile *t = turnstile_new(8);
+	struct turnstile *t = turnstile_new(16);
 	struct refusal why;
 
-	for (int i = 0; i < 7; i++)
-		assert_int_equal(turnstile_enter(t, &why), FAULT_NONE);
-	assert_int_equal(turnstile_enter(t, &why), FAULT_BUSY);
-	turnstile_leave(t);
-	assert_int_equal(turnstile_enter(t, &why), FAULT_NONE);
-	assert_int_equal(turnstile_inside(t), 7);
+	for (int i = 0; i < 14; i++)
+		assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_NONE);
+	assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_BUSY);
+	/* the other lane still has a place, but together they leave one thread */
+	assert_int_equal(turnstile_enter(t, LANE_CONTENT, &why), FAULT_NONE);
+	assert_int_equal(turnstile_enter(t, LANE_CONTENT, &why), FAULT_BUSY);
+	turnstile_leave(t, LANE_BODY);
+	assert_int_equal(turnstile_enter(t, LANE_CONTENT, &why), FAULT_NONE);
+	assert_int_equal(turnstile_inside(t, LANE_BODY), 13);
+	assert_int_equal(turnstile_inside(t, LANE_CONTENT), 2);
 	turnstile_free(t);
 	t = turnstile_new(1);
-	assert_int_equal(turnstile_enter(t, &why), FAULT_NONE);
+	assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_NONE);
 	turnstile_free(t);
 }
 
@@ -647,7 +653,7 @@ int main(void)
 	    cmocka_unit_test(digests_are_read_or_refused),
 	    cmocka_unit_test(a_grant_takes_the_smaller_limits),
 	    cmocka_unit_test(the_first_minute_is_free_then_an_average_counts),
-	    cmocka_unit_test(some_threads_are_kept_from_bodies),
+	    cmocka_unit_test(some_threads_are_kept_from_transfers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

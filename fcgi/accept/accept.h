@@ -41,18 +41,20 @@ struct exchange *cgi_open(const struct config *config);
  * the answer of a script that leaves its body unread), bounded in bytes and time. */
 void cgi_finish(struct exchange *x);
 
-/* ---- turnstile.c: how many bodies at once -----------------------------------------------------
+/* ---- turnstile.c: how many transfers at once ---------------------------------------------------
  */
 
 /*
- * Bodies that stall must not take every thread: an eighth of them is kept for requests without a
- * body. An upload that finds no place waits a few seconds, together with a few others; then BUSY.
+ * Bodies that stall, and readers that do not read, must not take every thread. Each of the two lanes
+ * leaves an eighth of the threads free, both together a sixteenth, for requests that are quick. Who
+ * finds no place waits a few seconds, together with a few others; then BUSY.
  */
+enum lane { LANE_BODY, LANE_CONTENT, LANES };
 struct turnstile;
 struct turnstile *turnstile_new(int64_t threads); /* NULL: no memory */
-enum fault turnstile_enter(struct turnstile *t, struct refusal *why);
-void turnstile_leave(struct turnstile *t);
-int64_t turnstile_inside(struct turnstile *t); /* bodies being read now */
+enum fault turnstile_enter(struct turnstile *t, enum lane lane, struct refusal *why);
+void turnstile_leave(struct turnstile *t, enum lane lane);
+int64_t turnstile_inside(struct turnstile *t, enum lane lane); /* transfers under way */
 void turnstile_free(struct turnstile *t);
 
 /* ---- request.c: CGI variables -> struct request -----------------------------------------------
@@ -112,7 +114,8 @@ enum fault rules_may_read(
 /* This file (read): NOT_FOUND for a stranger's. */
 enum fault rules_may_see(const struct caller *caller, const struct config *config,
     const struct file *file, struct refusal *why);
-/* This file (delete); token_fits: the caller presented its delete_token. */
+/* This file (delete; NULL, except in owner mode: any); token_fits: the caller presented its
+ * delete_token. */
 enum fault rules_may_delete(const struct caller *caller, const struct config *config,
     const struct file *file, bool token_fits, struct refusal *why);
 /* Metrics: a token with admin, or the same machine. */

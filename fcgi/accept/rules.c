@@ -160,7 +160,7 @@ static bool is_same_machine(struct exchange *x)
 	/* Where a proxy stands before the web server, everybody seems to come from this machine. */
 	if (request_header(x, "HTTP_X_FORWARDED_FOR").at || request_header(x, "HTTP_FORWARDED").at)
 		return false;
-	return !remote.at || span_is(remote, "::1") || span_starts_nocase(remote, "127.") ||
+	return span_is(remote, "::1") || span_starts_nocase(remote, "127.") ||
 	       span_starts_nocase(remote, "::ffff:127.");
 }
 

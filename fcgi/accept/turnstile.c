@@ -1,4 +1,4 @@
-/* turnstile.c: stalled bodies must not take every thread. */
+/* turnstile.c: stalled transfers must not take every thread. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,9 +11,10 @@ enum { PATIENCE_SECONDS = 5 };
 struct turnstile {
 	pthread_mutex_t lock;
 	pthread_cond_t left;
-	int64_t places;	 /* bodies that may be read at once */
+	int64_t places;	 /* of one lane */
+	int64_t total;	 /* of both */
 	int64_t benches; /* how many more may wait for a place */
-	int64_t inside, waiting;
+	int64_t inside[LANES], waiting;
 };
 
 struct turnstile *turnstile_new(int64_t threads)
@@ -24,7 +25,8 @@ struct turnstile *turnstile_new(int64_t threads)
 		return NULL;
 	int64_t kept_free = threads / 8;
 	t->places = threads - kept_free;
-	t->benches = kept_free / 2;
+	t->total = t->places + kept_free / 2;
+	t->benches = kept_free / 4;
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
@@ -34,48 +36,58 @@ struct turnstile *turnstile_new(int64_t threads)
 	return t;
 }
 
-static void wait_for_place(struct turnstile *t)
+static bool has_place(const struct turnstile *t, enum lane lane)
+{
+	return t->inside[lane] < t->places &&
+	       t->inside[LANE_BODY] + t->inside[LANE_CONTENT] < t->total;
+}
+
+static void wait_for_place(struct turnstile *t, enum lane lane)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PATIENCE_SECONDS;
 	t->waiting++;
-	while (t->inside >= t->places)
+	while (!has_place(t, lane))
 		if (pthread_cond_timedwait(&t->left, &t->lock, &until) == ETIMEDOUT)
 			break;
 	t->waiting--;
 }
 
-enum fault turnstile_enter(struct turnstile *t, struct refusal *why)
+enum fault turnstile_enter(struct turnstile *t, enum lane lane, struct refusal *why)
 {
 	pthread_mutex_lock(&t->lock);
-	if (t->inside >= t->places && t->waiting < t->benches)
-		wait_for_place(t);
-	bool entered = t->inside < t->places;
+	if (!has_place(t, lane) && t->waiting < t->benches)
+		wait_for_place(t, lane);
+	bool entered = has_place(t, lane);
 	if (entered)
-		t->inside++;
+		t->inside[lane]++;
+	long long under_way = (long long)t->inside[lane];
 	pthread_mutex_unlock(&t->lock);
 	if (entered)
 		return FAULT_NONE;
 	return refuse(why, FAULT_BUSY,
-	    "The server is reading %lld uploads already and takes no more at once; nothing was "
-	    "stored. Try again in a few seconds.",
-	    (long long)t->places);
+	    lane == LANE_BODY ? "The server is reading %lld uploads already and takes no more at "
+				"once; nothing was stored. Try again in a few seconds."
+			      : "The server is sending %lld files already and cannot send more at "
+				"once. Try again in a few seconds.",
+	    under_way);
 }
 
-void turnstile_leave(struct turnstile *t)
+/* All who wait are woken: the first of them may wait in the other lane. */
+void turnstile_leave(struct turnstile *t, enum lane lane)
 {
 	pthread_mutex_lock(&t->lock);
-	t->inside--;
-	pthread_cond_signal(&t->left);
+	t->inside[lane]--;
+	pthread_cond_broadcast(&t->left);
 	pthread_mutex_unlock(&t->lock);
 }
 
-int64_t turnstile_inside(struct turnstile *t)
+int64_t turnstile_inside(struct turnstile *t, enum lane lane)
 {
 	pthread_mutex_lock(&t->lock);
-	int64_t inside = t->inside;
+	int64_t inside = t->inside[lane];
 	pthread_mutex_unlock(&t->lock);
 	return inside;
 }

@@ -17,6 +17,14 @@ static const char exposed[] =
     "Tus-Resumable, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm, Repr-Digest, "
     "Content-Digest, Waybill-File";
 
+/* ... and what they may send. */
+static const char sendable[] =
+    "Authorization, Origin, X-Requested-With, X-Request-ID, X-HTTP-Method-Override, Content-Type, "
+    "Upload-Length, Upload-Offset, Tus-Resumable, Upload-Metadata, Upload-Defer-Length, "
+    "Upload-Concat, Upload-Checksum, Upload-Incomplete, Upload-Complete, "
+    "Upload-Draft-Interop-Version, Content-Digest, Repr-Digest";
+enum { PREFLIGHT_SECONDS = 86400 };
+
 void reply_open(struct reply *r, struct exchange *x, const struct request *request)
 {
 	r->x = x;
@@ -209,7 +217,7 @@ enum fault reply_buffer(struct reply *r, int status, const char *type, struct bu
 	return f;
 }
 
-void reply_allow(struct reply *r, unsigned methods)
+static void put_methods(struct reply *r, const char *name, unsigned methods)
 {
 	static const char *const names[] = {
 	    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
@@ -218,7 +226,22 @@ void reply_allow(struct reply *r, unsigned methods)
 		if (methods & 1u << i)
 			used += (unsigned)snprintf(
 			    list + used, sizeof list - used, "%s%s", used ? ", " : "", names[i]);
-	own_header(r, "Allow", "%s", list);
+	own_header(r, name, "%s", list);
+}
+
+void reply_allow(struct reply *r, unsigned methods)
+{
+	put_methods(r, "Allow", methods);
+}
+
+void reply_preflight(struct reply *r, unsigned methods)
+{
+	reply_allow(r, methods);
+	if (!r->request || !r->request->origin_allowed)
+		return;
+	put_methods(r, "Access-Control-Allow-Methods", METHOD_OTHER - 1);
+	reply_header(r, "Access-Control-Allow-Headers", "%s", sendable);
+	reply_header(r, "Access-Control-Max-Age", "%d", PREFLIGHT_SECONDS);
 }
 
 /* The headers that belong to a fault, whatever the form of its body. */

@@ -47,6 +47,10 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...)
 /* Allow: the methods of a set of enum method bits. */
 void reply_allow(struct reply *r, unsigned methods);
 
+/* What OPTIONS answers: Allow, and to an origin of allowed_origins what its scripts may send: the
+ * same everywhere (Fetch, section 3.2.2). The answer is still to be sent. */
+void reply_preflight(struct reply *r, unsigned methods);
+
 /* Was it added already? */
 bool reply_has_header(const struct reply *r, const char *name);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECEIPT_MS = 60 * 60 * 1000, OBJECT_PATH = 96 };
+enum { RECEIPT_MS = 60 * 60 * 1000, OBJECT_PATH = 96, LONG_BYTES = 128 * 1024 };
 
 /* ---- the listing
  * ---------------------------------------------------------------------------------- */
@@ -94,6 +94,13 @@ enum fault files_show(struct call *c)
 	return reply_record(&c->reply, &c->files.at[0]);
 }
 
+/* Does it take as long as the client likes? What is shorter fits the buffers on its way. */
+static bool is_long(const struct call *c)
+{
+	return c->request.method == METHOD_GET && c->files.at[0].size > LONG_BYTES &&
+	       c->service->config->sendfile == SENDFILE_NONE;
+}
+
 enum fault files_content(struct call *c)
 {
 	const struct config *config = c->service->config;
@@ -102,7 +109,7 @@ enum fault files_content(struct call *c)
 	enum fault fault = find_visible(c);
 
 	if (!fault)
-		fault = call_need_buffer(c);
+		fault = is_long(c) ? call_enter(c, LANE_CONTENT) : call_need_buffer(c);
 	if (!fault)
 		fault = keep_content(c->service->keep, &c->files.at[0], &fd, object, &c->why);
 	if (fault)
@@ -124,29 +131,44 @@ enum fault files_content(struct call *c)
 /* ---- deleting
  * --------------------------------------------------------------------------------------- */
 
-enum fault files_delete(struct call *c)
+/*
+ * What nobody may tell from the answer is whether the file exists: where deleting is a right, it is
+ * judged before the look-up; in owner mode nothing, a stranger's file, and where reading is closed
+ * to the caller, are one and the same.
+ */
+static enum fault find_deletable(struct call *c, struct span *id)
 {
 	const struct config *config = c->service->config;
-	struct keep *keep = c->service->keep;
-	struct span id;
-	enum fault fault = call_id(c, 1, &id);
+	bool by_owner = config->delete_access == ACCESS_OWNER, only_own;
+	enum fault fault = FAULT_NONE;
 
+	if (!by_owner)
+		fault = rules_may_delete(&c->caller, config, NULL, false, &c->why);
 	if (!fault)
-		fault = keep_find(keep, id, &c->files, &c->why);
-	if (fault == FAULT_NOT_FOUND) {
-		/* Where reading is closed to the caller, so is knowing that there is nothing. */
-		bool only_own;
+		fault = call_id(c, 1, id);
+	if (!fault)
+		fault = keep_find(c->service->keep, *id, &c->files, &c->why);
+	if (fault == FAULT_NOT_FOUND && by_owner && !c->caller.owner.at) {
 		struct refusal hidden = c->why;
 		enum fault closed = rules_may_read(&c->caller, config, &only_own, &hidden);
 		if (closed)
 			c->why = hidden;
 		return closed ? closed : fault;
 	}
+	return fault;
+}
+
+enum fault files_delete(struct call *c)
+{
+	struct keep *keep = c->service->keep;
+	struct span id;
+	enum fault fault = find_deletable(c, &id);
+
 	if (fault != FAULT_NONE && fault != FAULT_EXPIRED)
 		return fault;
 	const struct file *file = &c->files.at[0];
 	bool fits = c->caller.bearer.at && keep_delete_token_fits(keep, file, c->caller.bearer);
-	enum fault closed = rules_may_delete(&c->caller, config, file, fits, &c->why);
+	enum fault closed = rules_may_delete(&c->caller, c->service->config, file, fits, &c->why);
 	if (closed || fault)
 		return closed ? closed : fault;
 	fault = keep_remove(keep, id, &c->why);

@@ -172,7 +172,9 @@ enum fault metrics_show(struct call *c)
 	print(out, "counter", "sent_bytes_total", "Bytes of bodies sent.", get(&m->bytes_out));
 	print(out, "gauge", "requests_in_flight", "Requests under way.", get(&m->in_flight));
 	print(out, "gauge", "bodies_in_flight", "Uploads whose body is being read.",
-	    turnstile_inside(c->service->turnstile));
+	    turnstile_inside(c->service->turnstile, LANE_BODY));
+	print(out, "gauge", "downloads_in_flight", "Files being sent, other than short ones.",
+	    turnstile_inside(c->service->turnstile, LANE_CONTENT));
 	print_store(out, c->service->keep);
 	bool printed = fclose(out) == 0 && text;
 	fault = printed ? reply_send(

@@ -55,7 +55,7 @@ enum fault resume_enter(struct call *c)
 {
 	enum fault fault = call_grant(c);
 
-	return fault ? fault : call_enter(c);
+	return fault ? fault : call_enter(c, LANE_BODY);
 }
 
 enum fault resume_forget(struct call *c, enum fault fault)
@@ -227,20 +227,8 @@ enum fault resume_options(struct call *c)
 	reply_header(
 	    r, "Accept-Patch", "application/partial-upload, application/offset+octet-stream");
 	resume_tell_limits(c, NULL);
-	reply_allow(r, whole ? METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_OPTIONS
-			     : METHOD_GET | METHOD_HEAD | METHOD_PUT | METHOD_PATCH |
-				   METHOD_DELETE | METHOD_OPTIONS);
-	if (c->request.origin_allowed) {
-		reply_header(r, "Access-Control-Allow-Methods",
-		    "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-		reply_header(r, "Access-Control-Allow-Headers",
-		    "Authorization, Origin, X-Requested-With, X-Request-ID, "
-		    "X-HTTP-Method-Override, "
-		    "Content-Type, Content-Disposition, Upload-Length, Upload-Offset, "
-		    "Tus-Resumable, Upload-Metadata, Upload-Defer-Length, Upload-Concat, "
-		    "Upload-Checksum, Upload-Incomplete, Upload-Complete, "
-		    "Upload-Draft-Interop-Version, Content-Digest, Repr-Digest");
-		reply_header(r, "Access-Control-Max-Age", "86400");
-	}
+	reply_preflight(r, whole ? METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_OPTIONS
+				 : METHOD_GET | METHOD_HEAD | METHOD_PUT | METHOD_PATCH |
+				       METHOD_DELETE | METHOD_OPTIONS);
 	return reply_empty(r, 204);
 }

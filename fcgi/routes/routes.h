@@ -45,7 +45,8 @@ struct call {
 	struct partial *partial;
 	struct fields fields;
 	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
-	bool inside;  /* the turnstile */
+	bool inside;  /* the turnstile, in this lane */
+	enum lane lane;
 	int64_t bytes_in;
 	char text[SCRATCH_BYTES]; /* what scratch cuts from */
 };
@@ -66,8 +67,8 @@ void serve(const struct service *service, struct exchange *x, struct call *c);
 int64_t call_now(void);
 /* c->buffer, BODY_BUFFER bytes; INTERNAL: no memory. */
 enum fault call_need_buffer(struct call *c);
-/* A place at the turnstile and a buffer, for a body that will be read. */
-enum fault call_enter(struct call *c);
+/* A place at the turnstile and a buffer, for a body that will be read or content that is sent. */
+enum fault call_enter(struct call *c, enum lane lane);
 /* c->grant for an upload, with ?expires_in=. */
 enum fault call_grant(struct call *c);
 /* Segment `i` of the path as an id; BAD_REQUEST where it is none. */

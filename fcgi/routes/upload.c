@@ -40,7 +40,7 @@ static enum fault open_upload(struct call *c)
 	if (!fault)
 		fault = call_grant(c);
 	if (!fault)
-		fault = call_enter(c);
+		fault = call_enter(c, LANE_BODY);
 	if (!fault)
 		fault = upload_begin(c->service->keep, &c->grant, &c->upload, &c->why);
 	return fault;
