@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,6 +46,18 @@ struct parent {
 	struct nest nests[SNIFF_SLOTS];
 };
 
+/*
+ * glibc's fstat() asks by newfstatat, which takes any path: the jail cannot let it through, or a
+ * child that was taken over could look around. This one, which libmagic finds first, asks by
+ * descriptor only. Sanitizers bring their own.
+ */
+#if !SANDBOX_SANITIZED
+int fstat(int fd, struct stat *st)
+{
+	return (int)syscall(SYS_fstat, fd, st);
+}
+#endif
+
 int sniff_version(void)
 {
 	return magic_version();
@@ -76,15 +90,32 @@ static void keep_only(int a, int b)
 
 /* ---- a child -------------------------------------------------------------------------------- */
 
-/* What libmagic says, if it is a media type; it has been known to say two in one breath. */
-static void judge(magic_t magic, const void *bytes, size_t len, struct sniff_answer *answer)
+/* libmagic reads ELF's own tables from a descriptor, or does not read them: a program that can be
+ * loaded anywhere is a shared library to magic_buffer(), and a program to file(1). */
+bool sniff_wants_file(const void *bytes, size_t len)
 {
-	const char *said = magic_buffer(magic, bytes, len);
+	static const char elf[4] = {0x7f, 'E', 'L', 'F'};
+	return len > sizeof elf && memcmp(bytes, elf, sizeof elf) == 0;
+}
+
+static const char *ask_libmagic(magic_t magic, int memory, const void *bytes, size_t len)
+{
+	if (!sniff_wants_file(bytes, len))
+		return magic_buffer(magic, bytes, len);
+	lseek(memory, 0, SEEK_SET); /* a predecessor may have died half-way */
+	return magic_descriptor(magic, memory);
+}
+
+/* What libmagic says, if it is a media type; it has been known to say two in one breath. */
+static void judge(
+    magic_t magic, int memory, const void *bytes, size_t len, struct sniff_answer *answer)
+{
+	const char *said = ask_libmagic(magic, memory, bytes, len);
 	if (!said || !text_media_type(span_of(said), answer->text))
 		snprintf(answer->text, sizeof answer->text, "application/octet-stream");
 }
 
-static _Noreturn void serve(magic_t magic, int socket, const uint8_t *region)
+static _Noreturn void serve(magic_t magic, int socket, int memory, const uint8_t *region)
 {
 	for (int verdicts = 0; verdicts < SNIFF_RETIRE; verdicts++) {
 		struct sniff_query query;
@@ -92,7 +123,7 @@ static _Noreturn void serve(magic_t magic, int socket, const uint8_t *region)
 		if (got != sizeof query || query.len > HEAD_BYTES)
 			_exit(EXIT_RETIRED); /* the worker is gone */
 		struct sniff_answer answer = message(SNIFF_TYPE, query.seq, "");
-		judge(magic, region, query.len, &answer);
+		judge(magic, memory, region, query.len, &answer);
 		if (write(socket, &answer, sizeof answer) != sizeof answer)
 			_exit(EXIT_RETIRED);
 	}
@@ -116,13 +147,13 @@ static _Noreturn void child(const struct parent *parent, unsigned slot, uint32_t
 	char problem[TYPE_BYTES + 1] = "its parent is gone";
 
 	bool fit = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent->pid;
-	keep_only(socket, socket);
+	keep_only(socket, house->memories[slot]);
 	fit = fit && forget_the_rest(house, slot) && sandbox_sniffer(problem, sizeof problem);
 	struct sniff_answer hello =
 	    message(fit ? SNIFF_READY : SNIFF_FAILED, birth, fit ? "" : problem);
 	if (write(socket, &hello, sizeof hello) != sizeof hello || !fit)
 		_exit(1);
-	serve(parent->magic, socket, house->regions[slot]);
+	serve(parent->magic, socket, house->memories[slot], house->regions[slot]);
 }
 
 /* ---- the parent ----------------------------------------------------------------------------- */
@@ -268,26 +299,33 @@ static const char *load_magic(struct parent *parent)
 	parent->magic = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS);
 	if (!parent->magic)
 		return "libmagic: out of memory";
-	if (magic_load(parent->magic, NULL) == 0)
+	size_t most = HEAD_BYTES;
+	if (magic_load(parent->magic, NULL) == 0 &&
+	    magic_setparam(parent->magic, MAGIC_PARAM_BYTES_MAX, &most) == 0)
 		return NULL;
 	const char *error = magic_error(parent->magic);
 	return error ? error : "libmagic: no magic database";
 }
 
+static bool is_ours(const struct sniffer_house *house, int fd)
+{
+	bool ours = fd == STDERR_FILENO || fd == house->control;
+	for (unsigned i = 0; i < house->count && !ours; i++)
+		ours = fd == house->sockets[i] || fd == house->memories[i];
+	return ours;
+}
+
+/* Ours were made one after the other, but nothing promises that they are neighbours. */
 static void close_strangers(const struct sniffer_house *house)
 {
-	/* Ours were made one after the other, but nothing promises that they are neighbours. */
 	int top = house->control;
-	for (unsigned i = 0; i < house->count; i++)
-		if (house->sockets[i] > top)
-			top = house->sockets[i];
-	for (int fd = 0; fd <= top; fd++) {
-		bool ours = fd == STDERR_FILENO || fd == house->control;
-		for (unsigned i = 0; i < house->count && !ours; i++)
-			ours = fd == house->sockets[i];
-		if (!ours)
-			close(fd);
+	for (unsigned i = 0; i < house->count; i++) {
+		top = house->sockets[i] > top ? house->sockets[i] : top;
+		top = house->memories[i] > top ? house->memories[i] : top;
 	}
+	for (int fd = 0; fd <= top; fd++)
+		if (!is_ours(house, fd))
+			close(fd);
 	close_range(top + 1, ~0U, 0);
 }
 

@@ -1,22 +1,25 @@
 /*
- * sniffer.h: what sniff.c, in the worker, and sniffer.c, in the jailed processes, say to each
- * other.
+ * sniffer.h: what sniffers.c and sniff.c, in the worker, and sniffer.c, in the jailed processes,
+ * say to each other.
  *
  *     worker -- control --> sniffer parent: loads the magic database, forks and replaces
  *        |                        |
  *        |                        +-- child 0, child 1, ...: jailed, libmagic runs here
  *        +-- socket i, region i ------ child i
  *
- * Each child has a slot: a shared region of HEAD_BYTES the worker fills, and a pair of SEQPACKET
- * sockets, so that no child can leave half a message behind for its successor. Both are made once
- * and inherited by all children of the slot. The worker believes the board and, on the sockets,
- * nothing: a child that was taken over can forge any packet, and gains a wrong type for the file
- * it was given, or its own end.
+ * Each child has a slot: a shared region of HEAD_BYTES the worker fills (a memfd, mapped: some
+ * formats libmagic tells apart only with a descriptor in hand), and a pair of SEQPACKET sockets, so
+ * that no child can leave half a message behind for its successor. Both are made once and inherited
+ * by all children of the slot. The worker believes the board and, on the sockets, nothing: a child
+ * that was taken over can forge any packet, and gains a wrong type for the file it was given, or
+ * its own end.
  */
 #ifndef WAYBILL_KEEP_SNIFFER_H
 #define WAYBILL_KEEP_SNIFFER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "shared/flow.h"
 
@@ -63,13 +66,45 @@ struct sniff_board {
 /* All that the sniffer parent inherits. */
 struct sniffer_house {
 	unsigned count;
-	int control;		  /* end of file: the worker is gone */
-	int sockets[SNIFF_SLOTS]; /* the children's ends */
+	int control;		   /* end of file: the worker is gone */
+	int sockets[SNIFF_SLOTS];  /* the children's ends */
+	int memories[SNIFF_SLOTS]; /* the regions as files */
 	uint8_t *regions[SNIFF_SLOTS];
 	struct sniff_board *board;
 };
 
 /* The sniffer parent's life, in a freshly forked process. */
 _Noreturn void sniffer_parent(struct sniffer_house *house);
+
+/* Does libmagic want a descriptor for it? The region's file must have its size then. */
+bool sniff_wants_file(const void *bytes, size_t len);
+
+/* ---- the worker's own: sniffers.c and sniff.c ----------------------------------------------- */
+
+struct slot {
+	int socket;
+	int memory; /* the region as a file, HEAD_BYTES long between verdicts */
+	uint8_t *region;
+	uint32_t seq;
+	bool busy;
+	bool tainted;	  /* the child lies or hangs: nothing counts until its death is announced */
+	uint32_t suspect; /* its number */
+};
+
+struct sniffers {
+	pthread_mutex_t lock; /* over every slot's busy; the rest of it is whose it is */
+	pthread_cond_t freed;
+	int control;
+	pid_t parent;
+	struct sniff_board *board;
+	unsigned count;
+	struct slot slots[SNIFF_SLOTS];
+};
+
+bool sniffers_parent_alive(const struct sniffers *sniffers);
+/* A free slot, of a living child if there is any; blocks while all are busy. */
+struct slot *sniffers_take(struct sniffers *sniffers);
+/* `len`: how much of the region was used. */
+void sniffers_give_back(struct sniffers *sniffers, struct slot *slot, size_t len);
 
 #endif

@@ -16,19 +16,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A sanitizer's shadow memory is terabytes of address space, and its leak check traces a clone. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* Says what failed, and returns false. */
 __attribute__((format(printf, 3, 4))) static bool fail(
     char *problem, size_t room, const char *fmt, ...)
@@ -61,27 +48,30 @@ static bool limit(int resource, const char *name, rlim_t to, char *problem, size
 
 static bool sniffer_limits(char *problem, size_t room)
 {
-	return (SANITIZED || limit(RLIMIT_AS, "RLIMIT_AS", SANDBOX_SNIFFER_BYTES, problem, room)) &&
+	return (SANDBOX_SANITIZED ||
+		   limit(RLIMIT_AS, "RLIMIT_AS", SANDBOX_SNIFFER_BYTES, problem, room)) &&
 	       limit(RLIMIT_CPU, "RLIMIT_CPU", SANDBOX_SNIFFER_CPU, problem, room) &&
 	       limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", 0, problem, room) &&
 	       limit(RLIMIT_NOFILE, "RLIMIT_NOFILE", 0, problem, room) &&
 	       limit(RLIMIT_CORE, "RLIMIT_CORE", 0, problem, room);
 }
 
-/* Asked for by read, write, malloc and _exit, and by nothing else. A futex needs no thread: glibc
- * takes one under a lock it finds contended, which a signal could leave behind. */
+/* Asked for by read, write, malloc and _exit, and by libmagic on a descriptor. A futex needs no
+ * thread: glibc takes one under a lock it finds contended, which a signal could leave behind. */
 static int sniffer_rules(scmp_filter_ctx filter)
 {
 	static const int free_calls[] = {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(exit_group),
 	    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
-	    SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall)};
+	    SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(lseek), SCMP_SYS(pread64),
+	    SCMP_SYS(fstat)};
 	static const int sanitizers[] = {SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigprocmask),
 	    SCMP_SYS(sched_yield), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(getpid),
-	    SCMP_SYS(gettid)};
+	    SCMP_SYS(gettid), SCMP_SYS(newfstatat)};
 	int r = 0;
 	for (size_t i = 0; i < sizeof free_calls / sizeof *free_calls && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, free_calls[i], 0);
-	for (size_t i = 0; SANITIZED && i < sizeof sanitizers / sizeof *sanitizers && r == 0; i++)
+	for (size_t i = 0;
+	     SANDBOX_SANITIZED && i < sizeof sanitizers / sizeof *sanitizers && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, sanitizers[i], 0);
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
@@ -218,7 +208,7 @@ static int deny(scmp_filter_ctx filter)
 		if (call != __NR_SCMP_ERROR)
 			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0);
 	}
-	if (r == 0 && !SANITIZED)
+	if (r == 0 && !SANDBOX_SANITIZED)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ptrace), 0);
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0);
@@ -235,7 +225,7 @@ static int deny_clones(scmp_filter_ctx filter)
 	for (size_t i = 0; i < sizeof namespaces / sizeof *namespaces && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
 		    SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]));
-	if (r == 0 && !SANITIZED)
+	if (r == 0 && !SANDBOX_SANITIZED)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
 		    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
 	return r;

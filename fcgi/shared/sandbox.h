@@ -15,9 +15,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A sanitizer's shadow memory is terabytes of address space, its leak check clones and traces, and
+ * its runtime has system calls of its own: such builds have a wider jail. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define SANDBOX_SANITIZED 1
+#endif
+#endif
+#ifndef SANDBOX_SANITIZED
+#define SANDBOX_SANITIZED 0
+#endif
+
 /*
- * Jail a single-threaded child that has opened and loaded all it will ever need. Afterwards: read
- * and write on descriptors already open, anonymous memory (512 MiB of address space in all),
+ * Jail a single-threaded child that has opened and loaded all it will ever need. Afterwards: read,
+ * write, seek and fstat (by that very system call: glibc's newfstatat would take any path) on
+ * descriptors already open, anonymous memory (512 MiB of address space in all),
  * _exit; any other system call ends the process with SIGSYS, and so does SANDBOX_SNIFFER_CPU
  * seconds of CPU with SIGXCPU or SIGKILL.
  * False: the jail could not be shut, *problem says why; the child must not go on.

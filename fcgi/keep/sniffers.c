@@ -1,0 +1,226 @@
+/* sniffers.c: the worker's side of the sniffers: start and stop them, and share them out. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keep/inside.h"
+#include "keep/sniffer.h"
+
+enum { RESIDENT = 128 << 10 }; /* bytes of a region that stay in memory between verdicts */
+
+/* ---- start and stop ------------------------------------------------------------------------- */
+
+static void *map_shared(int fd, size_t bytes)
+{
+	int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+/* The file's mode is part of what libmagic judges: nothing that is uploaded may be executed. */
+static bool make_region(struct slot *slot)
+{
+	slot->memory = memfd_create("sniffed", MFD_CLOEXEC);
+	if (slot->memory < 0 || fchmod(slot->memory, 0600) < 0 ||
+	    ftruncate(slot->memory, HEAD_BYTES) < 0)
+		return false;
+	slot->region = map_shared(slot->memory, HEAD_BYTES);
+	return slot->region != NULL;
+}
+
+/* One pair of sockets: ours waits no longer than a hung child is waited for. */
+static bool connect_pair(int *ours, int *theirs)
+{
+	struct timeval patience = {.tv_sec = SNIFF_TIMEOUT_MS / 1000};
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return false;
+	*ours = pair[0];
+	*theirs = pair[1];
+	return setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+	       setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0;
+}
+
+static bool furnish(struct sniffers *s, struct sniffer_house *house)
+{
+	house->count = s->count;
+	house->board = s->board = map_shared(-1, sizeof *s->board);
+	if (!s->board || !connect_pair(&s->control, &house->control))
+		return false;
+	for (unsigned i = 0; i < s->count; i++) {
+		if (!make_region(&s->slots[i]) ||
+		    !connect_pair(&s->slots[i].socket, &house->sockets[i]))
+			return false;
+		house->regions[i] = s->slots[i].region;
+		house->memories[i] = s->slots[i].memory;
+	}
+	return true;
+}
+
+static void close_theirs(struct sniffer_house *house)
+{
+	if (house->control >= 0)
+		close(house->control);
+	for (unsigned i = 0; i < SNIFF_SLOTS; i++)
+		if (house->sockets[i] >= 0)
+			close(house->sockets[i]);
+}
+
+/* Wait until the slot's first child sits in its jail. */
+static bool ready(struct slot *slot, struct refusal *why)
+{
+	struct sniff_answer hello = {0};
+	ssize_t got;
+	do
+		got = recv(slot->socket, &hello, sizeof hello, 0);
+	while (got < 0 && errno == EINTR);
+	hello.text[TYPE_BYTES] = '\0';
+	if (got == sizeof hello && hello.kind == SNIFF_READY)
+		return true;
+	const char *reason = got < 0 ? strerror(errno) : "it died at once";
+	if (got == sizeof hello && hello.kind == SNIFF_FAILED && hello.text[0])
+		reason = hello.text;
+	refuse(why, FAULT_INTERNAL,
+	    "The process that inspects files with libmagic cannot work: %s. Is the package "
+	    "libmagic-mgc installed?",
+	    reason);
+	return false;
+}
+
+static bool start(struct sniffers *s, struct refusal *why)
+{
+	struct sniffer_house house = {.control = -1};
+	memset(house.sockets, -1, sizeof house.sockets);
+	bool furnished = furnish(s, &house);
+	if (furnished)
+		s->parent = fork();
+	if (furnished && s->parent == 0)
+		sniffer_parent(&house);
+	int err = errno;
+	close_theirs(&house);
+	if (!furnished || s->parent < 0) {
+		refuse(why, FAULT_INTERNAL, "The inspecting processes cannot be started: %s.",
+		    strerror(err));
+		return false;
+	}
+	for (unsigned i = 0; i < s->count; i++)
+		if (!ready(&s->slots[i], why))
+			return false;
+	return true;
+}
+
+struct sniffers *sniff_start(unsigned count, struct refusal *why)
+{
+	struct sniffers *s = calloc(1, sizeof *s);
+	if (!s) {
+		refuse(why, FAULT_INTERNAL, "Out of memory.");
+		return NULL;
+	}
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->freed, NULL);
+	s->count = count < 1 ? 1 : count > SNIFF_SLOTS ? SNIFF_SLOTS : count;
+	s->control = -1;
+	s->parent = -1;
+	for (unsigned i = 0; i < SNIFF_SLOTS; i++)
+		s->slots[i].socket = s->slots[i].memory = -1;
+	if (start(s, why))
+		return s;
+	sniff_stop(s);
+	return NULL;
+}
+
+void sniff_stop(struct sniffers *s)
+{
+	if (!s)
+		return;
+	if (s->control >= 0)
+		close(s->control); /* the parent takes it as its end, and ends its children */
+	while (s->parent > 0 && waitpid(s->parent, NULL, 0) < 0 && errno == EINTR)
+		;
+	for (unsigned i = 0; i < s->count; i++) {
+		if (s->slots[i].socket >= 0)
+			close(s->slots[i].socket);
+		if (s->slots[i].memory >= 0)
+			close(s->slots[i].memory);
+		if (s->slots[i].region)
+			munmap(s->slots[i].region, HEAD_BYTES);
+	}
+	if (s->board)
+		munmap(s->board, sizeof *s->board);
+	pthread_cond_destroy(&s->freed);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* ---- the pool of slots ---------------------------------------------------------------------- */
+
+bool sniffers_parent_alive(const struct sniffers *s)
+{
+	struct pollfd control = {.fd = s->control};
+	return poll(&control, 1, 0) == 0;
+}
+
+/* A free slot, one with a living child if there is any: the lowest, for its warm caches. */
+static struct slot *pick(struct sniffers *s)
+{
+	struct slot *found = NULL;
+	for (unsigned i = 0; i < s->count; i++) {
+		if (s->slots[i].busy)
+			continue;
+		if (!found)
+			found = &s->slots[i];
+		if (!s->slots[i].tainted && atomic_load(&s->board->slot[i].pid))
+			return &s->slots[i];
+	}
+	return found;
+}
+
+struct slot *sniffers_take(struct sniffers *s)
+{
+	struct slot *slot;
+	pthread_mutex_lock(&s->lock);
+	while (!(slot = pick(s)))
+		pthread_cond_wait(&s->freed, &s->lock);
+	slot->busy = true;
+	pthread_mutex_unlock(&s->lock);
+	return slot;
+}
+
+void sniffers_give_back(struct sniffers *s, struct slot *slot, size_t len)
+{
+	if (len > RESIDENT)
+		madvise(slot->region + RESIDENT, HEAD_BYTES - RESIDENT, MADV_REMOVE);
+	pthread_mutex_lock(&s->lock);
+	slot->busy = false;
+	pthread_cond_signal(&s->freed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- for health and tests ------------------------------------------------------------------- */
+
+void sniff_count(struct sniffers *s, int64_t *alive, int64_t *deaths)
+{
+	*alive = 0;
+	*deaths = atomic_load(&s->board->deaths);
+	if (!sniffers_parent_alive(s))
+		return;
+	for (unsigned i = 0; i < s->count; i++)
+		*alive += atomic_load(&s->board->slot[i].pid) != 0;
+}
+
+unsigned sniff_pids(struct sniffers *s, int *pids, unsigned room)
+{
+	unsigned found = 0;
+	for (unsigned i = 0; i < s->count && found < room; i++) {
+		int pid = atomic_load(&s->board->slot[i].pid);
+		if (pid)
+			pids[found++] = pid;
+	}
+	return found;
+}
