@@ -1,7 +1,5 @@
-// card.js: one file's own note: what is known of it, and a look inside that cannot bite.
-//
-// No file is ever shown as a page. Pictures (SVG too) go through <img>, where no script runs; text is text; PDF bytes
-// get their type from us, so that they reach the browser's own reader and nothing else.
+// card.js: what is known of one file, and a look inside that cannot bite: never as a page, but pictures (SVG too) in
+// <img>, where no script runs, text as text, and PDF bytes typed by us, so that only the browser's reader gets them.
 
 import { $, copy, el, icon } from "./dom.js";
 import { bytes, exactly, family, visible, whenFully } from "./format.js";
@@ -21,7 +19,7 @@ async function fetchBytes(record, range) {
 	return answer;
 }
 
-/** The file's own address for <img> and the like; or a blob, where a token has to go along or the type is ours. */
+// the file's own address; or a blob, where a token has to go along or the type is ours
 async function source(record, type) {
 	if (!bearer() && !type) return link(record);
 	const blob = await (await fetchBytes(record)).blob();
@@ -32,7 +30,6 @@ async function text(record) {
 	const most = Math.min(TEXT_MOST, record.size);
 	const pre = el("pre", { tabindex: 0, dir: "auto", role: "region", "aria-label": `Beginning of ${visible(record.name)}` });
 	if (most) {
-		// A server without ranges sends all of it: stop reading there.
 		const reader = (await fetchBytes(record, { Range: `bytes=0-${most - 1}` })).body.pipeThrough(new TextDecoderStream()).getReader();
 		for (let got = ""; got.length < most; pre.textContent = got.slice(0, most)) {
 			const { done, value } = await reader.read();
@@ -76,7 +73,7 @@ function facts(record) {
 }
 
 export async function openCard(record, list) {
-	const act = (word, onclick, kind) => el("button", { type: "button", class: kind, onclick }, word);
+	const act = (word, onclick, kind) => el("button", { class: kind, onclick }, word);
 	const drop = () => {
 		$("card").close();
 		list.doom([list.shown.get(record.id)]);

@@ -1,10 +1,10 @@
-// desk.js: how the queue looks: a row and a barcode for each file, one for all, the title, what is said aloud.
+// desk.js: how the queue looks and what is said of it: a barcode for each file, one for all, the title.
 
 import { $, announce, el, icon, nameOf, setText, tool } from "./dom.js";
 import { bytes, duration, exactly, family, percent, visible } from "./format.js";
 import { explain } from "./refusals.js";
 import { fileKey, unfinished } from "./store.js";
-import { endTus } from "./tus.js";
+import { endTus } from "./transport.js";
 
 const SAY_EVERY = 10_000;
 const warn = (event) => event.preventDefault();
@@ -33,7 +33,7 @@ export class Desk {
 		this.sum();
 	}
 
-	/** A file whose upload stopped in an earlier life of this page. */
+	// stopped in an earlier life of this page
 	showUnfinished(key, { name, size, at }) {
 		const row = this.row({ name, size, type: "" });
 		row.li.dataset.state = "paused";
@@ -108,7 +108,7 @@ export class Desk {
 		if (!item.problem) return;
 		const { what, todo } = explain(item.problem, item);
 		why.replaceChildren(el("b", {}, what), ` ${todo} `);
-		if (item.problem.slug === "unauthorized") why.append(el("button", { type: "button", class: "plain", onclick: this.hooks.onkey }, "Enter a token"));
+		if (item.problem.slug === "unauthorized") why.append(el("button", { class: "plain", onclick: this.hooks.onkey }, "Enter a token"));
 	}
 
 	acts(item) {
@@ -133,7 +133,6 @@ export class Desk {
 		(next?.querySelector(".tool") ?? $("choose")).focus();
 	}
 
-	/** Everything together; what was refused counts as no bytes. */
 	sum() {
 		const { items } = this.queue;
 		const counted = items.filter((item) => item.state !== "refused");

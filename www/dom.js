@@ -1,4 +1,4 @@
-// dom.js: the few ways this page makes elements. What comes from outside only ever goes in as text.
+// dom.js: how this page makes elements. What comes from outside only ever goes in as text.
 
 import { splitName, visible } from "./format.js";
 
@@ -29,14 +29,13 @@ export function nameOf(raw) {
 	return el("bdi", { class: "name", title: visible(raw) }, el("span", { class: "stem" }, stem), el("span", {}, end));
 }
 
-/** A button that shows only an icon. */
-export const tool = (picture, label, onclick) => el("button", { type: "button", class: "tool", "aria-label": label, title: label, onclick }, icon(picture));
+export const tool = (picture, label, onclick) => el("button", { class: "tool", "aria-label": label, title: label, onclick }, icon(picture));
 
 export function setText(node, text) {
 	if (node.textContent !== text) node.textContent = text;
 }
 
-// The live region: what comes in quick succession is said together, at most every 1.5 s.
+// What comes in quick succession is said together, at most every 1.5 s.
 const pending = new Set();
 export function announce(text) {
 	if (!pending.size) setTimeout(() => {
@@ -52,7 +51,7 @@ export async function copy(text, what) {
 	try {
 		await navigator.clipboard.writeText(text);
 	} catch {
-		// Scripts have no clipboard without https: the old way, through a field.
+		// without https: the old way, through a field
 		const back = document.activeElement;
 		const field = el("textarea", { class: "away" });
 		field.value = text;

@@ -1,6 +1,6 @@
 // format.js: figures, times and names as people read them. Pure.
 
-/** 452198 -> "441.6 KiB"; powers of 1024, as the server counts. */
+// 452198 -> "441.6 KiB"; powers of 1024, as the server counts
 export function bytes(n) {
 	if (n < 1024) return exactly(n);
 	let unit = -1;
@@ -10,7 +10,6 @@ export function bytes(n) {
 export const exactly = (n) => count(n, "byte");
 export const count = (n, what) => `${n < 1e4 ? n : n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
-/** Seconds, roughly: "4 s", "3 min", "1 h 20 min". */
 export function duration(s) {
 	if (s < 60) return `${Math.max(1, Math.ceil(s))} s`;
 	const min = Math.ceil(s / 60);
@@ -20,14 +19,13 @@ export function duration(s) {
 export const percent = (part, whole) => `${whole ? Math.min(100, Math.floor((100 * part) / whole)) : 0} %`;
 
 const date = (iso, options) => new Date(iso).toLocaleString("en-GB", options);
-/** Today: the hour; else the day. */
 export function when(iso) {
 	const today = new Date(iso).toDateString() === new Date().toDateString();
 	return today ? `today ${date(iso, { timeStyle: "short" })}` : date(iso, { dateStyle: "medium" });
 }
 export const whenFully = (iso) => date(iso, { dateStyle: "long", timeStyle: "long" });
 
-/** The family a media type belongs to: it picks the icon and the way to look inside. */
+// picks the icon and the way to look inside
 export function family(type) {
 	const top = /^(image|audio|video)\//.exec(type);
 	if (top) return top[1];
@@ -37,15 +35,14 @@ export function family(type) {
 	return /zip|compress|x-(tar|7z|rar|xz|iso)|zstd/.test(type) ? "archive" : "file";
 }
 
-/** Characters that turn around or hide what stands beside them are shown, so that no name poses as another. */
+// Characters that turn around or hide their neighbours are shown, so that no name poses as another.
 export const visible = (name) => name.replace(/[\p{Cc}\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu, "\ufffd");
 
-/** A long name is cut before its ending. */
+// a long name is cut before its ending
 export function splitName(name) {
 	const dot = name.lastIndexOf(".");
 	const cut = dot > 0 && name.length - dot < 13 ? dot : name.length;
 	return [name.slice(0, cut), name.slice(cut)];
 }
 
-/** Is a media type among these globs ("image/*")? */
 export const matches = (type, globs) => globs.some((glob) => glob === "*/*" || glob === type || (glob.endsWith("/*") && type.startsWith(glob.slice(0, -1))));

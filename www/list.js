@@ -1,4 +1,4 @@
-// list.js: what has been received: pages on the server's cursor, filters, several at once, deleting with a way back.
+// list.js: what has been received: the server's pages, filters, several at once, deleting with a way back.
 
 import { $, announce, copy, el, icon, nameOf, setText, tool } from "./dom.js";
 import { bytes, count, exactly, family, visible, when, whenFully } from "./format.js";
@@ -11,7 +11,7 @@ const GRACE = 6000; // between "Delete" and the deed
 
 export const link = (record) => new URL(record.url, document.baseURI).href;
 
-/** Without a token the browser fetches it by itself, straight to disk; with one, only a script can say it. */
+// Without a token the browser fetches it by itself, straight to disk.
 export async function download(record) {
 	let href = link(record);
 	if (bearer()) {
@@ -24,7 +24,6 @@ export async function download(record) {
 }
 
 export class List {
-	/** onopen(record, list): somebody wants to see one */
 	constructor(onopen) {
 		this.onopen = onopen;
 		this.shown = new Map(); // id -> {record, row, box, acts, doom: the timer of its deletion}
@@ -40,10 +39,9 @@ export class List {
 			await this.page();
 			last?.nextElementSibling?.querySelector(".open").focus();
 		};
-		$("all").onchange = () => this.choose($("all").checked);
-		$("chosen-none").onclick = () => {
-			this.choose(false);
-			$("all").focus();
+		$("all").onchange = () => {
+			this.all.forEach((it) => (it.box.checked = $("all").checked && !it.doom));
+			this.count();
 		};
 		$("chosen-get").onclick = async () => {
 			for (const { record } of this.chosen) {
@@ -55,9 +53,6 @@ export class List {
 		$("chosen-drop").onclick = () => this.doom(this.chosen.filter((it) => this.mayDrop(it.record)));
 		this.sight = new IntersectionObserver(([seen]) => seen.isIntersecting && !this.problem && this.page(), { rootMargin: "600px" });
 		addEventListener("pagehide", () => this.doomed.forEach((it) => this.strike(it)));
-		addEventListener("keydown", (event) => {
-			if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.target.closest("input")) this.doomed.forEach((it) => this.spare(it));
-		});
 	}
 
 	get all() {
@@ -70,7 +65,6 @@ export class List {
 		return this.all.filter((it) => it.doom);
 	}
 
-	/** From the top. */
 	load() {
 		const query = new URLSearchParams({ limit: PAGE, order: $("order").value });
 		if ($("find").value) query.set("name", $("find").value);
@@ -101,7 +95,7 @@ export class List {
 		}
 		this.busy = null;
 		this.tell();
-		// An observer only tells of changes; the end may still be in sight.
+		// an observer only tells of changes
 		this.sight.disconnect();
 		if (this.next) this.sight.observe($("more").parentElement);
 	}
@@ -122,9 +116,8 @@ export class List {
 		this.count();
 	}
 
-	/** Something sent from here has arrived. */
 	arrived(record) {
-		if (!record.url || this.filtered || $("order").value !== "newest") this.load();
+		if (!record.url || this.filtered || $("order").value !== "newest") this.chosen.length || this.load();
 		else if (!this.shown.has(record.id)) {
 			const row = this.enter(record);
 			row.classList.add("new");
@@ -136,13 +129,13 @@ export class List {
 
 	enter(record) {
 		const { id, name, type, size, uploaded_at, owner } = record;
-		const cell = (column, content, title) => el("td", { role: "cell", class: `c-${column}`, title }, content);
+		const cell = (column, content, title) => el("td", { class: `c-${column}`, title }, content);
 		const it = {
 			record, acts: cell("acts", ""),
 			box: el("input", { type: "checkbox", "aria-label": `Choose ${visible(name)}`, onchange: () => this.count() }),
 		};
-		it.row = el("tr", { role: "row" }, cell("pick", it.box),
-			cell("name", el("button", { type: "button", class: "open", onclick: () => this.onopen(record, this) }, icon(family(type)), nameOf(name))),
+		it.row = el("tr", {}, cell("pick", it.box),
+			cell("name", el("button", { class: "open", onclick: () => this.onopen(record, this) }, icon(family(type)), nameOf(name))),
 			cell("type", type, type), cell("size", bytes(size), exactly(size)), cell("time", when(uploaded_at), whenFully(uploaded_at)),
 			cell("owner", el("bdi", {}, visible(owner ?? "–"))), it.acts);
 		this.equip(it);
@@ -158,20 +151,14 @@ export class List {
 		if (this.mayDrop(record)) it.acts.append(act("drop", "Delete", () => this.doom([it])));
 	}
 
-	/** What was sent from this browser, what is one's own, what a token may be good for. */
 	mayDrop({ id, owner }) {
 		return Boolean(deleteToken(id) || bearer() || (owner && owner === this.owner));
 	}
-	/** Who the caller is has turned out, or changed. */
 	is(owner) {
 		this.owner = owner;
 		this.all.forEach((it) => it.doom || this.equip(it));
 	}
 
-	choose(on) {
-		this.all.forEach((it) => (it.box.checked = on && !it.doom));
-		this.count();
-	}
 	count() {
 		const { chosen } = this;
 		$("chosen").hidden = !chosen.length;
@@ -181,16 +168,16 @@ export class List {
 		$("all").indeterminate = chosen.length > 0 && !$("all").checked;
 	}
 
-	/** Struck through now, deleted in a moment; until then the way back is where the button was. */
+	// Struck through now, deleted in a moment; until then the way back is where the button was.
 	doom(some) {
 		for (const it of some) {
 			it.doom = setTimeout(() => this.strike(it), GRACE);
 			it.box.checked = false;
 			it.row.classList.add("going");
-			it.acts.replaceChildren(el("button", { type: "button", "aria-label": `Undo deleting ${visible(it.record.name)}`, onclick: () => this.spare(it) }, "Undo"));
+			it.acts.replaceChildren(el("button", { "aria-label": `Undo deleting ${visible(it.record.name)}`, onclick: () => this.spare(it) }, "Undo"));
 		}
 		some[0].acts.firstChild.focus();
-		announce(`${some.length > 1 ? count(some.length, "file") : visible(some[0].record.name)} will be deleted; Undo or Control Z keeps it.`);
+		announce(`${some.length > 1 ? count(some.length, "file") : visible(some[0].record.name)} will be deleted; press Undo to keep.`);
 		this.count();
 	}
 

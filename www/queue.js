@@ -1,24 +1,23 @@
-// queue.js: what is to be sent, in which state, three at a time. Knows nothing of how it looks.
+// queue.js: what is to be sent and how far it is, three at a time. Knows nothing of how it looks.
 
-import { Refusal, ask, askPolicy, diagnose, sendForm } from "./transport.js";
-import { endTus, sendTus } from "./tus.js";
+import { Refusal, ask, askPolicy, diagnose, endTus, sendForm, tus } from "./transport.js";
 import { matches } from "./format.js";
 import { fileKey, setDeleteToken } from "./store.js";
 
 const MIB = 1024 * 1024;
 const AT_ONCE = 3;
 const LARGE = 16 * MIB; // from here on resumable
-// A server that hands bodies on as they come keeps what came of a broken one; one that collects them loses it.
+// A server that collects bodies before handing them on loses a broken one whole.
 const chunk = (policy) => (policy?.streamed ? 256 : 16) * MIB;
 
-/** One file on its way. state: waiting sending storing paused done refused */
+/** state: waiting sending storing paused done refused */
 class Item {
 	constructor(file, path, note) {
 		Object.assign(this, { file, path, note, name: file.name, size: file.size });
 		Object.assign(this, { sent: 0, resumable: false, doubt: "", record: null });
 		this.turn("waiting");
 	}
-	/** Into a state; retryAt: paused only until then. */
+	// retryAt: paused only until then
 	turn(state, problem = null, retryAt = 0) {
 		Object.assign(this, { state, problem, retryAt, speed: 0, seen: null });
 	}
@@ -53,7 +52,6 @@ export class Queue {
 		addEventListener("online", () => this.items.forEach((item) => item.problem?.slug === "offline" && !item.retryAt && this.resume(item)));
 	}
 
-	/** What is taken here; also again, as it may change. */
 	learn() {
 		return (this.learned = askPolicy().then((policy) => this.hooks.onpolicy((this.policy = policy)), () => {}));
 	}
@@ -67,14 +65,14 @@ export class Queue {
 		this.pump();
 	}
 
-	/** A large file that is here already, chosen once more, goes on where it is. */
+	// A large file that is here already, chosen once more, goes on where it is.
 	again(file) {
 		const item = file.size > LARGE && this.items.find((it) => it.state !== "done" && fileKey(it.file) === fileKey(file));
 		if (item && !item.active) this.resume(item);
 		return item;
 	}
 
-	/** What is certain is refused here; what is only likely is said. */
+	// What is certain is refused here; what is only likely is said.
 	judge(item) {
 		const { policy } = this;
 		if (!policy || item.state !== "waiting") return;
@@ -118,12 +116,11 @@ export class Queue {
 	}
 
 	async carryLarge({ file }, fields, hooks, signal) {
-		const { id, token } = await sendTus(file, [["filename", file.name], ["filetype", file.type], ...fields], chunk(this.policy), hooks, signal);
-		const record = await ask(`files/${id}`).catch(() => ({ id })); // stored also where we may not read
-		return { ...record, delete_token: token };
+		const { sendTus } = await tus();
+		const known = await sendTus(file, [["filename", file.name], ["filetype", file.type], ...fields], chunk(this.policy), hooks, signal);
+		return { ...await ask(`files/${known.id}`).catch(() => {}), ...known }; // stored also where we may not read
 	}
 
-	/** Refused; or, offline, waiting for better times. */
 	settle(item, refusal) {
 		item.turn(refusal.slug === "offline" ? "paused" : "refused", refusal);
 		if (item.over) this.hooks.onfinish(item);
@@ -136,7 +133,6 @@ export class Queue {
 		this.pump();
 	}
 
-	/** Also after a refusal. */
 	async resume(item) {
 		const refused = item.state === "refused";
 		item.cut?.abort();

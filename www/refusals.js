@@ -2,46 +2,48 @@
 
 import { bytes } from "./format.js";
 
-const owner = "That is for whoever runs this server to put right.";
+const host = "whoever runs this server";
 const nothing = "Nothing was stored.";
 const reload = "Reload the page and retry.";
+const anew = "Retry: it starts anew.";
+const garbled = ["The request was garbled on its way.", reload];
 
 /** slug -> [what happened, what to do], or a function of what the server told and of the file. */
 const SENTENCES = {
 	too_large: ({ max_bytes }, { size }) => [max_bytes && size <= max_bytes ? "The file and its form together are too large." : `The file is too large: ${bytes(size)}.`,
-		max_bytes ? `This server takes at most ${bytes(max_bytes)}. Split it or make it smaller.` : "A web server on the way has a smaller limit. Make the file smaller, or tell whoever runs the server."],
+		max_bytes ? `This server takes at most ${bytes(max_bytes)}. Split it or make it smaller.` : `A web server on the way has a smaller limit; tell ${host}.`],
 	type_refused: ({ detected_type }) => [detected_type ? `The server looked inside and found ${detected_type}, which it does not take.` : "The server does not take files of this type.",
-		"Convert the file to a type it takes, or ask whoever runs the server."],
-	length_required: ["The request arrived without its length (411).", `Your browser sends it, so something on the way drops it, most likely a proxy. ${owner}`],
+		`Convert the file, or ask ${host}.`],
+	length_required: ["The request arrived without its length (411).", `Something on the way drops it, most likely a proxy; tell ${host}.`],
 	insufficient_storage: ["The server has no room left for this file.", `${nothing} Send something smaller, or retry when there is space.`],
 	quota_exceeded: ["This would go over what you may keep here.", `${nothing} Delete something of yours below, then retry.`],
 	body_timeout: ["The connection stood still for too long.", "Check the network, then retry."],
 	unauthorized: ["The server wants to know who is sending.", "Enter a token, or sign in, then retry."],
-	forbidden: ["You may not send files here.", "Ask whoever runs the server."],
+	forbidden: ["You may not send files here.", `Ask ${host}.`],
 	cross_site: ["The server took this for a request of another site.", "Open this page by its own address and retry."],
 	offline: ["This device is offline.", "It goes on by itself when the network is back."],
 	server_gone: ["The server does not answer.", "It may be restarting. Retry in a moment."],
-	connection_reset: ["The connection broke off before the server answered.", "See below whether the file arrived after all. If it didn't, retry; if it happens again, a server on the way probably has a smaller limit."],
+	connection_reset: ["The connection broke off before the server answered.", "See below whether the file arrived after all. If not, retry; if it happens again, a server on the way may have a smaller limit."],
 	unreadable: ["The file can no longer be read: it was moved, changed, or is a folder.", "Choose it again."],
 	busy: ["The server is busy.", `${nothing} Retry in a moment.`],
-	internal: ["The server failed.", `${nothing} Retry; if it stays so, the server's log has the reason.`],
-	bad_length: ["The length of the request was garbled on its way.", owner],
-	incomplete_body: ["Not all of the file reached the server.", `${nothing} Retry; if the file is still being written, wait until it isn't.`],
-	bad_multipart: ["The form was garbled on its way.", "Retry in a moment."],
+	internal: ["The server failed.", `${nothing} Retry; its log has the reason.`],
+	bad_length: garbled,
+	incomplete_body: ["Not all of the file reached the server.", `${nothing} Retry.`],
+	bad_multipart: garbled,
 	no_file: ["The form arrived without a file.", "Choose it again."],
-	bad_request: ["The server could not make sense of the request.", reload],
+	bad_request: garbled,
 	not_found: ["There is nothing at this address any more.", reload],
-	method_not_allowed: ["Uploads are not taken at this address.", owner],
-	expired: ["This upload lay too long and has been cleared away.", "Retry: it starts anew."],
-	gone: ["This upload was ended from elsewhere.", "Retry: it starts anew."],
+	method_not_allowed: ["Uploads are not taken at this address.", `Tell ${host}.`],
+	expired: ["This upload lay too long and was cleared away.", anew],
+	gone: ["This upload was ended from elsewhere.", anew],
 	offset_conflict: ["Server and page disagree about how much has arrived.", "Retry: it goes on from what the server has."],
-	locked: ["Another connection is still sending this file.", "Close the other tab, or wait a moment and retry."],
-	tus_version: ["Server and page speak different versions of the protocol.", reload],
+	locked: ["Another connection is still sending this file.", "Retry in a moment."],
+	tus_version: ["The page is older or newer than the server.", reload],
 	too_many_files: ["These are too many files at once.", "Send fewer."],
-	fields_too_large: ["The note is too long.", "Shorten it and send the file again."],
+	fields_too_large: ["The note is too long.", "Shorten it and retry."],
 	name_too_long: ["The name of the file is too long.", "Shorten it and choose the file again."],
-	unsupported_form: ["The form was not sent as multipart/form-data.", reload],
-	unsupported_type: ["The server did not recognise this part of an upload.", reload],
+	unsupported_form: garbled,
+	unsupported_type: garbled,
 	digest_mismatch: ["What arrived is not what was sent.", `${nothing} Retry.`],
 	checksum_mismatch: ["A piece was damaged on its way and thrown away.", "Retry: it goes on from there."],
 };

@@ -1,4 +1,4 @@
-// store.js: what this browser remembers for this mount point. It may be refused us: then nothing is.
+// store.js: what this browser remembers for this mount point, if it lets us.
 
 const prefix = `waybill ${new URL(".", document.baseURI).pathname} `;
 
@@ -18,15 +18,15 @@ function change(box, name, key, value) {
 	} catch { /* private window, or full */ }
 }
 
-// The bearer token lives as long as the tab.
+// lives as long as the tab
 export const bearer = () => read("sessionStorage", "token").bearer;
 export const setBearer = (token) => change("sessionStorage", "token", "bearer", token);
 
-// Delete tokens of what was sent from here, by id.
+// of what was sent from here
 export const deleteToken = (id) => read("localStorage", "own")[id];
 export const setDeleteToken = (id, token) => change("localStorage", "own", id, token);
 
-// Unfinished resumable uploads {url, name, size, at, token}, by what identifies a file that is chosen again.
+// Unfinished resumable uploads {url, name, size, at, token}, by what makes a file the same one when chosen again.
 export const fileKey = (file) => `${file.size} ${file.lastModified} ${file.name}`;
 export const unfinished = () => read("localStorage", "unfinished");
 export const recall = (key) => unfinished()[key];

@@ -1,8 +1,8 @@
 // transport.js: one request, its progress, and what its failure means.
 
-import { bearer } from "./store.js";
+import { bearer, recall, remember } from "./store.js";
 
-/** It did not work: the slug says why (the server's, or one of ours: offline, aborted ...), told is the problem document. */
+/** Why it did not work: a slug, the server's or one of ours (offline, aborted ...); told: the problem document. */
 export class Refusal extends Error {
 	constructor(slug, status = 0, told = {}) {
 		super(slug);
@@ -10,7 +10,7 @@ export class Refusal extends Error {
 	}
 }
 
-// What a web server in front answers by itself, as HTML.
+// what a web server in front answers by itself
 const SLUGS = { 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 408: "body_timeout", 410: "expired", 411: "length_required",
 	413: "too_large", 415: "type_refused", 429: "busy", 502: "server_gone", 503: "busy", 504: "server_gone", 507: "insufficient_storage" };
 
@@ -25,9 +25,8 @@ export function refusalOf(status, text) {
 export const credentials = (token = bearer()) => (token ? { Authorization: `Bearer ${token}` } : {});
 
 /**
- * Send with progress. Resolves with the XMLHttpRequest if its status is one of `fine`, else throws a Refusal: the
- * server's, or aborted, body_timeout (no byte moved for `stall` ms), network (no answer).
- * onprogress(bytes of the body that are out); onsent(): all are, the answer is awaited.
+ * Send with progress. Resolves with the XMLHttpRequest if its status is one of `fine`; else a Refusal, also aborted,
+ * network (no answer), body_timeout (nothing moved for `stall` ms). onsent(): all is out, the answer awaited.
  */
 export function send(method, url, fine, { headers, body, onprogress, onsent, signal, stall } = {}) {
 	return new Promise((resolve, reject) => {
@@ -61,7 +60,6 @@ export function send(method, url, fine, { headers, body, onprogress, onsent, sig
 	});
 }
 
-/** A small question; its JSON. */
 export async function ask(url, { headers, ...options } = {}) {
 	let answer, text;
 	try {
@@ -74,20 +72,28 @@ export async function ask(url, { headers, ...options } = {}) {
 	return text && JSON.parse(text);
 }
 
-/** What is taken here. */
 export const askPolicy = () => ask("upload");
 
-/** A whole file in one form; its record. */
 export async function sendForm(file, fields, hooks) {
 	const form = new FormData();
 	for (const [name, value] of fields) form.append(name, value);
 	form.append("file", file);
-	// The form's own frame is a few hundred bytes: near enough for a bar.
 	const xhr = await send("POST", "upload", [201], { ...hooks, body: form, onprogress: (n) => hooks.onprogress(Math.min(n, file.size)) });
 	return JSON.parse(xhr.responseText).files[0];
 }
 
-/** No answer came: find out why. A server that refuses early resets the connection, and the browser hides what it said. */
+// The page opens without what only large files need.
+export const tus = () => import("./tus.js").catch(() => {
+	throw new Refusal("network");
+});
+
+export function endTus(key) {
+	const it = recall(key);
+	remember(key);
+	if (it) send("DELETE", it.url, [204], { headers: { "Tus-Resumable": "1.0.0" } }).catch(() => {});
+}
+
+/** No answer came: why? A server that refuses early resets the connection, and the browser hides what it said. */
 export async function diagnose(file) {
 	try {
 		await file.slice(0, 1).arrayBuffer();

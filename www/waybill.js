@@ -1,16 +1,15 @@
-// waybill.js: the page with script on. Without it, index.html is a form that works.
+// waybill.js: index.html is a form that works; this is what script adds.
 
 import { $, announce } from "./dom.js";
 import { bytes, count, exactly, visible } from "./format.js";
 import { Queue } from "./queue.js";
 import { Desk } from "./desk.js";
 import { List } from "./list.js";
-import { openCard } from "./card.js";
 import { bearer, setBearer } from "./store.js";
 
 for (const node of document.querySelectorAll(".scripted, .unscripted")) node.hidden = node.matches(".unscripted");
 
-const list = new List(openCard);
+const list = new List(async (...one) => (await import("./card.js")).openCard(...one));
 const desk = new Desk({ onkey: askKey });
 const queue = new Queue({
 	onchange: (item) => desk.touch(item),
@@ -23,8 +22,7 @@ const queue = new Queue({
 desk.start(queue);
 list.load();
 
-// ---- what is taken here, said before anybody has to fail
-
+// what is taken here, said before anybody has to fail
 const PROGRAMS = /exec|sharedlib|mach|x-object|core/;
 
 function showPolicy({ max_bytes, allow_types: allow, deny_types: deny, owner, streamed }) {
@@ -40,8 +38,6 @@ function showPolicy({ max_bytes, allow_types: allow, deny_types: deny, owner, st
 	$("streamed").hidden = streamed === true;
 	list.is(owner);
 }
-
-// ---- ways for files to get in
 
 function take(files) {
 	announce(files.length === 1 ? `${visible(files[0].file.name)} added.` : `${count(files.length, "file")} added.`);
@@ -74,7 +70,7 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
 	});
 }
 addEventListener("drop", async ({ dataTransfer: { items } }) => {
-	// Entries have to be asked for before the first await: afterwards the event is empty.
+	// before the first await: afterwards the event is empty
 	const dropped = [...items].filter(({ kind }) => kind === "file").map((item) => [item.webkitGetAsEntry?.(), item.getAsFile()]);
 	const found = [];
 	for (const [entry, file] of dropped) {
@@ -84,7 +80,7 @@ addEventListener("drop", async ({ dataTransfer: { items } }) => {
 	if (found.length) take(found);
 });
 
-/** All files below a dropped folder; what cannot be read is left out. */
+// what cannot be read is left out
 async function walk(folder, found) {
 	const reader = folder.createReader();
 	const read = () => new Promise((resolve) => reader.readEntries(resolve, () => resolve([])));
@@ -95,8 +91,6 @@ async function walk(folder, found) {
 		}
 	}
 }
-
-// ---- who is asking
 
 function askKey() {
 	$("key").returnValue = "";

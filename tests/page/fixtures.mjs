@@ -55,7 +55,9 @@ export class DeskPage {
 		return expect(this.item(name)).toHaveAttribute("data-state", state, { timeout: 25_000 });
 	}
 	async find(name) {
+		const listed = this.page.waitForResponse((response) => new URL(response.url()).searchParams.get("name") === name);
 		await this.page.getByLabel("Name contains").fill(name);
+		await listed;
 		await expect(this.row(name).first()).toBeVisible();
 	}
 	tool(name, what) {
@@ -71,11 +73,11 @@ export class DeskPage {
 	}
 }
 
-/** Chromium's own brake: bytes a second up, 0 for none. */
-export async function throttle(page, up) {
+/** Chromium's own brake: bytes a second up, 0 for none; or no network at all. */
+export async function throttle(page, up, offline = false) {
 	const cdp = page.cdp ?? (page.cdp = await page.context().newCDPSession(page));
 	await cdp.send("Network.enable");
-	await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: up || -1 });
+	await cdp.send("Network.emulateNetworkConditions", { offline, latency: 0, downloadThroughput: -1, uploadThroughput: up || -1 });
 }
 
 /** Answer the next upload with a refusal, as waybill words it. */

@@ -65,17 +65,16 @@ test("after a reload the same file goes on where it stopped", async ({ desk, pag
 	await expect(desk.item(file.name)).toHaveCount(1);
 });
 
-test("a lost network: paused, said, taken up again", async ({ desk, page, context }) => {
+test("a lost network: paused, said, taken up again", async ({ desk, page }) => {
 	const file = large();
 	await throttle(page, SLOW);
 	await desk.choose(file.path);
 	await under(desk, file.name);
-	await context.setOffline(true);
+	await throttle(page, 0, true);
 	await desk.state(file.name, "paused");
 	await expect(desk.item(file.name)).toContainText("This device is offline");
 	await expect(desk.item(file.name)).toContainText(/trying again/);
 	await throttle(page, 0);
-	await context.setOffline(false);
 	await arrived(desk, file);
 });
 

@@ -229,18 +229,17 @@ test("where the way beyond the web server cannot be seen, the page says so", asy
 	}
 });
 
-test("offline: the file waits and goes up by itself when the network is back", async ({ desk, page, context }) => {
+test("offline: the file waits and goes up by itself when the network is back", async ({ desk, page }) => {
 	await throttle(page, 100_000);
 	const name = fresh("train", ".bin");
 	await desk.choose({ name, mimeType: "application/octet-stream", buffer: noise(1_000_000) });
 	await desk.state(name, "sending");
-	await throttle(page, 0);
-	await context.setOffline(true);
+	await throttle(page, 0, true);
 	const late = fresh("late");
 	await desk.choose(text(late));
 	await desk.state(late, "paused");
 	await expect(desk.item(late)).toContainText("This device is offline");
-	await context.setOffline(false);
+	await throttle(page, 0);
 	await desk.state(late, "done");
 	await desk.state(name, "done");
 });
