@@ -9,10 +9,7 @@
 #include "keep/sniffer.h"
 #include "shared/text.h"
 
-enum {
-	STALE = 16,  /* packets of earlier queries that are passed over */
-	FLOOD = 4096 /* packets of a dead child that are passed over */
-};
+enum { STALE = 16 }; /* packets of earlier queries that are passed over */
 
 /* ---- one verdict ---------------------------------------------------------------------------- */
 
@@ -83,7 +80,8 @@ static void taint(struct sniffers *s, struct slot *slot)
 /* Has the suspect's death been announced, or its successor's birth? */
 static bool settle(struct sniffers *s, struct slot *slot)
 {
-	for (int packets = 0; slot->tainted && packets < FLOOD; packets++) {
+	int64_t deadline = now_ms() + SNIFF_TIMEOUT_MS;
+	while (slot->tainted && now_ms() < deadline) {
 		struct sniff_answer answer;
 		enum heard heard;
 		if (!next_packet(s, slot, &answer, &heard)) {
