@@ -316,7 +316,7 @@ static void worker_accepts(void)
 
 static void *insert_rows(void *self)
 {
-	sqlite3 *db;
+	sqlite3 *db = NULL;
 	char *text = malloc(1 << 20);
 	intptr_t bad = !text || sqlite3_open("waybill.db", &db) != SQLITE_OK;
 	sqlite3_busy_timeout(db, 10000);

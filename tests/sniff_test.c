@@ -174,11 +174,9 @@ static void odd_ones(void)
 	    "#!/bin/sh\necho\n", "BM", "GIF89a", "MZ", "PK\3\4", "\xff\xd8\xff\xe0",
 	    "\xef\xbb\xbfsigned", "caf\xe9\n", "\xc3\xa9t\xc3\xa9\n", "\x1b[31mred\x1b[0m\n",
 	    "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "From: a@b.c\nSubject: x\n\ntext\n",
-	    "int main(void)\n{\n\treturn 0;\n}\n", " %PDF-1.4\n",
-	    "\x7f"
-	    "ELF\2\1\1",
-	    "Rar!\x1a\7\1", "7z\xbc\xaf\x27\x1c", "\x28\xb5\x2f\xfd", "OggS", "ID3\3",
-	    "RIFF....WAVEfmt ", "RIFF....WEBPVP8 ", "....ftypisom", "SQLite format 3"};
+	    "int main(void)\n{\n\treturn 0;\n}\n", " %PDF-1.4\n", "\177ELF\2\1\1", "Rar!\x1a\7\1",
+	    "7z\xbc\xaf\x27\x1c", "\x28\xb5\x2f\xfd", "OggS", "ID3\3", "RIFF....WAVEfmt ",
+	    "RIFF....WEBPVP8 ", "....ftypisom", "SQLite format 3"};
 	static char noise[HEAD_BYTES];
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		sample_of(texts[i], strlen(texts[i]));

@@ -7,7 +7,8 @@
  *     promise.c  what a file name's extension promises
  *     blob.c     bytes on disk: an unnamed file that is written, digested, synced, linked
  *     ledger.c   bytes promised to uploads under way, shared by all processes on one data_dir
- *     sniff.c    libmagic's only door: jailed children
+ *     sniff.c    one verdict                sniffers.c  the pool of jailed children
+ *     sniffer.c  libmagic's only door: their side of it
  *     catalog.h  SQLite's only door, and behind it, in the order of a change's way:
  *     catalog.c  connections, migrations       statements.c  every word of SQL
  *     commit.c   group commit, checkpoints
