@@ -190,9 +190,13 @@ static void log_call(const struct call *c, enum fault fault, double ms)
 	    (int)getpid(), (unsigned long long)atomic_fetch_add(&number, 1),
 	    log_value(asked, method, sizeof method), log_value(c->request.path, path, sizeof path),
 	    c->route, c->reply.status, (long long)c->bytes_in, (long long)c->reply.sent, ms,
-	    log_value(c->caller.owner, owner, sizeof owner), fault ? fault_slug(fault) : "-");
-	if (fault_status(fault) >= 500)
-		log_line(LOG_ERROR, "request failed", "fault=%s detail=%s", fault_slug(fault),
+	    log_value(c->caller.owner, owner, sizeof owner),
+	    c->aborted ? "aborted"
+	    : fault    ? fault_slug(fault)
+		       : "-");
+	if (fault_status(fault) >= 500 && !c->aborted)
+		log_line(fault_status(fault) == 500 ? LOG_ERROR : LOG_WARN, "request failed",
+		    "fault=%s detail=%s", fault_slug(fault),
 		    log_value(span_of(refusal_detail(&c->why)), path, sizeof path));
 }
 
@@ -204,7 +208,8 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 	metrics_begin(service->metrics);
 	begin(c, service, x);
 	enum fault fault = judge_and_answer(c);
-	if (fault) {
+	c->aborted = fault && c->reply.status; /* what has begun can only break off */
+	if (fault && !c->aborted) {
 		c->why.fault = fault;
 		reply_refuse(&c->reply, &c->why);
 	}

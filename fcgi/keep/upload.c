@@ -30,8 +30,8 @@ enum fault upload_begin(
 		return refuse(why, FAULT_INTERNAL, NULL);
 	u->keep = keep;
 	u->grant = grant;
-	int64_t first = grant->max_bytes < UNKNOWN_STEP ? grant->max_bytes : UNKNOWN_STEP;
-	enum fault f = upload_reserve(u, grant->length >= 0 ? grant->length : first, why);
+	/* Without a declared length nothing is promised yet: see make_room(). */
+	enum fault f = upload_reserve(u, grant->length >= 0 ? grant->length : 0, why);
 	if (f != FAULT_NONE) {
 		upload_leave(u);
 		return f;
@@ -123,7 +123,9 @@ static enum fault make_room(struct upload *u, size_t len, struct refusal *why)
 
 	if (over <= 0)
 		return FAULT_NONE;
-	return upload_reserve(u, over > UNKNOWN_STEP ? over : UNKNOWN_STEP, why);
+	if (over < UNKNOWN_STEP && upload_reserve(u, UNKNOWN_STEP, why) == FAULT_NONE)
+		return FAULT_NONE;
+	return upload_reserve(u, over, why); /* the last of the room may be just enough */
 }
 
 static void tell_ledger(struct upload *u)

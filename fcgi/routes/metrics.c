@@ -22,7 +22,7 @@ struct metrics {
 	const char **patterns;
 	counter (*requests)[STATUSES]; /* by route */
 	counter refusals[FAULT_COUNT];
-	counter bytes_in, bytes_out, in_flight;
+	counter bytes_in, bytes_out, in_flight, aborted;
 	counter buckets[BUCKETS + 1];
 	counter microseconds;
 };
@@ -81,7 +81,8 @@ void metrics_end(struct metrics *m, const struct call *c, double seconds)
 	add(&m->microseconds, (int64_t)(seconds * 1e6));
 	add(&m->bytes_in, c->bytes_in);
 	add(&m->bytes_out, c->reply.sent);
-	if (c->why.fault)
+	add(&m->aborted, c->aborted);
+	if (c->why.fault && !c->aborted)
 		add(&m->refusals[c->why.fault], 1);
 	add(&m->in_flight, -1);
 }
@@ -170,6 +171,8 @@ enum fault metrics_show(struct call *c)
 	print(
 	    out, "counter", "received_bytes_total", "Bytes of files received.", get(&m->bytes_in));
 	print(out, "counter", "sent_bytes_total", "Bytes of bodies sent.", get(&m->bytes_out));
+	print(out, "counter", "aborted_total", "Answers that broke off: client gone, or too slow.",
+	    get(&m->aborted));
 	print(out, "gauge", "requests_in_flight", "Requests under way.", get(&m->in_flight));
 	print(out, "gauge", "bodies_in_flight", "Uploads whose body is being read.",
 	    turnstile_inside(c->service->turnstile, LANE_BODY));

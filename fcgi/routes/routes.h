@@ -47,6 +47,7 @@ struct call {
 	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
 	bool inside;  /* the turnstile, in this lane */
 	enum lane lane;
+	bool aborted; /* the answer broke off: the client is gone, or too slow */
 	int64_t bytes_in;
 	char text[SCRATCH_BYTES]; /* what scratch cuts from */
 };
