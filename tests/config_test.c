@@ -338,7 +338,8 @@ static void test_man(void **state)
 	assert_non_null(strstr(text, ".B max_bytes\n"));
 	assert_non_null(strstr(text, "vnd.microsoft.portable\\-executable"));
 	for (char *line; (line = strsep(&rest, "\n"));)
-		assert_false((*line == '.' && strcmp(line, ".TP") && strncmp(line, ".B ", 3)) ||
+		assert_false((*line == '.' && strcmp(line, ".TP") && strcmp(line, ".br") &&
+				 strncmp(line, ".B ", 3)) ||
 			     *line == '\'');
 	free(text);
 }

@@ -1,9 +1,13 @@
 /* cli.c: the command line: one table of subcommands, one of options. */
 #include "cli/inside.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "shared/log.h"
 
@@ -28,31 +32,43 @@ const struct command cli_commands[] = {
     {.name = NULL},
 };
 
-static const struct option {
-	char letter;	  /* as in struct command */
-	const char *name; /* long; -c, -l and -o also short */
-	char brief;	  /* short form, or 0 */
-	bool flag;
-	size_t at; /* of its member in struct options */
-} options[] = {
-    {'c', "config", 'c', false, offsetof(struct options, config_path)},
-    {'l', "listen", 'l', false, offsetof(struct options, listen)},
-    {'f', "output", 'o', false, offsetof(struct options, output)},
-    {'j', "json", 0, true, offsetof(struct options, json)},
-    {'t', "type", 0, false, offsetof(struct options, type)},
-    {'n', "name", 0, false, offsetof(struct options, name)},
-    {'o', "owner", 0, false, offsetof(struct options, owner)},
-    {'s', "since", 0, false, offsetof(struct options, since)},
-    {'u', "until", 0, false, offsetof(struct options, until)},
-    {'L', "limit", 0, false, offsetof(struct options, limit)},
-    {'O', "oldest", 0, true, offsetof(struct options, oldest)},
-    {'p', "partial", 0, true, offsetof(struct options, partial)},
-    {'r', "repair", 0, true, offsetof(struct options, repair)},
-    {'C', "can", 0, false, offsetof(struct options, can)},
-    {'E', "expires", 0, false, offsetof(struct options, expires)},
-    {'Q', "quota", 0, false, offsetof(struct options, quota)},
+const struct option cli_options[] = {
+    {'c', "config", 'c', false, offsetof(struct options, config_path), "FILE",
+	"read the configuration from FILE"},
+    {'l', "listen", 'l', false, offsetof(struct options, listen), "unix:PATH|HOST:PORT",
+	"listen there; a socket in the file system gets mode 0660, and one that nobody listens on "
+	"any more is replaced. Without it: the socket that systemd hands over, else waybill.sock "
+	"in data_dir"},
+    {'f', "output", 'o', false, offsetof(struct options, output), "FILE",
+	"write to FILE instead of standard output"},
+    {'j', "json", 0, true, offsetof(struct options, json), NULL,
+	"print what GET /files answers with"},
+    {'t', "type", 0, false, offsetof(struct options, type), "GLOB",
+	"only this media type, or such as image/*"},
+    {'n', "name", 0, false, offsetof(struct options, name), "PART",
+	"only names that contain PART, in whatever case"},
+    {'o', "owner", 0, false, offsetof(struct options, owner), "NAME",
+	"only what NAME has uploaded"},
+    {'s', "since", 0, false, offsetof(struct options, since), "TIME",
+	"only what came at TIME (2026-11-22T11:33:00Z) or later"},
+    {'u', "until", 0, false, offsetof(struct options, until), "TIME",
+	"only what came at TIME or earlier"},
+    {'L', "limit", 0, false, offsetof(struct options, limit), "N", "at most N files"},
+    {'O', "oldest", 0, true, offsetof(struct options, oldest), NULL, "oldest first"},
+    {'p', "partial", 0, true, offsetof(struct options, partial), NULL,
+	"unfinished resumable uploads instead of files"},
+    {'r', "repair", 0, true, offsetof(struct options, repair), NULL,
+	"mend what can be mended, and say what was done"},
+    {'C', "can", 0, false, offsetof(struct options, can), "RIGHTS",
+	"what its bearer may do, separated by commas: upload; read (list and download); delete "
+	"(any file); admin (all of that, and /metrics)"},
+    {'E', "expires", 0, false, offsetof(struct options, expires), "DURATION",
+	"the token ends after so long; without it: never"},
+    {'Q', "quota", 0, false, offsetof(struct options, quota), "SIZE",
+	"bytes that files under its name may fill; the smaller of this and owner_quota_bytes "
+	"counts"},
+    {.name = NULL},
 };
-enum { OPTIONS = sizeof options / sizeof *options };
 
 void cli_usage(FILE *out)
 {
@@ -97,8 +113,7 @@ static const struct option *find_option(const char *word, const char **value)
 	size_t len = strcspn(word, "=");
 
 	*value = word[len] == '=' ? word + len + 1 : NULL;
-	for (int i = 0; i < OPTIONS; i++) {
-		const struct option *o = &options[i];
+	for (const struct option *o = cli_options; o->name; o++) {
 		bool is_long = word[1] == '-' && strlen(o->name) == len - 2 &&
 			       memcmp(word + 2, o->name, len - 2) == 0;
 		bool is_short = o->brief && word[1] == o->brief && word[2] == '\0';
@@ -187,6 +202,20 @@ int cli_run(int argc, char **argv)
 /* ---- opening the store
  * ------------------------------------------------------------------------------ */
 
+/* Root becomes the owner of the data for what it writes there: files of root's would stand in the
+ * worker's way. Not where that user cannot reach the data; then it is root's house after all. */
+static void become_owner(const char *data_dir)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(data_dir, &st) != 0 || st.st_uid == 0)
+		return;
+	bool became = setegid(st.st_gid) == 0 && seteuid(st.st_uid) == 0;
+	if ((!became || faccessat(AT_FDCWD, data_dir, W_OK | X_OK, AT_EACCESS) != 0) &&
+	    (seteuid(0) != 0 || setegid(0) != 0))
+		complain("%s: %s", data_dir, strerror(errno));
+}
+
 int store_open(struct store *store, const struct options *o, unsigned mode)
 {
 	struct refusal why;
@@ -199,6 +228,8 @@ int store_open(struct store *store, const struct options *o, unsigned mode)
 		complain("%s", problem);
 		return USAGE;
 	}
+	if (mode & KEEP_WRITE)
+		become_owner(store->config.data_dir);
 	if (keep_open(&store->keep, &store->config, mode, 0, &why))
 		return DONE;
 	config_free(&store->config);

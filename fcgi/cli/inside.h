@@ -27,7 +27,18 @@ struct command {
 	const char *usage, *meaning;
 };
 extern const struct command cli_commands[]; /* ends with a NULL name */
-/* manual.c: waybill(8) in mdoc(7), made of the same tables as the program. */
+
+struct option {
+	char letter;	  /* as in struct command */
+	const char *name; /* long; -c, -l and -o also short */
+	char brief;	  /* short form, or 0 */
+	bool flag;
+	size_t at;		     /* of its member in struct options */
+	const char *value, *meaning; /* for the manual; value NULL: a flag */
+};
+extern const struct option cli_options[]; /* ends with a NULL name */
+
+/* manual.c: waybill(8) in man(7), made of the same tables as the program. */
 void cli_manual(FILE *out);
 
 subcommand cli_ls, cli_show, cli_get, cli_rm;	      /* files.c */

@@ -1,111 +1,225 @@
 /*
- * manual.c: waybill(8). Subcommands and keys come from the program's own tables, so that the page
- * cannot say anything else than the program does. `make` builds it with `waybill --man`.
+ * manual.c: waybill(8). Subcommands, their options and the keys come from the program's own tables,
+ * so that the page cannot say anything else than the program does. `make` builds it with
+ * `waybill --man`.
  */
-#include "cli/inside.h"
+#include "shared/manual.h"
 
+#include <ctype.h>
 #include <string.h>
 
-static void put(FILE *out, const char *text)
+#include "cli/inside.h"
+
+/* Of the page; a build's own would make every build another. */
+static const char date[] = "2026-11-22";
+
+/* ---- subcommands ------------------------------------------------------------------------------
+ */
+
+/* 'I', what stands for something else, is in capitals; 'R', roman, are the signs of usage; 'B' is
+ * to be typed as it is. */
+static char font_of(char c)
 {
-	fputs(text, out);
+	if (isupper((unsigned char)c))
+		return 'I';
+	return strchr("[]|. ", c) ? 'R' : 'B';
+}
+
+/* "[--output FILE]" in the fonts of a manual, to the end or to the next " | ". Returns the rest. */
+static const char *put_usage(FILE *out, const char *text)
+{
+	char font = 'R';
+
+	for (; *text && strncmp(text, " | ", 3) != 0; text++) {
+		if ((*text == ' ' || *text == '\n') && (text[1] == ' ' || text[1] == '\n'))
+			continue;
+		char c = *text == '\n' ? ' ' : *text;
+		if (font_of(c) != font)
+			fprintf(out, "\\f%c", font = font_of(c));
+		fputs(c == '-' ? "\\-" : (char[]){c, '\0'}, out);
+	}
+	if (font != 'R')
+		fputs("\\fR", out);
+	return *text ? text + 3 : text;
+}
+
+/* Each way of usage is preceded by `before`; after the first one it begins with the name already.
+ */
+static void put_usages(FILE *out, const struct command *c, const char *before, const char *again)
+{
+	fprintf(out, "%swaybill %s\\fR%s", before, c->name, c->usage[0] ? " " : "");
+	for (const char *rest = put_usage(out, c->usage); *rest;) {
+		fprintf(out, "\n%swaybill ", again);
+		rest = put_usage(out, rest);
+	}
 	fputc('\n', out);
 }
 
-/* A usage line of the table, its line breaks and blanks folded; roff's backslash escaped. */
-static void put_folded(FILE *out, const char *text)
+static void put_option(FILE *out, const struct option *o)
 {
-	bool blank = false;
-
-	for (; *text; text++) {
-		if (*text == ' ' || *text == '\n') {
-			blank = true;
-			continue;
-		}
-		if (blank)
-			fputc(' ', out);
-		blank = false;
-		fputs(*text == '\\' ? "\\e" : *text == '-' ? "\\-" : (char[]){*text, '\0'}, out);
-	}
+	fputs(".TP\n", out);
+	if (o->brief)
+		fprintf(out, "\\fB\\-%c\\fR, ", o->brief);
+	fprintf(out, "\\fB\\-\\-%s\\fR%s", o->name, o->value ? " " : "");
+	if (o->value)
+		put_usage(out, o->value);
 	fputc('\n', out);
+	manual_put(out, "", o->meaning);
+}
+
+static void put_command(FILE *out, const struct command *c)
+{
+	put_usages(out, c, ".TP\n\\fB", ".TQ\n\\fB");
+	manual_put(out, "", c->meaning);
+	if (!c->options[0])
+		return;
+	fputs(".RS\n", out);
+	for (const struct option *o = cli_options; o->name; o++)
+		if (strchr(c->options, o->letter))
+			put_option(out, o);
+	fputs(".RE\n", out);
+}
+
+static void put_synopsis(FILE *out)
+{
+	fputs(".SH SYNOPSIS\n.nh\n.B waybill\n", out);
+	for (const struct command *c = cli_commands; c->name; c++)
+		put_usages(out, c, ".br\n\\fB", ".br\n\\fB");
+	fputs(".br\n.BR \"waybill \\-\\-version\" | \\-\\-help | \\-\\-man | "
+	      "\\-\\-sample\\-config\n.hy\n",
+	    out);
 }
 
 static void put_commands(FILE *out)
 {
-	for (const struct command *c = cli_commands; c->name; c++) {
-		fprintf(out, ".TP\n.B waybill %s\n", c->name);
-		if (c->usage[0]) {
-			fputs(".RS\n.nh\n", out);
-			put_folded(out, c->usage);
-			fputs(".hy\n.RE\n.IP\n", out);
-		}
-		put_folded(out, c->meaning);
+	fputs(".SH SUBCOMMANDS\n", out);
+	manual_put(out, "",
+	    "Options and operands may stand in any order. Every subcommand takes -c FILE. The "
+	    "catalog "
+	    "may be used while waybill is serving; run by root, what writes to it does so as the "
+	    "owner of data_dir. ID is the 26 characters of a file, or of an unfinished upload.");
+	for (const struct command *c = cli_commands; c->name; c++)
+		put_command(out, c);
+	fputs(".TP\n\\fB\\-c\\fR, ", out);
+	fprintf(out, "\\fB\\-\\-%s\\fR ", cli_options[0].name);
+	put_usage(out, cli_options[0].value);
+	fputc('\n', out);
+	manual_put(out, "", cli_options[0].meaning);
+	fputs(".TP\n.B waybill \\-\\-sample\\-config\n", out);
+	manual_put(out, "", "print a waybill.conf with every key, commented out");
+	fputs(".TP\n.B waybill \\-\\-man\n", out);
+	manual_put(out, "", "print this page as roff");
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------
+ */
+
+static const struct {
+	const char *title; /* NULL: one more entry of the same section */
+	const char *tag, *text;
+} entries[] = {
+    {"EXIT STATUS", "0", "what was asked for is done"},
+    {NULL, "1", "it failed, or verify found something; the reason is on standard error"},
+    {NULL, "2", "usage or configuration error: file, line, key and reason are on standard error"},
+    {"SIGNALS", "SIGTERM, SIGINT, SIGUSR1",
+	"no new requests; those under way are finished; exit 0"},
+    {NULL, "SIGHUP", "drop what has expired now, rather than within minutes"},
+    {"ENVIRONMENT", "WAYBILL_CONFIG", "the configuration file, where -c is not given"},
+    {NULL, "WAYBILL_<KEY>", "a key of the configuration in capitals; goes before the file"},
+    {NULL, "LISTEN_FDS, LISTEN_PID", "systemd's way to hand over a listening socket"},
+    {NULL, "GATEWAY_INTERFACE", "one request is to be served as plain CGI"},
+    {"FASTCGI PARAMETERS", "WAYBILL_BASE",
+	"the mount point of this request; goes before the key base"},
+    {NULL, "WAYBILL_STREAMED", "yes or no: whether this server hands bodies over as they arrive"},
+    {NULL, "REQUEST_BODY_FILE", "a body that nginx has written to a file below body_file_dir"},
+    {"FILES", "/etc/waybill.conf", "the configuration, if it is there"},
+    {NULL, "/run/waybill/waybill.sock",
+	"the socket that waybill.socket holds open, for the group www-data"},
+    {NULL, "/var/lib/waybill", "data_dir, unless configured otherwise. In it:"},
+    {NULL, "waybill.db", "the catalog: an SQLite database, with its -wal and -shm"},
+    {NULL, "objects/", "content, each file named by its SHA-256"},
+    {NULL, "partial/", "resumable uploads that are not finished; the ledger of promised bytes"},
+    {NULL, "spool/", "where web servers collect bodies that are on their way"},
+    {NULL, "waybill.sock", "the socket of `waybill serve' without -l, where none is handed over"},
+};
+
+static void put_entries(FILE *out)
+{
+	for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+		if (entries[i].title)
+			fprintf(out, ".SH %s\n", entries[i].title);
+		fputs(".TP\n", out);
+		manual_put(out, "\\fB", entries[i].tag);
+		manual_put(out, "", entries[i].text);
 	}
 }
 
-static const char head[] =
-    ".SH NAME\n"
-    "waybill \\- upload backend for CGI and FastCGI\n"
-    ".SH SYNOPSIS\n"
-    ".B waybill\n"
-    ".br\n"
-    ".B waybill\n"
-    ".I subcommand\n"
-    ".RI [ options ]\n"
-    ".RB [ \\-c\n"
-    ".IR file ]\n"
-    ".SH DESCRIPTION\n"
-    "waybill receives uploads behind a web server (Apache, lighttpd, nginx). A request must "
-    "declare\n"
-    "its length, or it is refused with 411 and an explanation; what is declared is judged before "
-    "a\n"
-    "byte of it is read, then streamed to disk, hashed, its media type determined by libmagic in "
-    "a\n"
-    "jailed process, recorded in a catalog and answered in JSON or HTML.\n"
-    ".PP\n"
-    "Without arguments it serves: FastCGI where standard input is a listening socket (lighttpd,\n"
-    "spawn\\-fcgi, mod_fcgid, systemd socket activation), one request where the environment holds\n"
-    "GATEWAY_INTERFACE (plain CGI). Otherwise it prints its usage and exits 2.\n"
-    ".SH SUBCOMMANDS\n"
-    "Every subcommand takes\n"
-    ".BI \\-c \" FILE\" ,\n"
-    "the configuration to read. The catalog may be used while waybill is serving.";
+static void put_description(FILE *out)
+{
+	fputs(".SH DESCRIPTION\n", out);
+	manual_put(out, "",
+	    "waybill receives uploads behind a web server (Apache, lighttpd, nginx). A request "
+	    "must declare its length, or it is refused with 411 and an explanation; what is "
+	    "declared is judged before a byte is read, then streamed to disk, hashed, its media "
+	    "type determined by libmagic in a jailed process, recorded in a catalog, and answered "
+	    "in JSON or HTML once file and record are synced.");
+	fputs(".PP\n", out);
+	manual_put(out, "",
+	    "Without arguments it serves: FastCGI where standard input is a listening socket "
+	    "(lighttpd, spawn-fcgi, mod_fcgid) or systemd hands one over, one request where the "
+	    "environment holds GATEWAY_INTERFACE (plain CGI). Otherwise it prints its usage and "
+	    "exits 2. What it says goes to standard error, one logfmt line a request.");
+}
 
-static const char tail[] =
-    ".SH EXIT STATUS\n"
-    ".TP\n.B 0\ndone\n"
-    ".TP\n.B 1\nthe thing asked for failed; the reason is on standard error\n"
-    ".TP\n.B 2\nusage or configuration error: file, line, key and reason are on standard error\n"
-    ".SH SIGNALS\n"
-    ".TP\n.BR SIGTERM \", \" SIGINT \", \" SIGUSR1\n"
-    "no new requests; those under way are finished; exit 0\n"
-    ".SH ENVIRONMENT\n"
-    ".TP\n.B WAYBILL_CONFIG\nthe configuration file, where\n.B \\-c\nis not given\n"
-    ".TP\n.BI WAYBILL_ KEY\noverrides a key of the configuration, in upper case\n"
-    ".PP\nFastCGI parameters that a web server may set:\n"
-    ".TP\n.B WAYBILL_BASE\nthe mount point of this request; goes before the key\n.B base\n"
-    ".TP\n.B WAYBILL_STREAMED\n"
-    ".B yes\nor\n.BR no :\nwhether this server hands bodies over while they arrive\n"
-    ".TP\n.B REQUEST_BODY_FILE\na body that nginx has written to a file below\n.B body_file_dir\n"
-    ".SH FILES\n"
-    ".TP\n.I /etc/waybill.conf\nthe configuration, if it is there\n"
-    ".TP\n.I data_dir/waybill.db\nthe catalog, an SQLite database\n"
-    ".TP\n.I data_dir/objects/\ncontent, each file named by its SHA\\-256\n"
-    ".TP\n.I data_dir/partial/\nresumable uploads that are not finished, and the ledger of "
-    "promised "
-    "bytes\n"
-    ".SH SEE ALSO\n"
-    ".BR lighttpd (8),\n.BR nginx (8),\n.BR apache2 (8),\n.BR file (1)";
+static void put_configuration(FILE *out)
+{
+	fputs(".SH CONFIGURATION\n", out);
+	manual_put(out, "",
+	    "Lines of the form `key = value'; # or ; begins a line of comment. Sizes take K M G T "
+	    "(powers of 1024), durations s m h d. An unknown key or a bad value is an error. A "
+	    "running waybill has read its configuration once, when it started.");
+	config_print_man(out);
+	fputs(".PP\n", out);
+	manual_put(out, "",
+	    "Who may: open: anybody; user: a token, or REMOTE_USER where remote_user = trust; "
+	    "owner: "
+	    "what one has uploaded oneself; token: a token with that right; off: nobody. A token "
+	    "with "
+	    "admin may all.");
+}
+
+static void put_examples(FILE *out)
+{
+	static const char *const examples[][2] = {
+	    {"A token for a backup that may only upload, for a month:",
+		"waybill token add backup --can upload --expires 30d"},
+	    {"All PDF files of alice, as JSON:",
+		"waybill ls --json --owner alice --type application/pdf"},
+	    {"Is everything that was promised still there?", "waybill verify"}};
+
+	fputs(".SH EXAMPLES\n", out);
+	for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
+		fputs(i ? ".PP\n" : "", out);
+		manual_put(out, "", examples[i][0]);
+		fputs(".PP\n.RS\n.nf\n", out);
+		manual_put(out, "", examples[i][1]);
+		fputs(".fi\n.RE\n", out);
+	}
+}
 
 void cli_manual(FILE *out)
 {
-	fprintf(
-	    out, ".TH WAYBILL 8 \"\" \"waybill %s\" \"System administration\"\n", WAYBILL_VERSION);
-	put(out, head);
+	fprintf(out, ".TH WAYBILL 8 %s \"waybill %s\" \"System administration\"\n", date,
+	    WAYBILL_VERSION);
+	fputs(".SH NAME\nwaybill \\- upload backend for CGI and FastCGI\n", out);
+	put_synopsis(out);
+	put_description(out);
 	put_commands(out);
-	put(out, ".SH CONFIGURATION");
-	put(out, "Lines of the form\n.IR key \" = \" value ;\nsizes take K M G T (powers of 1024), "
-		 "durations s m h d.");
-	config_print_man(out);
-	put(out, tail);
+	put_configuration(out);
+	put_entries(out);
+	put_examples(out);
+	fputs(".SH SEE ALSO\n.BR file (1),\n.BR systemd.socket (5),\n.BR apache2 (8),\n.BR "
+	      "lighttpd (8),\n"
+	      ".BR nginx (8)\n",
+	    out);
 }

@@ -1,6 +1,10 @@
 /*
  * manual.c: the settings shown: `waybill config`, a sample file, the man page's list.
  */
+#include "shared/manual.h"
+
+#include <string.h>
+
 #include "shared/key.h"
 
 /* Longer values are cut where they are shown; only lists get near it. */
@@ -34,8 +38,10 @@ bool config_print(const char *path, FILE *out, char *problem, size_t room)
 
 void config_print_sample(FILE *out)
 {
-	fputs("# waybill.conf: every key with its default, commented out.\n"
-	      "# One `key = value` a line; $WAYBILL_<KEY> in the environment goes before it.\n",
+	fputs("# waybill.conf: every key with its default, commented out; see waybill(8).\n"
+	      "# One `key = value` a line; $WAYBILL_<KEY> in the environment goes before it. "
+	      "`waybill\n"
+	      "# config` shows what holds. A running worker reads this once, when it starts.\n",
 	    out);
 	for (const struct key *key = config_keys; key < config_keys + KEY_COUNT; key++) {
 		char accepts[192];
@@ -45,29 +51,52 @@ void config_print_sample(FILE *out)
 	}
 }
 
-/* roff takes a '-' for a hyphen and a backslash for an escape. */
-static void put_roff(FILE *out, const char *text)
+/* ---- roff --------------------------------------------------------------------------------------
+ */
+
+enum { LINE_BYTES = 72 }; /* escapes make words longer than they are counted */
+
+/* roff takes a '-' for a hyphen, a backslash for an escape, and a line's first '.' or '\'' for a
+ * request. */
+static void put_word(FILE *out, const char *word, size_t len)
 {
-	for (; *text; text++) {
-		if (*text == '-' || *text == '\\')
-			fputs(*text == '-' ? "\\-" : "\\e", out);
+	if (*word == '.' || *word == '\'')
+		fputs("\\&", out);
+	for (size_t i = 0; i < len; i++) {
+		if (word[i] == '-' || word[i] == '\\')
+			fputs(word[i] == '-' ? "\\-" : "\\e", out);
 		else
-			fputc(*text, out);
+			fputc(word[i], out);
 	}
+}
+
+void manual_put(FILE *out, const char *lead, const char *text)
+{
+	size_t column = strlen(lead);
+	const char *between = "";
+
+	fputs(lead, out);
+	while (*(text += strspn(text, " \n"))) {
+		size_t len = strcspn(text, " \n");
+		bool wrap = *between && column + len >= LINE_BYTES;
+		fputs(wrap ? "\n" : between, out);
+		column = wrap ? len : column + strlen(between) + len;
+		put_word(out, text, len);
+		between = " ";
+		text += len;
+	}
+	fputc('\n', out);
 }
 
 void config_print_man(FILE *out)
 {
 	for (const struct key *key = config_keys; key < config_keys + KEY_COUNT; key++) {
 		char accepts[192];
-		fputs(".TP\n.B ", out);
-		put_roff(out, key->name);
-		fputs("\n\\&", out); /* so that no first character is taken for a request */
-		put_roff(out, key->meaning);
-		fputs(".\nValue: ", out);
-		put_roff(out, key_accepts(key, accepts, sizeof accepts));
-		fputs(".\nDefault: ", out);
-		put_roff(out, key->initial[0] ? key->initial : "none");
-		fputs(".\n", out);
+		fprintf(out, ".TP\n.B %s\n", key->name);
+		manual_put(out, "", key->meaning);
+		fputs(".br\n", out);
+		manual_put(out, "Value: ", key_accepts(key, accepts, sizeof accepts));
+		fputs(".br\n", out);
+		manual_put(out, "Default: ", key->initial[0] ? key->initial : "none");
 	}
 }
