@@ -185,6 +185,7 @@ export class List {
 		const had = it.acts.contains(document.activeElement);
 		clearTimeout(it.doom);
 		it.doom = 0;
+		it.struck = false;
 		it.row.classList.remove("going");
 		this.equip(it);
 		if (had) it.acts.lastChild.focus();
@@ -194,6 +195,8 @@ export class List {
 	async strike(it) {
 		const { id } = it.record;
 		clearTimeout(it.doom);
+		if (it.struck) return;
+		it.struck = true;
 		try {
 			await ask(`files/${id}`, { method: "DELETE", headers: credentials(deleteToken(id)), keepalive: true });
 		} catch (refusal) {
