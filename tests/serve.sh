@@ -24,7 +24,7 @@ server=${SERVER:-lighttpd} port=${PORT:-8411} conf=${CONF:-}
 base=${BASE:-} base=${base%/}
 case $server in
 apache) site=apache-proxy.conf ;;
-busybox) site=busybox-cgi.sh base=/cgi-bin/waybill ;;
+busybox) site=busybox-cgi.sh; base=/cgi-bin/waybill ;;
 *) site=$server.conf ;;
 esac
 kind=${site%%[-.]*} # lighttpd, nginx, apache or busybox
@@ -188,7 +188,8 @@ if [[ $site == nginx* || $site == apache-proxy.conf || $site == lighttpd-socket.
 	done
 	((EUID)) || [[ $kind != apache ]] || chgrp www-data "$run/waybill.sock"
 fi
-echo "waybill: http://127.0.0.1:$port$base/ ($server; data in $data; Ctrl-C stops)"
+page=/ && [[ $kind != busybox ]] || page=/index.html # busybox takes a last slash for a folder
+echo "waybill: http://127.0.0.1:$port$base$page ($server; data in $data; Ctrl-C stops)"
 if [[ $kind == apache ]]; then
 	# Apache takes SIGWINCH, a resized terminal, for "stop": it gets a session without one.
 	setsid "${become[@]}" setpriv --pdeathsig TERM "${command[@]}" &

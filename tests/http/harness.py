@@ -22,6 +22,7 @@ import urllib.parse
 TOP = pathlib.Path(__file__).resolve().parents[2]
 WAYBILL = os.environ.get("WAYBILL", str(TOP / "waybill"))
 PATIENCE = 30  # seconds until a missing answer is a failure
+GIB = 1 << 30
 
 
 # ---- what comes back ---------------------------------------------------------------------------

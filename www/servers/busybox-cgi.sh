@@ -5,8 +5,8 @@
 #   www/servers/fill.sh busybox-cgi.sh > /srv/www/cgi-bin/waybill && chmod +x /srv/www/cgi-bin/waybill
 #   busybox httpd -f -p 127.0.0.1:@PORT@ -h /srv/www
 #
-# The page is then at http://127.0.0.1:@PORT@/cgi-bin/waybill/; busybox allows no other mount point
-# (put it behind a proxy for that). Forms and POST work, streamed. What busybox (1.35) does otherwise:
+# The page is then at http://127.0.0.1:@PORT@/cgi-bin/waybill/index.html; busybox allows no other
+# mount point, and takes an address that ends with a slash for a folder of its own. Forms and POST work, streamed. What busybox (1.35) does otherwise:
 # it passes CONTENT_LENGTH for POST only, so PUT (`curl -T`) and PATCH get the worker's 411; it keeps
 # Range and If-None-Match to itself, so downloads are always whole; %2F in a path is its own 404.
 
