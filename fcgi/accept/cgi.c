@@ -112,10 +112,12 @@ void cgi_finish(struct exchange *x)
 	if (!cgi)
 		return;
 	close(STDOUT_FILENO);
+	/* Without a length there may be no body and no end to wait for, unless it came chunked. */
+	bool has_body = cgi->declared >= 0 || getenv("HTTP_TRANSFER_ENCODING") != NULL;
 	if (cgi->timeout > DRAIN_SECONDS * 1000)
 		cgi->timeout = DRAIN_SECONDS * 1000;
-	while (got > 0 && drained < DRAIN_BYTES && pace_now() <= until) {
-		if (cgi->declared < 0 || cgi_read(x, trash, sizeof trash, &got) != FAULT_NONE)
+	while (has_body && got > 0 && drained < DRAIN_BYTES && pace_now() <= until) {
+		if (cgi_read(x, trash, sizeof trash, &got) != FAULT_NONE)
 			break;
 		drained += (int64_t)got;
 	}
