@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ struct cgi {
 	int timeout; /* ms */
 	int64_t min_rate;
 	bool ended;
+	int asked; /* eventfd: another process wants what this request holds; -1: cannot be asked */
 	struct pace in, out;
 };
 
@@ -41,12 +43,15 @@ static int patience(const struct cgi *cgi)
 static enum fault cgi_read(struct exchange *x, void *buf, size_t room, size_t *got)
 {
 	struct cgi *cgi = (struct cgi *)x;
-	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	struct pollfd in[2] = {
+	    {.fd = STDIN_FILENO, .events = POLLIN}, {.fd = cgi->asked, .events = POLLIN}};
 
 	*got = 0;
 	if (cgi->ended)
 		return FAULT_NONE;
-	int ready = poll(&in, 1, patience(cgi));
+	int ready = poll(in, 2, patience(cgi));
+	if (ready > 0 && in[1].revents)
+		return FAULT_INCOMPLETE_BODY;
 	if (ready == 0) {
 		cgi->ended = true;
 		return cgi->taken == cgi->declared ? FAULT_NONE : FAULT_BODY_TIMEOUT;
@@ -82,7 +87,11 @@ static enum fault cgi_write(struct exchange *x, const void *bytes, size_t len)
 
 static void cgi_interrupt(struct exchange *x)
 {
-	/* One process, one exchange: nobody here could call. */
+	struct cgi *cgi = (struct cgi *)x;
+	uint64_t one = 1;
+
+	while (cgi->asked >= 0 && write(cgi->asked, &one, sizeof one) < 0 && errno == EINTR)
+		;
 }
 
 struct exchange *cgi_open(const struct config *config)
@@ -92,6 +101,7 @@ struct exchange *cgi_open(const struct config *config)
 	if (!cgi)
 		return NULL;
 	cgi->exchange = (struct exchange){cgi_env, cgi_read, cgi_write, cgi_interrupt, NULL};
+	cgi->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	cgi->timeout = config->body_timeout > INT32_MAX ? INT32_MAX : (int)config->body_timeout;
 	cgi->min_rate = config->min_rate;
 	if (!text_number(span_trim(span_of(getenv("CONTENT_LENGTH"))), &cgi->declared))
@@ -121,5 +131,7 @@ void cgi_finish(struct exchange *x)
 			break;
 		drained += (int64_t)got;
 	}
+	if (cgi->asked >= 0)
+		close(cgi->asked);
 	free(cgi);
 }

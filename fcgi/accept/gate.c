@@ -172,6 +172,8 @@ static enum fault fcgi_write(struct exchange *x, const void *bytes, size_t len)
 	struct visitor *v = visitor_of(x);
 	const char *at = bytes;
 
+	if (len == 0)
+		return FCGX_FFlush(v->request.out) == 0 ? FAULT_NONE : FAULT_INTERNAL;
 	while (len > 0) {
 		int chunk = len > (1 << 20) ? 1 << 20 : (int)len;
 		if (FCGX_PutStr(at, chunk, v->request.out) != chunk)

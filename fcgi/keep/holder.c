@@ -2,9 +2,9 @@
  * holder.c: who holds a resumable upload, and making them let go.
  *
  * Holding is an open file description lock on partial/<id>, so that it ends with the process.
- * Wanting is another one, on a byte of partial/wanted whose place is the id's: a holder's process
- * looks there once a second (keep_tend) and interrupts the request; one of the same process is
- * interrupted at once. Neither leaves anything behind, however a process dies.
+ * Wanting is another one, on a byte of partial/wanted whose place is the id's: a thread of the
+ * holder's process looks there a few times a second, and interrupts the request; one of the same
+ * process is interrupted at once. Neither leaves anything behind, however a process dies.
  */
 #include "keep/uploads.h"
 #include "shared/text.h"
@@ -12,19 +12,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP = 10 /* ms between two looks */ };
+enum {
+	STEP = 10,	  /* ms between two tries to get a lock */
+	WATCH_STEP = 250, /* ms between two looks at who wants what we hold */
+	WATCH_STACK = 128 * 1024
+};
 
 struct holders {
 	pthread_mutex_t lock;
+	pthread_cond_t changed;
 	struct holder *first;
-	int wanted; /* partial/wanted, only ever asked about locks */
+	int wanted;	   /* partial/wanted, only ever asked about locks */
+	pthread_t watcher; /* once there was something to watch over */
+	bool watching, closing;
 };
 
 /* 60 of the id's 130 random bits: two that meet cost an interruption, nothing else. */
@@ -45,10 +52,15 @@ static int open_wanted(const struct keep *keep)
 bool holders_open(struct keep *keep)
 {
 	struct holders *h = calloc(1, sizeof *h);
+	pthread_condattr_t steady;
 
 	if (h == NULL)
 		return false;
 	pthread_mutex_init(&h->lock, NULL);
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+	pthread_cond_init(&h->changed, &steady);
+	pthread_condattr_destroy(&steady);
 	h->wanted = open_wanted(keep);
 	keep->holders = h;
 	return h->wanted >= 0;
@@ -60,24 +72,21 @@ void holders_close(struct keep *keep)
 
 	if (h == NULL)
 		return;
+	pthread_mutex_lock(&h->lock);
+	h->closing = true;
+	pthread_cond_signal(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+	if (h->watching)
+		pthread_join(h->watcher, NULL);
 	if (h->wanted >= 0)
 		close(h->wanted);
+	pthread_cond_destroy(&h->changed);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 	keep->holders = NULL;
 }
 
 /* ---- those of this process ------------------------------------------------------------------ */
-
-void holder_enter(struct keep *keep, struct holder *holder)
-{
-	struct holders *h = keep->holders;
-
-	pthread_mutex_lock(&h->lock);
-	holder->next = h->first;
-	h->first = holder;
-	pthread_mutex_unlock(&h->lock);
-}
 
 void holder_leave(struct keep *keep, struct holder *holder)
 {
@@ -110,13 +119,9 @@ static void ask_here(struct holders *h, const char *id)
 	pthread_mutex_unlock(&h->lock);
 }
 
-void holders_tend(struct keep *keep)
+/* Under the lock. */
+static void look_around(struct holders *h)
 {
-	struct holders *h = keep->holders;
-
-	if (h == NULL)
-		return;
-	pthread_mutex_lock(&h->lock);
 	for (struct holder *one = h->first; one != NULL; one = one->next) {
 		struct flock want = {.l_type = F_WRLCK,
 		    .l_whence = SEEK_SET,
@@ -126,6 +131,56 @@ void holders_tend(struct keep *keep)
 		    want.l_type != F_UNLCK)
 			ask(one);
 	}
+}
+
+static void *watch(void *self)
+{
+	struct holders *h = self;
+	struct timespec next;
+
+	pthread_mutex_lock(&h->lock);
+	while (!h->closing) {
+		if (h->first == NULL) {
+			pthread_cond_wait(&h->changed, &h->lock);
+			continue;
+		}
+		look_around(h);
+		clock_gettime(CLOCK_MONOTONIC, &next);
+		next.tv_nsec += WATCH_STEP * 1000000;
+		next.tv_sec += next.tv_nsec / 1000000000;
+		next.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&h->changed, &h->lock, &next);
+	}
+	pthread_mutex_unlock(&h->lock);
+	return NULL;
+}
+
+/* Without the thread, requests of other processes wait in vain and get LOCKED; nothing worse. */
+static bool start_watcher(struct holders *h)
+{
+	pthread_attr_t small;
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, WATCH_STACK);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	bool started = pthread_create(&h->watcher, &small, watch, h) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&small);
+	return started;
+}
+
+void holder_enter(struct keep *keep, struct holder *holder)
+{
+	struct holders *h = keep->holders;
+
+	pthread_mutex_lock(&h->lock);
+	holder->next = h->first;
+	h->first = holder;
+	if (!h->watching)
+		h->watching = start_watcher(h);
+	pthread_cond_signal(&h->changed);
 	pthread_mutex_unlock(&h->lock);
 }
 

@@ -253,9 +253,8 @@ bool upload_clean_type(struct span raw, char to[TYPE_BYTES + 1]);
  * disk yet. */
 enum fault uploads_promised(struct catalog *catalog, struct span owner, int64_t *total,
     int64_t *owner_total, int64_t *pending, struct refusal *why);
-/* With the data_dir: before the first upload, after the last, and once a second. */
+/* With the data_dir: before the first upload, after the last. */
 bool holders_open(struct keep *keep);
 void holders_close(struct keep *keep);
-void holders_tend(struct keep *keep);
 
 #endif

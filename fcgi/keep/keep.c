@@ -187,7 +187,6 @@ void keep_close(struct keep *keep)
 
 void keep_tend(struct keep *keep)
 {
-	holders_tend(keep);
 	catalog_tend(keep->catalog);
 }
 

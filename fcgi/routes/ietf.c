@@ -46,26 +46,50 @@ static bool may_say_104(struct call *c, const struct ietf_headers *ietf)
 	       span_is(request_header(c->x, "WAYBILL_RELAYS_104"), "yes");
 }
 
-static enum fault say_104(struct call *c, const struct partial_row *row)
+/* An interim answer: it goes out at once, before the one that ends the request. A client that is
+ * gone is noticed by whoever reads on. */
+static void say_104(struct call *c, const char *headers)
+{
+	char text[1280];
+	int len = snprintf(text, sizeof text,
+	    "Status: 104 Upload Resumption Supported\r\n"
+	    "Upload-Draft-Interop-Version: %d\r\n%s\r\n",
+	    IETF_INTEROP, headers);
+
+	if (len < 0 || (size_t)len >= sizeof text)
+		return;
+	if (c->x->write(c->x, text, (size_t)len) == FAULT_NONE)
+		c->x->write(c->x, NULL, 0);
+}
+
+static void say_location(struct call *c, const struct partial_row *row)
 {
 	const char *url = call_url(c, "/upload/%s", row->id);
 	struct upload_limit limit = {.max_size = c->service->config->max_bytes, .max_age = -1};
-	char limits[80], text[1024];
+	char limits[80], headers[1024];
 
-	if (!url)
-		return refuse(&c->why, FAULT_INTERNAL, NULL);
 	if (row->expires_at)
 		limit.max_age = (row->expires_at - call_now()) / 1000;
 	upload_limit_text(&limit, limits, sizeof limits);
-	int len = snprintf(text, sizeof text,
-	    "Status: 104 Upload Resumption Supported\r\n"
-	    "Upload-Draft-Interop-Version: %d\r\n"
-	    "Location: %s\r\n"
-	    "Upload-Limit: %s\r\n\r\n",
-	    IETF_INTEROP, url, limits);
-	if (len < 0 || (size_t)len >= sizeof text)
-		return FAULT_NONE; /* it is only a courtesy */
-	return c->x->write(c->x, text, (size_t)len);
+	int len = snprintf(headers, sizeof headers, "Location: %s\r\nUpload-Limit: %s\r\n",
+	    url ? url : "", limits);
+	if (url && len >= 0 && (size_t)len < sizeof headers)
+		say_104(c, headers);
+}
+
+void ietf_tell_progress(struct call *c)
+{
+	struct ietf_headers ietf;
+	char header[64];
+
+	if (c->request.protocol != PROTOCOL_IETF)
+		return;
+	ietf_read_headers(c->x, &ietf);
+	if (!may_say_104(c, &ietf))
+		return;
+	snprintf(header, sizeof header, "Upload-Offset: %lld\r\n",
+	    (long long)partial_row(c->partial)->offset);
+	say_104(c, header);
 }
 
 /* ---- the end of a request
@@ -275,12 +299,9 @@ static enum fault plan_upload(
 
 static enum fault take_first(struct call *c, const struct ietf_headers *ietf)
 {
-	enum fault fault = FAULT_NONE;
-
 	if (may_say_104(c, ietf))
-		fault = say_104(c, partial_row(c->partial));
-	if (!fault)
-		fault = pour(c);
+		say_location(c, partial_row(c->partial));
+	enum fault fault = pour(c);
 	if (fault)
 		return fault;
 	if (ietf->complete == COMPLETE_YES)

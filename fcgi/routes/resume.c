@@ -81,9 +81,13 @@ static enum fault hand_begin(void *self, const struct part *part, struct refusal
 static enum fault hand_write(void *self, const void *bytes, size_t len, struct refusal *why)
 {
 	struct call *c = self;
+	int64_t recorded = partial_row(c->partial)->offset;
 
 	c->bytes_in += (int64_t)len;
-	return partial_write(c->partial, bytes, len, why);
+	enum fault fault = partial_write(c->partial, bytes, len, why);
+	if (!fault && partial_row(c->partial)->offset > recorded)
+		ietf_tell_progress(c);
+	return fault;
 }
 
 static enum fault hand_end(void *self, struct refusal *why)

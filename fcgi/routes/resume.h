@@ -19,6 +19,8 @@ enum fault ietf_create(struct call *c);
 enum fault ietf_append(struct call *c, struct span id);
 void ietf_tell_state(struct call *c, const struct partial_row *row);
 
+/* In a pour: tell a client that can hear it how much is safe by now (104). */
+void ietf_tell_progress(struct call *c);
 /* Upload-Complete, in the words the client understands. */
 void ietf_tell_complete(struct call *c, bool complete);
 

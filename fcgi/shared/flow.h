@@ -40,7 +40,7 @@ struct exchange {
 	/* Some of the body: blocks until at least one byte, the end (*got = 0) or a fault
 	 * (INCOMPLETE_BODY: the peer went away; BODY_TIMEOUT). */
 	enum fault (*read)(struct exchange *x, void *buf, size_t room, size_t *got);
-	/* Bytes of the answer. INTERNAL: the client is gone, stop. */
+	/* Bytes of the answer; none: push out what is buffered. INTERNAL: the client is gone, stop. */
 	enum fault (*write)(struct exchange *x, const void *bytes, size_t len);
 	/* From any thread: makes a blocked read return INCOMPLETE_BODY soon. */
 	void (*interrupt)(struct exchange *x);

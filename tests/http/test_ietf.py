@@ -133,6 +133,20 @@ def test_I17_a_104_of_an_append_has_no_location(direct):
     assert all(interim["upload-draft-interop-version"] == "9" for interim in answer.interim)
 
 
+def test_I17_a_104_comes_at_once_and_tells_progress(direct):
+    headers = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "9"}
+    data = some_bytes(40 << 20)
+    direct_104 = direct.open("POST", "/upload", headers, len(data), **RELAYS).send(data[:1000])
+    while b"\r\n\r\n" not in direct_104.answer:
+        direct_104._receive()
+    assert direct_104.answer.startswith(b"Status: 104 ")
+    answer = direct_104.send(data[1000:]).finish()
+    assert answer.status == 201 and answer.offset == len(data)
+    later = answer.interim[1:]
+    assert later and all("location" not in interim for interim in later)
+    assert all(0 < int(interim["upload-offset"]) <= len(data) for interim in later)
+
+
 # ---- I5, I6: creation -------------------------------------------------------------------------------
 
 

@@ -3,12 +3,13 @@ import email.utils
 import hashlib
 import os
 import re
+import subprocess
 import threading
 import time
 
 import pytest
 
-from resumable import ServedWorker, Worker, b64, checksum, some_bytes
+from resumable import WAYBILL, ServedWorker, Worker, b64, checksum, some_bytes
 
 ID = re.compile(r"^/upload/[0-9a-hjkmnp-tv-z]{26}$")
 CHUNK = "application/offset+octet-stream"
@@ -437,10 +438,6 @@ def test_T12_never_says_nothing(own_worker):
 
 
 def test_T12_gc_takes_what_expired(own_worker):
-    import subprocess
-
-    from resumable import WAYBILL
-
     worker = own_worker(partial_expire_after="1s")
     ident = worker.tus_create(10, body=b"12345").id
     assert worker.partial_size(ident) >= 5
@@ -633,6 +630,28 @@ def test_also_when_another_process_holds_it(direct):
     assert direct.tus_patch(created["Location"], offset, data[offset:]).status == 204
     going.drop()
     direct.kept(created.id, data)
+
+
+def test_also_when_a_plain_cgi_process_holds_it(own_worker):
+    worker = own_worker()
+    data = some_bytes(1_000_000)
+    created = worker.tus_create(len(data))
+    environment = {
+        "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "PATCH", "REQUEST_URI": created["Location"],
+        "SCRIPT_NAME": "", "PATH_INFO": created["Location"], "CONTENT_LENGTH": str(len(data)),
+        "CONTENT_TYPE": CHUNK, "HTTP_TUS_RESUMABLE": "1.0.0", "HTTP_UPLOAD_OFFSET": "0",
+        "WAYBILL_CONFIG": str(worker.directory / "waybill.conf"), "PATH": os.environ["PATH"],
+    }
+    script = subprocess.Popen([WAYBILL], env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    script.stdin.write(data[:300_000])
+    script.stdin.flush()
+    worker.wait_for_bytes(created.id, 250_000)
+    offset = worker.tus_offset(created["Location"])
+    assert 250_000 <= offset <= 300_000
+    assert worker.tus_patch(created["Location"], offset, data[offset:]).status == 204
+    script.stdin.close()
+    script.wait(20)
+    worker.kept(created.id, data)
 
 
 def test_two_patches_at_once_leave_one_right_file(worker):
