@@ -92,10 +92,10 @@ def suite_fuzz():
     return passed, failed
 
 
-def suite_http():
+def suite_pytest(folder):
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         status, _ = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
-                         f"--junitxml={report.name}", "tests/http"], minutes=15)
+                         f"--junitxml={report.name}", f"tests/{folder}"], minutes=15)
         try:
             suite = xml.parse(report.name).getroot().find("testsuite")
         except xml.ParseError:
@@ -110,10 +110,12 @@ def suite_script(*command):
 
 
 SUITES = {"build": suite_build, "layering": suite_layering, "rooms": suite_rooms, "fuzz": suite_fuzz,
-          "http": suite_http}
-for folder in ("page", "clients", "faults"):  # suites of their own, with a run.sh
+          "http": lambda: suite_pytest("http")}
+for folder in ("page", "clients", "faults"):  # with a run.sh of their own, or for pytest
     if (TESTS / folder / "run.sh").exists():
         SUITES[folder] = suite_script(f"tests/{folder}/run.sh")
+    elif any((TESTS / folder).glob("test_*.py")):
+        SUITES[folder] = lambda folder=folder: suite_pytest(folder)
 if (TESTS / "readme.py").exists():
     SUITES["readme"] = suite_script("/usr/bin/python3", "tests/readme.py")
 

@@ -156,7 +156,8 @@ class Door:
         self.data = pathlib.Path(data) if data else self.home / "data"
         self.data.mkdir(exist_ok=True)
         self.config = self.home / "waybill.conf"
-        settings = {"log": "info", "min_free_bytes": "1M", **(config or {})}
+        given = dict(one.split("=") for one in os.environ.get("WAYBILL_TEST_CONFIG", "").split())
+        settings = {"log": "info", "min_free_bytes": "1M", **given, **(config or {})}
         self.config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
         self.config.chmod(0o644)
         self.log = self.home / "log"
