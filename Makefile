@@ -6,6 +6,7 @@
 #   make asan tsan  the room tests and a served smoke test under the sanitizers
 #   make fuzz       SECONDS=60 for each target
 #   make install    DESTDIR= PREFIX=
+#   make deb        a Debian package, into build/deb/
 
 SHELL := /bin/bash
 CC ?= gcc
@@ -60,6 +61,7 @@ resume_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
 keep_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/keep/sniff%.c,$(wildcard fcgi/keep/*.c))
 listing_test_SOURCES := $(keep_test_SOURCES)
 house_test_SOURCES := $(keep_test_SOURCES)
+partial_test_SOURCES := $(keep_test_SOURCES)
 sniff_test_SOURCES := $(TEST_SHARED) $(addprefix fcgi/keep/,sniff.c sniffer.c sniffers.c)
 sniff_liar_test_SOURCES := $(TEST_SHARED) $(addprefix fcgi/keep/,sniff.c sniffers.c)
 ledger_test_SOURCES := $(TEST_SHARED) fcgi/keep/ledger.c
@@ -102,9 +104,32 @@ fuzz:
 bench:
 	@exec tests/bench/run.sh
 
+# Files as they lie in the tree, with the paths of a package; PREFIX= goes into them here.
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+placed = sed -e 's|/usr/bin/waybill|$(PREFIX)/bin/waybill|g' \
+	-e 's|www/servers/fill.sh|$(PREFIX)/share/waybill/servers/fill.sh|g' $(1) | install -D -m $(2) /dev/stdin $(DESTDIR)$(3)
 install: waybill
 	install -D -m 755 waybill $(DESTDIR)$(PREFIX)/bin/waybill
-	for f in www/servers/*; do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/doc/waybill/servers/$${f##*/}; done
+	for f in www/servers/*; do case $$f in *.sh) mode=755;; *) mode=644;; esac; \
+		$(call placed,$$f,$$mode,$(PREFIX)/share/waybill/servers/$${f##*/}) || exit 1; done
+	for unit in service socket; do \
+		$(call placed,debian/systemd/waybill.$$unit,644,$(UNITDIR)/waybill.$$unit) || exit 1; done
+	install -D -m 644 debian/systemd/waybill.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/waybill.conf
+	install -D -m 644 debian/systemd/waybill.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/waybill.conf
+	./waybill --man | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man8/waybill.8
+	[[ -e $(DESTDIR)$(SYSCONFDIR)/waybill.conf ]] || \
+		./waybill --sample-config | install -D -m 644 /dev/stdin $(DESTDIR)$(SYSCONFDIR)/waybill.conf
+
+# Built in a copy, since dpkg-buildpackage leaves its results beside the tree it builds.
+deb:
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb/waybill-$(VERSION)
+	tar -c --exclude=node_modules --exclude=__pycache__ --exclude=test-results \
+		fcgi schema www tests Makefile README.md LICENSE debian | tar -x -C $(BUILD)/deb/waybill-$(VERSION)
+	cd $(BUILD)/deb/waybill-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
+	rm -rf $(BUILD)/deb/waybill-$(VERSION)
+	@ls $(BUILD)/deb/*.deb
 
 format:
 	clang-format -i $(SOURCES) $(wildcard fcgi/*.h fcgi/*/*.h tests/*.[ch] tests/fuzz/*.[ch])
@@ -112,5 +137,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test asan tsan fuzz bench install format clean room-tests
+.PHONY: run test asan tsan fuzz bench install deb format clean room-tests
 -include $(OBJECTS:.o=.d)
