@@ -58,7 +58,8 @@ mkdir -p "$spool"
 become=() user=$(id -un)
 if ((EUID == 0)) && id www-data >/dev/null 2>&1; then
 	become=(setpriv --reuid www-data --regid www-data --init-groups)
-	if [[ $fresh || -e $data/waybill.db || $(ls -A "$data") == spool ]]; then
+	if [[ $fresh || -e $data/waybill.db || $(ls -A "$data") == spool ]] &&
+		(cd / && "${become[@]}" test -x "${data%/*}/"); then
 		chown -R www-data: "$data"
 	fi
 	if (cd / && "${become[@]}" test -w "$spool" -a -x "$spool"); then
