@@ -175,29 +175,33 @@ static void give_back(struct call *c)
 		turnstile_leave(c->service->turnstile, c->lane);
 }
 
+static void log_failure(const struct call *c, enum fault fault)
+{
+	char detail[512];
+
+	log_line(fault_status(fault) == 500 ? LOG_ERROR : LOG_WARN, "request failed",
+	    "fault=%s detail=%s", fault_slug(fault),
+	    log_value(span_of(refusal_detail(&c->why)), detail, sizeof detail));
+}
+
 static void log_call(const struct call *c, enum fault fault, double ms)
 {
 	static atomic_uint_fast64_t number;
-	char path[512], owner[256];
-	struct span asked = span_of(c->x->env(c->x, "REQUEST_METHOD"));
-	char method[24];
+	char path[512], owner[256], method[24];
+	const char *ended = c->aborted ? "aborted" : fault ? fault_slug(fault) : "-";
 
+	if (fault_status(fault) >= 500 && !c->aborted)
+		log_failure(c, fault);
 	if (!log_wants(LOG_INFO))
 		return;
+	struct span asked = span_of(c->x->env(c->x, "REQUEST_METHOD"));
 	log_line(LOG_INFO, "request",
 	    "id=%d-%llu method=%s path=%s route=%s status=%d bytes_in=%lld bytes_out=%lld ms=%.1f "
 	    "owner=%s fault=%s",
 	    (int)getpid(), (unsigned long long)atomic_fetch_add(&number, 1),
 	    log_value(asked, method, sizeof method), log_value(c->request.path, path, sizeof path),
 	    c->route, c->reply.status, (long long)c->bytes_in, (long long)c->reply.sent, ms,
-	    log_value(c->caller.owner, owner, sizeof owner),
-	    c->aborted ? "aborted"
-	    : fault    ? fault_slug(fault)
-		       : "-");
-	if (fault_status(fault) >= 500 && !c->aborted)
-		log_line(fault_status(fault) == 500 ? LOG_ERROR : LOG_WARN, "request failed",
-		    "fault=%s detail=%s", fault_slug(fault),
-		    log_value(span_of(refusal_detail(&c->why)), path, sizeof path));
+	    log_value(c->caller.owner, owner, sizeof owner), ended);
 }
 
 void serve(const struct service *service, struct exchange *x, struct call *c)

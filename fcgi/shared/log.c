@@ -38,10 +38,11 @@ static bool needs_quotes(struct span s)
 	return false;
 }
 
-/* One character as it stands between quotes; returns its bytes, 0 for what is dropped. */
+/* One character as it stands between quotes; returns its bytes, 0 for what is dropped: controls, and
+ * the line and paragraph separators, at which some readers of logs begin a new line. */
 static size_t escape(uint32_t c, char to[5])
 {
-	if (utf8_is_control(c) || utf8_is_bidi_control(c))
+	if (utf8_is_control(c) || utf8_is_bidi_control(c) || c == 0x2028 || c == 0x2029)
 		return 0;
 	bool special = c == '"' || c == '\\';
 	to[0] = '\\';
