@@ -129,7 +129,8 @@ enum fault partial_concat(struct keep *keep, const struct grant *grant,
     const struct partial_plan *plan, const struct span *ids, size_t count, struct files *files,
     struct refusal *why);
 
-/* For `waybill ls --partial`: all that are unfinished, oldest first. *row lives for the call. */
+/* For `waybill ls --partial`: all that are unfinished, in no particular order. *row
+ * lives for the call. */
 typedef void partial_visitor(void *self, const struct partial_row *row);
 enum fault keep_partial_each(
     struct keep *keep, partial_visitor *visit, void *self, struct refusal *why);

@@ -22,6 +22,15 @@ void ietf_tell_complete(struct call *c, bool complete)
 	reply_header(&c->reply, "Upload-Complete", complete ? "?1" : "?0");
 }
 
+void ietf_tell_whole(struct call *c)
+{
+	struct ietf_headers ietf;
+
+	ietf_read_headers(c->x, &ietf);
+	if (c->request.protocol == PROTOCOL_IETF && ietf.complete == COMPLETE_YES)
+		ietf_tell_complete(c, true);
+}
+
 static void tell_offset(struct call *c, int64_t offset)
 {
 	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);

@@ -102,12 +102,12 @@ static bool promised_digest(const struct grant *grant)
 }
 
 /* A tus client takes an offset at the length for the end; but only what finished well is one. */
-static bool looks_complete(const struct partial *p)
+static bool looks_complete(const struct call *c)
 {
-	const struct partial_row *row = partial_row(p);
+	const struct partial_row *row = partial_row(c->partial);
+	bool tus = row->protocol == PROTOCOL_TUS || c->request.protocol == PROTOCOL_TUS;
 
-	return row->protocol == PROTOCOL_TUS && row->concat == PARTIAL_WHOLE &&
-	       partial_offset(p) == row->length;
+	return tus && row->concat == PARTIAL_WHOLE && partial_offset(c->partial) == row->length;
 }
 
 static void keep_what_came(struct call *c)
@@ -115,7 +115,7 @@ static void keep_what_came(struct call *c)
 	struct refusal unheard;
 
 	refusal_clear(&unheard);
-	if (promised_digest(&c->grant) || looks_complete(c->partial))
+	if (promised_digest(&c->grant) || looks_complete(c))
 		partial_discard(c->partial, &unheard);
 	else
 		partial_pause(c->partial, &unheard);

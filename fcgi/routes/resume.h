@@ -19,6 +19,8 @@ enum fault ietf_create(struct call *c);
 enum fault ietf_append(struct call *c, struct span id);
 void ietf_tell_state(struct call *c, const struct partial_row *row);
 
+/* After a whole upload: Upload-Complete, where the request spoke of it. */
+void ietf_tell_whole(struct call *c);
 /* In a pour: tell a client that can hear it how much is safe by now (104). */
 void ietf_tell_progress(struct call *c);
 /* Upload-Complete, in the words the client understands. */

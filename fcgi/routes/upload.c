@@ -55,8 +55,8 @@ static enum fault close_upload(struct call *c)
 		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 	enum fault fault = upload_finish(c->upload, fields, token, &c->files, &c->why);
 	free(fields);
-	if (!fault && c->request.protocol == PROTOCOL_IETF)
-		ietf_tell_complete(c, true);
+	if (!fault)
+		ietf_tell_whole(c);
 	return fault ? fault : reply_created(&c->reply, &c->files);
 }
 
