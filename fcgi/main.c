@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,10 @@ struct server {
 	char jail[256];
 	pthread_t *threads;
 	int64_t started;
+	pthread_t sweeper;
+	bool has_sweeper; /* to be joined */
+	atomic_bool sweeping;
+	time_t next_sweep;
 };
 
 /* ---- one worker thread
@@ -147,8 +152,14 @@ static void close_service(struct server *server)
 	config_free(&server->config);
 }
 
-static void sweep(struct server *server)
+/* ---- keeping house ------------------------------------------------------------------------------
+ */
+
+/* A thread of its own: looking through a large store takes its time, and signals, checkpoints and
+ * whoever waits for an upload do not wait for it. */
+static void *sweep(void *argument)
 {
+	struct server *server = argument;
 	struct swept swept;
 	struct refusal why;
 
@@ -159,26 +170,46 @@ static void sweep(struct server *server)
 		log_line(LOG_INFO, "swept", "files=%lld uploads=%lld orphans=%lld bytes=%lld",
 		    (long long)swept.files, (long long)swept.partials, (long long)swept.orphans,
 		    (long long)swept.bytes);
+	atomic_store(&server->sweeping, false);
+	return NULL;
+}
+
+static void end_sweep(struct server *server)
+{
+	if (server->has_sweeper)
+		pthread_join(server->sweeper, NULL);
+	server->has_sweeper = false;
+}
+
+/* When it is time, and the one before is over. */
+static void start_sweep(struct server *server)
+{
+	if (time(NULL) < server->next_sweep || atomic_load(&server->sweeping))
+		return;
+	end_sweep(server);
+	atomic_store(&server->sweeping, true);
+	server->has_sweeper = pthread_create(&server->sweeper, NULL, sweep, server) == 0;
+	if (!server->has_sweeper)
+		atomic_store(&server->sweeping, false);
+	server->next_sweep = time(NULL) + SWEEP_SECONDS;
 }
 
 /* Until a signal: house is kept meanwhile, first of all after a crash; SIGHUP: at once. */
 static void wait_for_end(struct server *server, const sigset_t *waited)
 {
 	struct timespec second = {.tv_sec = 1};
-	time_t next_sweep = 0;
 
 	for (;;) {
-		if (time(NULL) >= next_sweep) {
-			sweep(server);
-			next_sweep = time(NULL) + SWEEP_SECONDS;
-		}
+		start_sweep(server);
 		int signal_number = sigtimedwait(waited, NULL, &second);
 		if (signal_number > 0 && signal_number != SIGHUP)
-			return;
+			break;
 		if (signal_number == SIGHUP)
-			next_sweep = 0;
+			server->next_sweep = 0;
 		keep_tend(server->service.keep);
 	}
+	keep_stop_sweeping(server->service.keep);
+	end_sweep(server);
 }
 
 static int fail(const char *problem, int status)

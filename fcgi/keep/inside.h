@@ -18,6 +18,8 @@
 #ifndef WAYBILL_KEEP_INSIDE_H
 #define WAYBILL_KEEP_INSIDE_H
 
+#include <stdatomic.h>
+
 #include "keep/keep.h"
 #include "shared/digest.h"
 
@@ -62,6 +64,7 @@ struct keep {
 	struct ledger *ledger;
 	struct sniffers *sniffers;
 	struct holders *holders; /* who holds which resumable upload; NULL: nobody can */
+	atomic_bool leaving;  /* sweeps end early */
 	int64_t next_orphans; /* ms since the epoch: when a sweep looks through objects/ again */
 };
 

@@ -104,6 +104,8 @@ struct swept {
 };
 /* Drop what has expired, orphaned objects, abandoned temporary files. */
 enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *why);
+/* From another thread, for good: a sweep under way ends soon, with what it has done so far. */
+void keep_stop_sweeping(struct keep *keep);
 /*
  * Read and hash everything again; hold catalog, objects/ and partial/ against each other in both
  * directions. May run beside servers; needs KEEP_WRITE, because what looks wrong is looked at

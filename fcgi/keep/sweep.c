@@ -80,7 +80,7 @@ static enum fault sweep_files(struct keep *keep, struct swept *swept, struct ref
 			return f;
 		swept->files += (int64_t)chunk.ids.count;
 		swept->bytes += chunk.bytes;
-	} while (chunk.ids.count == CHUNK);
+	} while (chunk.ids.count == CHUNK && !keep->leaving);
 	return FAULT_NONE;
 }
 
@@ -186,7 +186,7 @@ static enum fault sweep_uploads(struct keep *keep, struct swept *swept, struct r
 			f = sweep_upload(keep, ids.at[i], now, swept, why);
 		if (ids.count > 0)
 			memcpy(after, ids.at[ids.count - 1], sizeof after);
-	} while (f == FAULT_NONE && ids.count == CHUNK);
+	} while (f == FAULT_NONE && ids.count == CHUNK && !keep->leaving);
 	return f;
 }
 
@@ -219,7 +219,7 @@ static enum fault sweep_partial(struct keep *keep, struct swept *swept, struct r
 			close(copy);
 		return disk_fault(why, "partial");
 	}
-	while ((entry = readdir(dir)) != NULL) {
+	while (!keep->leaving && (entry = readdir(dir)) != NULL) {
 		bool temporary = strncmp(entry->d_name, "tmp-", 4) == 0;
 		if (!temporary && !text_is_id(span_of(entry->d_name)))
 			continue;
@@ -310,7 +310,7 @@ static enum fault look_through(
 	struct dirent *entry;
 	enum fault f = FAULT_NONE;
 
-	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL) {
+	while (f == FAULT_NONE && !keep->leaving && (entry = readdir(dir)) != NULL) {
 		f = consider(keep, entry->d_name, &orphans, why);
 		if (f == FAULT_NONE && orphans.count == CHUNK)
 			f = drop_orphans(keep, &orphans, swept, why);
@@ -336,6 +336,11 @@ static enum fault sweep_orphans(struct keep *keep, struct swept *swept, struct r
 	closedir(dir);
 	keep->next_orphans = start + (keep_now() - start) * ORPHAN_PAUSE;
 	return f;
+}
+
+void keep_stop_sweeping(struct keep *keep)
+{
+	keep->leaving = true;
 }
 
 enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *why)

@@ -259,7 +259,7 @@ def children(pid):
 def test_every_thread_and_every_sniffer_is_jailed(fresh):
     door = fresh("fastcgi", threads="8")
     pid = door.process.pid
-    wait_until(lambda: len(os.listdir(f"/proc/{pid}/task")) == 9, "all threads")
+    wait_until(lambda: len(os.listdir(f"/proc/{pid}/task")) == 9, "all threads, and the first sweep to be over")
     tasks = [f"{pid}/task/{t}" for t in os.listdir(f"/proc/{pid}/task")]
     [parent] = children(pid)
     sniffers = children(parent)
