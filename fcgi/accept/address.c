@@ -92,12 +92,19 @@ static bool is_mount_of(struct span base, struct span path)
  */
 static bool is_own_name(struct span script)
 {
-	static const char *const names[] = {"/upload", "/files", "/healthz", "/metrics", "/receipt",
-	    "/waybill.css", "/waybill.js", "/icon.svg"};
+	static const char *const names[] = {
+	    "/upload", "/files", "/healthz", "/metrics", "/receipt"};
+	static const char *const endings[] = {".css", ".js", ".svg"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (span_is(script, names[i]))
 			return true;
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+		size_t len = strlen(endings[i]);
+		if (script.len > len &&
+		    memcmp(script.at + script.len - len, endings[i], len) == 0)
+			return true;
+	}
 	return false;
 }
 
