@@ -1,6 +1,7 @@
 """What is refused as a program by default, and what only looks like one."""
 import random
 import struct
+import subprocess
 
 import pytest
 
@@ -9,7 +10,19 @@ from harness import ELF, refused
 PE = (b"MZ" + bytes(58) + struct.pack("<I", 0x80) + bytes(64) + b"PE\0\0"
       + struct.pack("<HHIIIHHH", 0x8664, 1, 0, 0, 0, 240, 0x22, 0x20B) + bytes(300))
 MACH_O = b"\xcf\xfa\xed\xfe\x07\0\0\x01\x03\0\0\0\x02\0\0\0" + bytes(100)
-NOISE = b"\xe9" + random.Random(3).randbytes(5000)  # a jump: libmagic guesses at a DOS program
+
+
+def guessed():
+    """Noise that begins with a jump, so that libmagic guesses at a DOS program."""
+    for seed in range(500):
+        noise = b"\xe9" + random.Random(seed).randbytes(5000)
+        verdict = subprocess.run(["file", "-b", "--mime-type", "-"], input=noise, capture_output=True, check=True)
+        if verdict.stdout.strip() == b"application/x-dosexec":
+            return noise
+    raise AssertionError("libmagic has stopped guessing: is_guess() in keep/judge.c can go")
+
+
+NOISE = guessed()
 
 
 @pytest.mark.parametrize("content", [ELF + bytes(500), PE, MACH_O, b"MZ" + bytes(200)],
