@@ -5,7 +5,9 @@
 #include "shared/log.h"
 #include "shared/text.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +208,32 @@ static enum fault steps_forward(struct connection *c, struct refusal *why)
 	return f == FAULT_NONE ? execute(c, text, why) : f;
 }
 
+/*
+ * An empty catalog beside objects is a catalog that was lost: the next sweep would take all of them
+ * for orphans. Ours is made, and synced, before the first object.
+ */
+static enum fault refuse_strange_objects(struct keep *keep, struct refusal *why)
+{
+	int copy = openat(keep->objects, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	if (dir == NULL) {
+		if (copy >= 0)
+			close(copy);
+		return disk_fault(why, "objects");
+	}
+	do
+		entry = readdir(dir);
+	while (entry != NULL && entry->d_name[0] == '.');
+	closedir(dir);
+	if (entry == NULL)
+		return FAULT_NONE;
+	return refuse(why, FAULT_INTERNAL,
+	    "There are files in objects/, but waybill.db knows of none: it is new or empty. Put "
+	    "waybill.db and waybill.db-wal back, or move objects/ away.");
+}
+
 /* All steps in one transaction under an exclusive lock. */
 static enum fault migrate(struct connection *c, struct refusal *why)
 {
@@ -213,6 +241,10 @@ static enum fault migrate(struct connection *c, struct refusal *why)
 	enum fault f = read_version(c, &version, why);
 
 	if (f != FAULT_NONE || version == SCHEMA_VERSION)
+		return f;
+	if (version == 0)
+		f = refuse_strange_objects(c->catalog->keep, why);
+	if (f != FAULT_NONE)
 		return f;
 	f = execute(c, "PRAGMA journal_mode = WAL", why);
 	if (f == FAULT_NONE)
