@@ -13,24 +13,9 @@ import subprocess
 import time
 
 import harness
+from harness import WAYBILL, record
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-WAYBILL = os.environ.get("WAYBILL", str(TOP / "waybill"))
 PATIENCE = 20  # seconds until a test gives up; nothing depends on how long things take below that
-
-BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
-
-
-def record(kind, content=b""):
-    return struct.pack("!BBHHBx", 1, kind, 1, len(content), 0) + content
-
-
-def pair(name, value):
-    def size(n):
-        return bytes([n]) if n < 128 else struct.pack("!I", n | 0x80000000)
-
-    name, value = name.encode(), value if isinstance(value, bytes) else str(value).encode()
-    return size(len(name)) + size(len(value)) + name + value
 
 
 class Answer:
@@ -80,10 +65,7 @@ class Request:
         self.answer = b""
         self.over = False
         self.pending = b""
-        encoded = b"".join(pair(name, value) for name, value in params.items())
-        begin = record(BEGIN, struct.pack("!HB5x", 1, 0))
-        cuts = [encoded[i : i + 65535] for i in range(0, len(encoded), 65535)]
-        self._send(begin + b"".join(record(PARAMS, cut) for cut in cuts) + record(PARAMS))
+        self._send(harness.begin() + record(harness.PARAMS, harness.name_values(params)) + record(harness.PARAMS))
 
     def _send(self, data):
         """Send, but look for an early answer meanwhile: the worker may refuse and hang up."""
@@ -113,15 +95,15 @@ class Request:
             _, kind, _, length, padding = struct.unpack("!BBHHBx", self.pending[:8])
             if len(self.pending) < 8 + length + padding:
                 return
-            if kind == STDOUT:
+            if kind == harness.STDOUT:
                 self.answer += self.pending[8 : 8 + length]
-            if kind == END:
+            if kind == harness.END:
                 self.over = True
             self.pending = self.pending[8 + length + padding :]
 
     def send(self, body):
         for i in range(0, len(body), 32768):
-            self._send(record(STDIN, body[i : i + 32768]))
+            self._send(record(harness.STDIN, body[i : i + 32768]))
         return self
 
     def result(self):
@@ -134,7 +116,7 @@ class Request:
         return Answer(self.answer) if self.answer else None
 
     def finish(self):
-        self._send(record(STDIN))
+        self._send(record(harness.STDIN))
         return self.result()
 
     def drop(self):
@@ -194,25 +176,7 @@ class Worker:
                     process.wait()
 
     def open(self, method, path, headers=None, length=None, path_socket=None, **params):
-        where, _, query = path.partition("?")
-        env = {
-            "GATEWAY_INTERFACE": "CGI/1.1",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "SERVER_SOFTWARE": "test",
-            "REMOTE_ADDR": "127.0.0.1",
-            "REQUEST_METHOD": method,
-            "REQUEST_URI": path,
-            "SCRIPT_NAME": "",
-            "PATH_INFO": where,
-            "QUERY_STRING": query,
-            "HTTP_HOST": "localhost",
-        }
-        if length is not None:
-            env["CONTENT_LENGTH"] = str(length)
-        for name, value in (headers or {}).items():
-            key = name.upper().replace("-", "_")
-            env[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
-        return Request(path_socket or self.path, env | params)
+        return Request(path_socket or self.path, harness.variables(method, path, headers, length) | params)
 
     def ask(self, method, path, headers=None, body=None, **params):
         if body is None and method in ("POST", "PATCH", "PUT"):
