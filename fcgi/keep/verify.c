@@ -159,7 +159,8 @@ static enum fault lose_records(struct verifying *v, struct refusal *why)
 	int64_t after = 0;
 	bool more = v->lost_count > 0;
 
-	qsort(v->lost, v->lost_count, sizeof *v->lost, compare_lost);
+	if (more)
+		qsort(v->lost, v->lost_count, sizeof *v->lost, compare_lost);
 	while (more && f == FAULT_NONE) {
 		struct files files = {0};
 		f = page_of(v, after, &files, why);
