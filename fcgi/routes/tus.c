@@ -88,13 +88,21 @@ static enum fault settle(struct call *c)
 	return partial_pause(c->partial, &c->why);
 }
 
+/* An answer of tus has no body for the record, so what it says once is said in headers. */
+static void tell_kept(struct call *c, const struct file *file)
+{
+	resume_tell_file(c, file->id);
+	if (file->delete_token)
+		reply_header(&c->reply, "Waybill-Delete-Token", "%s", file->delete_token);
+}
+
 static enum fault answer(struct call *c, int status)
 {
 	const struct partial_row *row = partial_row(c->partial);
 
 	tell_offset(c, row->offset);
 	if (row->state == PARTIAL_DONE)
-		resume_tell_file(c, row->id);
+		tell_kept(c, &c->files.at[0]);
 	else
 		tell_expiry(c, row->expires_at);
 	return reply_empty(&c->reply, status);

@@ -749,6 +749,17 @@ def test_the_same_content_twice_is_one_object(worker):
     assert [found for found in os.listdir(worker.data / "objects") if found == name] == [name]
 
 
+def test_the_token_to_delete_comes_with_the_last_patch(worker):
+    url = worker.tus_create(3)["Location"]
+    answer = worker.tus_patch(url, 0, b"abc")
+    assert "Waybill-Delete-Token" not in worker.tus("HEAD", url)
+    file = answer["Waybill-File"]
+    assert worker.ask("DELETE", file).status == 401
+    bearer = {"Authorization": "Bearer " + answer["Waybill-Delete-Token"]}
+    assert worker.ask("DELETE", file, bearer).status == 204
+    assert worker.tus("HEAD", url).status in (404, 410)
+
+
 def test_a_deleted_file_takes_its_upload_along(own_worker):
     worker = own_worker(delete_access="open")
     created = worker.tus_create(3, body=b"abc")
