@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accept/farewell.h"
 #include "accept/inside.h"
 #include "accept/pace.h"
 #include "shared/log.h"
@@ -31,6 +32,7 @@ struct gate {
 	int64_t min_rate;
 	const char *body_file_dir; /* borrowed from the configuration; "": none */
 	pthread_mutex_t leader;
+	struct farewell *farewell;
 };
 
 struct visitor {
@@ -38,6 +40,7 @@ struct visitor {
 	struct gate *gate;
 	FCGX_Request request;
 	struct pace in, out;
+	bool drained;  /* the body was read to its end: nothing follows it on this connection */
 	int body_file; /* the body, where the server has written it to a file; else -1 */
 };
 
@@ -57,7 +60,8 @@ struct gate *gate_open(int fd, const struct config *config, struct refusal *why)
 	gate->min_rate = config->min_rate;
 	gate->body_file_dir = config->body_file_dir;
 	gate->shut = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (gate->shut < 0 || pthread_mutex_init(&gate->leader, NULL) != 0)
+	gate->farewell = farewell_new();
+	if (gate->shut < 0 || !gate->farewell || pthread_mutex_init(&gate->leader, NULL) != 0)
 		goto failed;
 	/* Another process may take the connection that poll() told us of. */
 	int flags = fcntl(fd, F_GETFL);
@@ -82,6 +86,7 @@ void gate_close(struct gate *gate)
 {
 	if (!gate)
 		return;
+	farewell_free(gate->farewell);
 	close(gate->listening);
 	close(gate->shut);
 	pthread_mutex_destroy(&gate->leader);
@@ -164,6 +169,7 @@ static enum fault fcgi_read(struct exchange *x, void *buf, size_t room, size_t *
 	} while (n > 0 && *got < room && is_readable(v->request.ipcFd));
 	if (*got == 0 && FCGX_GetError(in) != 0)
 		return FCGX_GetError(in) == EAGAIN ? FAULT_BODY_TIMEOUT : FAULT_INCOMPLETE_BODY;
+	v->drained = n == 0 && FCGX_GetError(in) == 0;
 	return pace_add(&v->in, *got, v->gate->min_rate) ? FAULT_NONE : FAULT_BODY_TIMEOUT;
 }
 
@@ -225,7 +231,7 @@ static int next_connection(struct gate *gate)
 	for (;;) {
 		if (poll(doors, 2, -1) < 0 && errno != EINTR)
 			log_line(LOG_ERROR, "poll failed", "errno=%d", errno);
-		if (doors[1].revents || is_readable(gate->shut))
+		if (doors[1].revents)
 			return -1;
 		int fd = accept4(gate->listening, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
@@ -266,14 +272,45 @@ struct exchange *gate_accept(struct visitor *v)
 	}
 	pace_start(&v->in);
 	pace_start(&v->out);
+	v->drained = false;
 	return &v->exchange;
 }
 
+/* A request without a body still has an empty STDIN record, nearly always in libfcgi's buffer. */
+static bool drain_nothing(struct visitor *v)
+{
+	struct span declared = span_of(fcgi_env(&v->exchange, "CONTENT_LENGTH"));
+	int64_t length;
+
+	if (declared.len > 0 && (!text_number(declared, &length) || length > 0))
+		return false;
+	set_time_limits(v->request.ipcFd, 1);
+	return FCGX_GetChar(v->request.in) == EOF && FCGX_GetError(v->request.in) == 0;
+}
+
+/*
+ * Closing with bytes unread could cost the server in front the answer, so libfcgi would shut its
+ * half and wait, two seconds and more, until the server has closed the other. Where all was read
+ * there is nothing to wait for, and otherwise this thread has better things to do: for a detached
+ * connection libfcgi just closes, and its twin is seen off elsewhere.
+ */
 void gate_finish(struct visitor *v)
 {
+	FCGX_Request *request = &v->request;
+
 	if (v->body_file >= 0)
 		close(v->body_file);
 	v->body_file = -1;
-	v->request.keepConnection = 0; /* an idle kept connection would pin this thread */
-	FCGX_Finish_r(&v->request);
+	FCGX_FClose(request->err);
+	FCGX_FClose(request->out); /* the answer, and its end, are out */
+	int twin = -1;
+	if (!v->drained && !drain_nothing(v))
+		twin = fcntl(request->ipcFd, F_DUPFD_CLOEXEC, 0);
+	request->keepConnection = 0; /* an idle kept connection would pin this thread */
+	FCGX_Detach(request);
+	FCGX_Finish_r(request);
+	if (twin < 0)
+		return;
+	shutdown(twin, SHUT_WR);
+	farewell_take(v->gate->farewell, twin);
 }
