@@ -49,6 +49,8 @@ static void check_request(const struct request *r)
 	must(r->segments <= PATH_SEGMENTS + 1);
 	must(r->length_state != LENGTH_KNOWN || r->length >= 0);
 	must(r->base.len == 0 || r->base.at[0] == '/');
+	/* a token has no blanks around it, and is only ever what stood in Authorization */
+	must(!r->bearer.at || (r->bearer.len == 0 || (r->bearer.at[0] != ' ' && r->bearer.at[r->bearer.len - 1] != ' ')));
 }
 
 static void use(struct request *r, struct exchange *x, struct scratch *scratch)
@@ -61,6 +63,8 @@ static void use(struct request *r, struct exchange *x, struct scratch *scratch)
 	struct span name;
 	struct grant grant;
 	struct caller nobody = {0};
+	struct span asked;
+	int64_t lasts;
 
 	refusal_clear(&why);
 	if (rules_needs_length(r) && rules_length(r, &open, &why) == FAULT_NONE)
@@ -73,6 +77,11 @@ static void use(struct request *r, struct exchange *x, struct scratch *scratch)
 		must(clean[0] != '\0' && !strchr(clean, '/'));
 	}
 	request_claims(x, claims, &why);
+	if (request_parameter(r, "expires_in", scratch, &asked, &why) == FAULT_NONE && asked.at &&
+	    text_duration(asked, &lasts))
+		must(lasts >= 0);
+	if (r->cross_site)
+		must(!r->origin_allowed && rules_site(r, &why) == FAULT_CROSS_SITE);
 	rules_site(r, &why);
 	rules_may_watch(&nobody, x, &why);
 	rules_grant(r, &nobody, &open, 1, 0, &grant);
