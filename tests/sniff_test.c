@@ -411,17 +411,36 @@ static void old_children_retire(void **state)
 	sniff_stop(s);
 }
 
-static void without_a_parent_nothing_works(void **state)
+static void another_parent_follows(void **state)
+{
+	struct sniffers *s = start(2);
+	char type[TYPE_BYTES + 1];
+	int pids[SNIFF_SLOTS];
+	for (int64_t round = 1; round <= 3; round++) {
+		assert_int_equal(sniff_pids(s, pids, SNIFF_SLOTS), 2);
+		kill((int)status_of(pids[0], "PPid:"), SIGKILL);
+		enum fault f = verdict(s, png, sizeof png, type);
+		assert_true(f == FAULT_NONE || f == FAULT_INTERNAL);
+		wait_until(deaths(s) == 2 * round && alive(s) == 2);
+		assert_true(gone(pids[0]) && gone(pids[1]));
+		for (int i = 0; i < 5; i++)
+			assert_png(s);
+	}
+	sniff_stop(s);
+}
+
+static void without_a_guard_nothing_works(void **state)
 {
 	struct sniffers *s = start(2);
 	char type[TYPE_BYTES + 1];
 	int pids[SNIFF_SLOTS];
 	assert_int_equal(sniff_pids(s, pids, SNIFF_SLOTS), 2);
-	kill((int)status_of(pids[0], "PPid:"), SIGKILL);
+	int parent = (int)status_of(pids[0], "PPid:");
+	kill((int)status_of(parent, "PPid:"), SIGKILL);
 	wait_until(alive(s) == 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(verdict(s, png, sizeof png, type), FAULT_INTERNAL);
-	wait_until(gone(pids[0]) && gone(pids[1]));
+	wait_until(gone(parent) && gone(pids[0]) && gone(pids[1]));
 	sniff_stop(s);
 }
 
@@ -561,7 +580,8 @@ int main(void)
 	    cmocka_unit_test(a_death_while_asked),
 	    cmocka_unit_test(a_hung_child_is_replaced),
 	    cmocka_unit_test(old_children_retire),
-	    cmocka_unit_test(without_a_parent_nothing_works),
+	    cmocka_unit_test(another_parent_follows),
+	    cmocka_unit_test(without_a_guard_nothing_works),
 	    cmocka_unit_test(they_go_with_the_worker),
 	    cmocka_unit_test(signals_for_the_group_are_not_theirs),
 	    cmocka_unit_test(no_database_is_said),

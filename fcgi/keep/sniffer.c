@@ -318,7 +318,7 @@ static bool is_ours(const struct sniffer_house *house, int fd)
 }
 
 /* Ours were made one after the other, but nothing promises that they are neighbours. */
-static void close_strangers(const struct sniffer_house *house)
+void sniffer_close_strangers(const struct sniffer_house *house)
 {
 	int top = house->control;
 	for (unsigned i = 0; i < house->count; i++) {
@@ -331,10 +331,9 @@ static void close_strangers(const struct sniffer_house *house)
 	close_range(top + 1, ~0U, 0);
 }
 
-void sniffer_parent(struct sniffer_house *house)
+void sniffer_tend(struct sniffer_house *house)
 {
 	struct parent parent = {.house = house, .pid = getpid()};
-	close_strangers(house);
 	const char *problem = settle_in(&parent) ? load_magic(&parent) : strerror(errno);
 	if (problem) {
 		struct sniff_answer failed = message(SNIFF_FAILED, 0, problem);

@@ -2,7 +2,8 @@
  * sniffer.h: what sniffers.c and sniff.c, in the worker, and sniffer.c, in the jailed processes,
  * say to each other.
  *
- *     worker -- control --> sniffer parent: loads the magic database, forks and replaces
+ *     worker -- control --> (guard: replaces the parent, and does nothing else)
+ *                           sniffer parent: loads the magic database, forks and replaces
  *        |                        |
  *        |                        +-- child 0, child 1, ...: jailed, libmagic runs here
  *        +-- socket i, region i ------ child i
@@ -73,8 +74,12 @@ struct sniffer_house {
 	struct sniff_board *board;
 };
 
-/* The sniffer parent's life, in a freshly forked process. */
+/* In a freshly forked process: a guard that has a sniffer parent, whatever kills that one. */
 _Noreturn void sniffer_parent(struct sniffer_house *house);
+/* The sniffer parent's life. Exit 0: the worker is gone; 1: it cannot work. */
+_Noreturn void sniffer_tend(struct sniffer_house *house);
+/* Close all descriptors that are not the house's. */
+void sniffer_close_strangers(const struct sniffer_house *house);
 
 /* Does libmagic want a descriptor for it? The region's file must have its size then. */
 bool sniff_wants_file(const void *bytes, size_t len);
