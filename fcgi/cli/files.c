@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "keep/partial.h"
 #include "reply/reply.h"
 
 enum { PAGE = 1000, COPY_BYTES = 64 * 1024 };
@@ -90,8 +91,10 @@ int cli_ls(struct options *o)
 	struct store store;
 	struct listing listing;
 	int64_t left;
-	int status = listing_of(o, &listing, &left);
 
+	if (o->partial)
+		return cli_ls_partial(o);
+	int status = listing_of(o, &listing, &left);
 	if (status == DONE)
 		status = store_open(&store, o, KEEP_READ);
 	if (status != DONE)
@@ -180,6 +183,14 @@ int cli_get(struct options *o)
 	return store_close(&store, get_one(store.keep, o->rest[0], o->output));
 }
 
+/* A file, or an upload that is not one yet. */
+static enum fault remove_any(struct keep *keep, struct span id, struct refusal *why)
+{
+	enum fault fault = keep_remove(keep, id, why);
+
+	return fault == FAULT_NOT_FOUND ? partial_remove(keep, id, why) : fault;
+}
+
 int cli_rm(struct options *o)
 {
 	struct store store;
@@ -192,7 +203,7 @@ int cli_rm(struct options *o)
 		refusal_clear(&why);
 		if (!text_is_id(span_of(o->rest[i])))
 			status = complain("\"%s\" is not an id", o->rest[i]);
-		else if (keep_remove(store.keep, span_of(o->rest[i]), &why) != FAULT_NONE)
+		else if (remove_any(store.keep, span_of(o->rest[i]), &why) != FAULT_NONE)
 			status = complain("%s: %s", o->rest[i], refusal_detail(&why));
 	}
 	return store_close(&store, status);

@@ -42,6 +42,7 @@ extern const struct option cli_options[]; /* ends with a NULL name */
 void cli_manual(FILE *out);
 
 subcommand cli_ls, cli_show, cli_get, cli_rm;	      /* files.c */
+subcommand cli_ls_partial;			      /* partial.c: ls --partial */
 subcommand cli_token;				      /* tokens.c */
 subcommand cli_verify, cli_gc, cli_config, cli_serve; /* house.c */
 

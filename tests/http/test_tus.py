@@ -1,6 +1,7 @@
 """tus 1.0.0: one test or more for each numbered requirement of the protocol sheet, named by its number."""
 import email.utils
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -758,6 +759,33 @@ def test_the_token_to_delete_comes_with_the_last_patch(worker):
     bearer = {"Authorization": "Bearer " + answer["Waybill-Delete-Token"]}
     assert worker.ask("DELETE", file, bearer).status == 204
     assert worker.tus("HEAD", url).status in (404, 410)
+
+
+def test_unfinished_uploads_from_a_shell(own_worker):
+    worker = own_worker()
+
+    def shell(*command):
+        done = subprocess.run([WAYBILL, *command, "-c", str(worker.directory / "waybill.conf")],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        return done.returncode, done.stdout
+
+    meta = {"Upload-Metadata": "filename " + b64('Größe "1".bin')}
+    one, two = worker.tus_create(10, meta, body=b"12345"), worker.tus_create(None, {"Upload-Defer-Length": "1"})
+    worker.tus_create(3, body=b"abc")
+    status, said = shell("ls", "--partial")
+    assert status == 0 and len(said.splitlines()) == 2
+    assert any(one.id in line and "Größe" in line for line in said.splitlines())
+    status, said = shell("ls", "--partial", "--json")
+    uploads = {upload["id"]: upload for upload in json.loads(said)["uploads"]}
+    assert set(uploads) == {one.id, two.id}
+    assert (uploads[one.id]["offset"], uploads[one.id]["length"]) == (5, 10)
+    assert (uploads[one.id]["name"], uploads[one.id]["owner"]) == ('Größe "1".bin', None)
+    assert uploads[two.id]["length"] is None
+    assert shell("rm", one.id)[0] == 0
+    assert worker.tus("HEAD", one["Location"]).status in (404, 410)
+    assert worker.partial_size(one.id) == -1
+    assert shell("rm", one.id)[0] == 1
+    assert shell("ls", "--partial", "--type", "image/*")[0] == 2
 
 
 def test_a_deleted_file_takes_its_upload_along(own_worker):
