@@ -261,6 +261,15 @@ static enum fault migrate(struct connection *c, struct refusal *why)
 
 /* ---- opening and closing -------------------------------------------------------------------- */
 
+/* Asked for a writable one, SQLite opens what it may only read all the same, and says nothing. */
+static enum fault check_writable(struct catalog *catalog, struct refusal *why)
+{
+	if (sqlite3_db_readonly(catalog->writer->db, "main") != 1)
+		return FAULT_NONE;
+	return refuse(
+	    why, FAULT_INTERNAL, "%s cannot be written to. Check whose it is.", catalog->path);
+}
+
 /* The lock on the directory is for the change to WAL, which must not meet another process doing
  * the same: it fails at once then, without asking the busy handler. */
 static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
@@ -272,7 +281,9 @@ static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
 		return disk_fault(why, "flock");
 	catalog->writer = connection_open(catalog, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
 	    PATIENCE, "PRAGMA wal_autocheckpoint = 0", why);
-	enum fault f = catalog->writer == NULL ? FAULT_INTERNAL : migrate(catalog->writer, why);
+	enum fault f = catalog->writer == NULL ? FAULT_INTERNAL : check_writable(catalog, why);
+	if (f == FAULT_NONE)
+		f = migrate(catalog->writer, why);
 	if (f == FAULT_NONE)
 		f = execute(catalog->writer,
 		    full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", why);
