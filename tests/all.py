@@ -111,13 +111,13 @@ def suite_script(*command):
 
 SUITES = {"build": suite_build, "layering": suite_layering, "rooms": suite_rooms, "fuzz": suite_fuzz,
           "http": lambda: suite_pytest("http")}
-for folder in ("page", "clients", "faults"):  # with a run.sh of their own, or for pytest
+for folder in ("page", "clients", "faults", "deb"):  # with a run.sh of their own, or for pytest
     if (TESTS / folder / "run.sh").exists():
         SUITES[folder] = suite_script(f"tests/{folder}/run.sh")
     elif any((TESTS / folder).glob("test_*.py")):
         SUITES[folder] = lambda folder=folder: suite_pytest(folder)
 if (TESTS / "readme.py").exists():
-    SUITES["readme"] = suite_script("/usr/bin/python3", "tests/readme.py")
+    SUITES["readme"] = suite_script("/usr/bin/python3", "tests/readme.py", "--check")
 
 
 def main(names):
