@@ -9,6 +9,7 @@
 #include "shared/log.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,9 @@ enum fault catalog_commit(struct catalog *catalog, job_run *run, void *self, str
 	if (sem_init(&job.wake, 0, 0) != 0)
 		return disk_fault(why, "sem_init");
 	if (queue_up(catalog, &job)) {
+		/* Whoever is about to queue up on this core may come along: one sync and one set
+		 * of pages for all. Where nobody is, this costs nothing. */
+		sched_yield();
 		struct waiting *batch = take_batch(catalog);
 		run_batch(catalog, batch);
 		pass_lead(catalog);
