@@ -27,7 +27,8 @@ def run(*command, check=True, **more):
 
 def beside():
     """What a build could leave behind: in the tree, in debian/, next to the tree."""
-    return {str(p) for folder in (TOP, TOP / "debian", TOP.parent) for p in folder.iterdir()}
+    return {str(p) for folder in (TOP, TOP / "debian") for p in folder.iterdir()} | set(
+        map(str, TOP.parent.glob("waybill[_-][0-9d]*")))  # waybill_0.1.0.dsc, waybill-dbgsym_0.1.0_amd64.deb
 
 
 class Package:
