@@ -93,9 +93,9 @@ def test_stalled_bodies_are_given_up(fresh):
 
 def test_connections_that_say_nothing_hold_nobody(fresh):
     """More of them than threads; each is let go after body_timeout."""
-    door = fresh("fastcgi", body_timeout="1s", threads="4")
+    door = fresh("fastcgi", body_timeout="1s", threads="2")
     with contextlib.ExitStack() as stack:
-        for i in range(6):
+        for i in range(3):
             sock = stack.enter_context(door.connect())
             sock.sendall(begin()[:i % 9])
         assert door.get("/healthz").status == 200
