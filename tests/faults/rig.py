@@ -6,7 +6,6 @@ import hashlib
 import mmap
 import os
 import pathlib
-import pwd
 import re
 import shutil
 import signal
@@ -80,7 +79,8 @@ class Control(ctypes.Structure):
 class Worker(harness.FastCGIDoor):
     """`waybill serve` on disk/data, spoken to in FastCGI. It survives its own death: start() again."""
 
-    def __init__(self, config=None, shimmed=False, disk=None, start=True, user=None, **environment):
+    def __init__(self, config=None, shimmed=False, disk=None, start=True, powerless=False,
+                 **environment):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="wbf-", dir="/tmp"))
         self.home.chmod(0o755)
         self.disk = pathlib.Path(disk) if disk else self.home / "disk"
@@ -88,7 +88,7 @@ class Worker(harness.FastCGIDoor):
         self.data = self.disk / "data"
         self.base, self.path, self.log = "", self.home / "s" / "s", self.home / "log"
         self.path.parent.mkdir()
-        self.config, self.process, self.user = self.home / "waybill.conf", None, user
+        self.config, self.process, self.powerless = self.home / "waybill.conf", None, powerless
         self.more_environment = environment
         self.settings = {"data_dir": str(self.data), "log": "warn", "min_free_bytes": "0", "threads": "16",
                          "delete_access": "open", **(config or {})}
@@ -97,9 +97,6 @@ class Worker(harness.FastCGIDoor):
             self.settings["sandbox"] = "off"  # its jail would refuse what the shim does besides
             self.records.touch()
             self.control = Control.at(self.home / "control")
-        if user:
-            for path in (self.disk, self.path.parent):
-                shutil.chown(path, user)
         if start:
             self.start()
 
@@ -121,9 +118,8 @@ class Worker(harness.FastCGIDoor):
 
     def _command(self, *words):
         words = [WAYBILL, *words]
-        if self.user:
-            group = str(pwd.getpwnam(self.user).pw_gid)
-            words = ["setpriv", "--reuid", self.user, "--regid", group, "--clear-groups", *words]
+        if self.powerless and os.geteuid() == 0:  # root, to whom modes of files apply
+            words = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *words]
         return words
 
     def start(self, wait=True, recorded=False, ready=(200,)):

@@ -8,9 +8,6 @@ import pytest
 
 import rig
 
-USER = "nobody"  # root may write anywhere, so nothing is read-only for it
-needs_root = pytest.mark.parametrize("user", [USER if os.geteuid() == 0 else None])
-
 
 def hold(worker):
     """Another program has the catalog locked."""
@@ -53,10 +50,9 @@ def test_locked_by_another_process(worker):
     assert len(rig.settled(worker)) == 3
 
 
-@needs_root
-def test_directories_that_cannot_be_written(make_worker, user):
+def test_directories_that_cannot_be_written(make_worker):
     """While it serves, somebody takes the right to write away, and gives it back."""
-    worker = make_worker(user=user)
+    worker = make_worker(powerless=True)
     first = rig.new_ids(worker.put("first", b"one"))
     for name, mode in (("objects", 0o750), (".", 0o750)):
         (worker.data / name).chmod(0o550)
@@ -73,10 +69,9 @@ def test_directories_that_cannot_be_written(make_worker, user):
     rig.settled(worker)
 
 
-@needs_root
-def test_a_catalog_that_cannot_be_written(make_worker, user):
+def test_a_catalog_that_cannot_be_written(make_worker):
     """It does not start, and says why."""
-    worker = make_worker(user=user)
+    worker = make_worker(powerless=True)
     kept = rig.new_ids(worker.put("first", b"one"))
     worker.stop()
     (worker.data / "waybill.db").chmod(0o440)
