@@ -39,8 +39,7 @@ struct server {
 	time_t next_sweep;
 };
 
-/* ---- one worker thread
- * ------------------------------------------------------------------------------ */
+/* ---- one worker thread ----------------------------------------------------------------------- */
 
 static void *work(void *argument)
 {
@@ -78,8 +77,7 @@ static bool start_threads(struct server *server)
 	return server->started > 0;
 }
 
-/* ---- the process
- * ------------------------------------------------------------------------------------ */
+/* ---- the process ----------------------------------------------------------------------------- */
 
 /* Worker threads never see a signal: EINTR would break the body being read. */
 static void block_signals(sigset_t *waited)
@@ -152,8 +150,7 @@ static void close_service(struct server *server)
 	config_free(&server->config);
 }
 
-/* ---- keeping house ------------------------------------------------------------------------------
- */
+/* ---- keeping house --------------------------------------------------------------------------- */
 
 /* A thread of its own: looking through a large store takes its time, and signals, checkpoints and
  * whoever waits for an upload do not wait for it. */
@@ -288,8 +285,7 @@ int serve_forever(const char *config_path, const char *where, int listening)
 	return status;
 }
 
-/* ---- plain CGI
- * -------------------------------------------------------------------------------------- */
+/* ---- plain CGI ------------------------------------------------------------------------------- */
 
 /* What keeps this process from serving is for the log; the client gets its 500 all the same. */
 static int answer_failure(struct exchange *x, const char *problem)

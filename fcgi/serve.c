@@ -53,8 +53,7 @@ struct metrics *serve_metrics(void)
 	return metrics_new(patterns, ROUTES + 1);
 }
 
-/* ---- routing ------------------------------------------------------------------------------------
- */
+/* ---- routing --------------------------------------------------------------------------------- */
 
 static bool matches(const char *pattern, const struct request *r)
 {
@@ -104,8 +103,7 @@ static const struct route *find_route(struct call *c, enum fault *fault)
 	return NULL;
 }
 
-/* ---- who is asking
- * -------------------------------------------------------------------------------- */
+/* ---- who is asking --------------------------------------------------------------------------- */
 
 static enum fault find_caller(struct call *c)
 {
@@ -129,8 +127,7 @@ static enum fault find_caller(struct call *c)
 	return FAULT_NONE;
 }
 
-/* ---- one request
- * ---------------------------------------------------------------------------------- */
+/* ---- one request ----------------------------------------------------------------------------- */
 
 static enum fault judge_and_answer(struct call *c)
 {
@@ -225,8 +222,7 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 	log_call(c, fault, seconds * 1e3);
 }
 
-/* ---- for endpoints
- * -------------------------------------------------------------------------------- */
+/* ---- for endpoints --------------------------------------------------------------------------- */
 
 int64_t call_now(void)
 {

@@ -47,8 +47,7 @@ static void assert_span(struct span s, const char *text)
 	assert_memory_equal(s.at, text, s.len);
 }
 
-/* ---- length -------------------------------------------------------------------------------------
- */
+/* ---- length ---------------------------------------------------------------------------------- */
 
 static void lengths_are_judged(void **state)
 {
@@ -133,8 +132,7 @@ static void unknown_length_may_be_accepted(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- the mount point and the path ---------------------------------------------------------------
- */
+/* ---- the mount point and the path ------------------------------------------------------------ */
 
 static void the_mount_point_is_found(void **state)
 {
@@ -223,8 +221,7 @@ static void an_endless_address_is_refused(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- methods and protocols
- * ------------------------------------------------------------------------ */
+/* ---- methods and protocols ------------------------------------------------------------------- */
 
 static void protocols_are_told_apart(void **state)
 {
@@ -278,8 +275,7 @@ static void people_get_pages_and_programs_json(void **state)
 	}
 }
 
-/* ---- other sites
- * ---------------------------------------------------------------------------------- */
+/* ---- other sites ----------------------------------------------------------------------------- */
 
 static void other_sites_are_told_apart(void **state)
 {
@@ -325,8 +321,7 @@ static void other_sites_are_told_apart(void **state)
 	}
 }
 
-/* ---- rights
- * --------------------------------------------------------------------------------------- */
+/* ---- rights ---------------------------------------------------------------------------------- */
 
 static const struct caller nobody = {0};
 static const struct caller stale = {.bad_token = true, .bearer = {"x", 1}};
@@ -437,8 +432,7 @@ static void metrics_are_for_this_machine_or_admins(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- the query
- * -------------------------------------------------------------------------------------- */
+/* ---- the query ------------------------------------------------------------------------------- */
 
 static void listings_are_read_or_refused(void **state)
 {
@@ -490,8 +484,7 @@ static void a_listing_holds_what_was_asked(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- a raw body's name and digests
- * ---------------------------------------------------------------- */
+/* ---- a raw body's name and digests ----------------------------------------------------------- */
 
 static void names_come_from_the_best_source(void **state)
 {
@@ -592,8 +585,7 @@ static void a_grant_takes_the_smaller_limits(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- pace and turnstile
- * ---------------------------------------------------------------------------- */
+/* ---- pace and turnstile ---------------------------------------------------------------------- */
 
 static void the_first_minute_is_free_then_an_average_counts(void **state)
 {

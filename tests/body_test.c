@@ -4,7 +4,7 @@
  */
 #include "pour.h"
 
-/* ---- lengths -------------------------------------------------------------------------------- */
+/* ---- lengths --------------------------------------------------------------------------------- */
 
 static void a_raw_body_must_have_its_length(void **state)
 {
@@ -64,7 +64,7 @@ static void an_unknown_length_is_cut_off(void **state)
 	clear_text();
 }
 
-/* ---- faults --------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static void a_body_that_breaks_off_is_kept_so_far(void **state)
 {
@@ -130,7 +130,7 @@ static void a_broken_body_goes_before_what_the_hands_say(void **state)
 	clear_text();
 }
 
-/* ---- reads ---------------------------------------------------------------------------------- */
+/* ---- reads ----------------------------------------------------------------------------------- */
 
 static void what_a_read_brings_goes_on_at_once(void **state)
 {
@@ -148,7 +148,7 @@ static void what_a_read_brings_goes_on_at_once(void **state)
 	clear_text();
 }
 
-/* ---- digests -------------------------------------------------------------------------------- */
+/* ---- digests --------------------------------------------------------------------------------- */
 
 static void digests_are_compared(void **state)
 {

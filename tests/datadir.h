@@ -28,7 +28,7 @@
 #include "keep/inside.h"
 #include "shared/text.h"
 
-/* ---- a sniffer ------------------------------------------------------------------------------ */
+/* ---- a sniffer ------------------------------------------------------------------------------- */
 
 static atomic_int sniffed; /* questions asked */
 static int sniffer_version = 544;
@@ -72,7 +72,7 @@ void sniff_count(struct sniffers *sniffers, int64_t *alive, int64_t *deaths)
 	*deaths = 0;
 }
 
-/* ---- a data_dir ----------------------------------------------------------------------------- */
+/* ---- a data_dir ------------------------------------------------------------------------------ */
 
 static char data_dir[64];
 static struct config config;
@@ -168,7 +168,7 @@ static inline void check_sums(void)
 	assert_int_equal(ask("SELECT count(*) FROM objects"), entries("objects"));
 }
 
-/* ---- uploads -------------------------------------------------------------------------------- */
+/* ---- uploads --------------------------------------------------------------------------------- */
 
 struct sent {
 	const char *name, *bytes;

@@ -35,7 +35,7 @@ static void execute_sql(const char *sql)
 
 #define ORPHAN "objects/b5cecb85f8ae000a0000000000000000000000000000000000000000000000ff"
 
-/* ---- sweeps --------------------------------------------------------------------------------- */
+/* ---- sweeps ---------------------------------------------------------------------------------- */
 
 static void put_expiring(const char *bytes, int64_t expires_at)
 {
@@ -116,7 +116,7 @@ static void test_temporaries_go(void **state)
 	check_sums();
 }
 
-/* ---- content that is there already ---------------------------------------------------------- */
+/* ---- content that is there already ----------------------------------------------------------- */
 
 static void object_path(char path[256], const char *id)
 {
@@ -201,7 +201,7 @@ static void test_durability_changes(void **state)
 	assert_int_equal(ask("SELECT durable FROM objects"), 1);
 }
 
-/* ---- batches -------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 struct outcome {
 	int number;
@@ -292,7 +292,7 @@ static void test_busy(void **state)
 	check_sums();
 }
 
-/* ---- several at one data_dir ---------------------------------------------------------------- */
+/* ---- several at one data_dir ----------------------------------------------------------------- */
 
 static void test_two_handles(void **state)
 {
@@ -368,7 +368,7 @@ static void test_processes(void **state)
 	check_sums();
 }
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static void test_newer_schema(void **state)
 {
@@ -465,7 +465,7 @@ static void test_readers_change_nothing(void **state)
 	assert_true(why.detail[0] != '\0');
 }
 
-/* ---- checkpoints and health ----------------------------------------------------------------- */
+/* ---- checkpoints and health ------------------------------------------------------------------ */
 
 static int64_t wal_bytes(void)
 {

@@ -3,7 +3,7 @@
 
 enum { THREADS = 16, ROUNDS = 25 };
 
-/* ---- one file ------------------------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 static void test_one_file(void **state)
 {
@@ -159,7 +159,7 @@ static void test_shorter_than_granted(void **state)
 	keep_release(&files);
 }
 
-/* ---- the same content ----------------------------------------------------------------------- */
+/* ---- the same content ------------------------------------------------------------------------ */
 
 static void test_same_content_once(void **state)
 {
@@ -196,7 +196,7 @@ static void test_verdict_of_another_libmagic(void **state)
 	assert_int_equal(sniffed, 2);
 }
 
-/* ---- forms ---------------------------------------------------------------------------------- */
+/* ---- forms ----------------------------------------------------------------------------------- */
 
 static void test_form(void **state)
 {
@@ -329,7 +329,7 @@ static void test_named_temporaries(void **state)
 	check_sums();
 }
 
-/* ---- types ---------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 static enum fault judge(const char *name, const char *bytes)
 {
@@ -400,7 +400,7 @@ static void test_sniffer_dies(void **state)
 	assert_int_equal(judge("a", "text"), FAULT_NONE);
 }
 
-/* ---- space and quotas ----------------------------------------------------------------------- */
+/* ---- space and quotas ------------------------------------------------------------------------ */
 
 static enum fault begin_only(
     int64_t length, const char *owner, int64_t owner_quota, struct upload **u)
@@ -498,7 +498,7 @@ static void test_unknown_length(void **state)
 	free(mib);
 }
 
-/* ---- many at once --------------------------------------------------------------------------- */
+/* ---- many at once ---------------------------------------------------------------------------- */
 
 static void *send_many(void *number)
 {

@@ -53,7 +53,7 @@ static struct ledger *open_it(void)
 
 static const struct span nobody = {NULL, 0}, alice = {"alice", 5}, bob = {"bob", 3};
 
-/* ---- what a check is told ------------------------------------------------------------------- */
+/* ---- what a check is told -------------------------------------------------------------------- */
 
 struct seen {
 	int64_t total, owner_total, pending;
@@ -153,7 +153,7 @@ static void table_fills_and_empties(void **state)
 	ledger_close(l);
 }
 
-/* ---- processes that die --------------------------------------------------------------------- */
+/* ---- processes that die ---------------------------------------------------------------------- */
 
 static enum fault die(void *self, int64_t total, int64_t owner_total, int64_t pending)
 {
@@ -298,7 +298,7 @@ static void kill_nine_anywhere(void **state)
 	ledger_close(l);
 }
 
-/* ---- threads -------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 struct crew {
 	struct ledger *ledger;
@@ -327,7 +327,7 @@ static void threads_share_one_limit(void **state)
 	ledger_close(crew.ledger);
 }
 
-/* ---- what is found in the file -------------------------------------------------------------- */
+/* ---- what is found in the file --------------------------------------------------------------- */
 
 static void scribble(size_t len)
 {

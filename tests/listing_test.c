@@ -317,7 +317,7 @@ static void test_find_nothing(void **state)
 	assert_int_equal(keep_find_form(keep, span_of("nothing"), &files, &why), FAULT_NOT_FOUND);
 }
 
-/* ---- tokens --------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static int visited;
 

@@ -112,7 +112,7 @@ static void a_thousand_parts(void **state)
 	check_text(FAULT_NONE, "");
 }
 
-/* ---- random forms, whose parts are known ---------------------------------------------------- */
+/* ---- random forms, whose parts are known ----------------------------------------------------- */
 
 static unsigned long long dice_state = 4711;
 
@@ -161,7 +161,7 @@ static void what_was_put_in_comes_out(void **state)
 	}
 }
 
-/* ---- hands ---------------------------------------------------------------------------------- */
+/* ---- hands ----------------------------------------------------------------------------------- */
 
 /* Hands that refuse the nth thing they are told. */
 struct stubborn {
@@ -259,7 +259,7 @@ static void data_is_not_copied(void **state)
 	multipart_free(m);
 }
 
-/* ---- search --------------------------------------------------------------------------------- */
+/* ---- search ---------------------------------------------------------------------------------- */
 
 static void search_finds_what_memmem_finds(void **state)
 {

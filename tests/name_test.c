@@ -12,7 +12,7 @@
 #include "shared/text.h"
 #include "table.h"
 
-/* ---- characters ----------------------------------------------------------------------------- */
+/* ---- characters ------------------------------------------------------------------------------ */
 
 #define R "\xEF\xBF\xBD"
 
@@ -92,7 +92,7 @@ static void test_fold_everywhere(void **state)
 	}
 }
 
-/* ---- names ---------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static void test_names(void **state)
 {
@@ -161,7 +161,7 @@ static void test_long_names(void **state)
 	assert_cut("aaaa      ", 100, "b", 254, "aaaa");
 }
 
-/* ---- media types and parameters ------------------------------------------------------------- */
+/* ---- media types and parameters -------------------------------------------------------------- */
 
 static void test_media_types(void **state)
 {

@@ -88,7 +88,7 @@ static void in_partial(const char *id, char path[160])
 	snprintf(path, 160, "%s/partial/%s", data_dir, id);
 }
 
-/* ---- as it should be ------------------------------------------------------------------------ */
+/* ---- as it should be ------------------------------------------------------------------------- */
 
 static void test_pieces_become_a_file(void **state)
 {
@@ -172,8 +172,7 @@ static void test_offsets_and_lengths_are_held_to(void **state)
 	assert_int_equal(offset_of(id), 6);
 }
 
-/* ---- type and digest --------------------------------------------------------------------------
- */
+/* ---- type and digest ------------------------------------------------------------------------- */
 
 static void test_refused_type_is_the_end(void **state)
 {
@@ -253,8 +252,7 @@ static void test_claim_on_the_whole(void **state)
 	assert_int_equal(entries("partial"), 0);
 }
 
-/* ---- crashes ----------------------------------------------------------------------------------
- */
+/* ---- crashes --------------------------------------------------------------------------------- */
 
 /* Bytes beyond the recorded offset are what a killed process left. */
 static void test_bytes_after_the_offset_do_not_count(void **state)
@@ -321,8 +319,7 @@ static void test_orphan_of_a_crash_is_not_written_to(void **state)
 	finish_with(id, 11, "!", "hello WORLD!");
 }
 
-/* ---- who holds it ------------------------------------------------------------------------------
- */
+/* ---- who holds it ---------------------------------------------------------------------------- */
 
 struct rival {
 	char id[ID_LEN + 1];
@@ -398,8 +395,7 @@ static void test_removed_under_its_holder(void **state)
 	check_sums();
 }
 
-/* ---- space -------------------------------------------------------------------------------------
- */
+/* ---- space ----------------------------------------------------------------------------------- */
 
 static void test_declared_length_counts_from_the_start(void **state)
 {
@@ -494,8 +490,7 @@ static void test_parts_must_be_finished_parts(void **state)
 	assert_int_equal(ask("SELECT count(*) FROM uploads WHERE state = 0"), 3);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void test_expired_uploads_go(void **state)
 {

@@ -3,7 +3,7 @@
  */
 #include "answer.h"
 
-/* ---- status line and headers ---------------------------------------------------------------- */
+/* ---- status line and headers ----------------------------------------------------------------- */
 
 static void plain_answer(void **state)
 {
@@ -131,7 +131,7 @@ static void other_sites_may_read(void **state)
 	strike(&s);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void problem_is_exact(void **state)
 {
@@ -247,7 +247,7 @@ static void refusal_before_there_is_a_request(void **state)
 	strike(&s);
 }
 
-/* ---- pages ---------------------------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 #define EVIL "<b a='\"'>&\xe2\x80\xae"
 #define EVIL_ESCAPED "&lt;b a=&#39;&quot;&#39;&gt;&amp;\xe2\x80\xae"

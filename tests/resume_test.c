@@ -176,7 +176,7 @@ static void tus_concat_is_partial_or_final(void **state)
 	    FAULT_BAD_REQUEST);
 }
 
-/* ---- metadata ------------------------------------------------------------------------------- */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 static enum fault parse(const char *text, struct metadata *m)
 {
@@ -268,7 +268,7 @@ static void metadata_has_caps(void **state)
 	free(big);
 }
 
-/* ---- IETF ----------------------------------------------------------------------------------- */
+/* ---- IETF ------------------------------------------------------------------------------------ */
 
 static void sf_integers_are_read_or_ignored(void **state)
 {

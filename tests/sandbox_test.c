@@ -61,7 +61,7 @@ static int in_child(void (*body)(void))
 		assert_int_equal(WTERMSIG(s_), SIGSYS);                                            \
 	} while (0)
 
-/* ---- the sniffer's -------------------------------------------------------------------------- */
+/* ---- the sniffer's --------------------------------------------------------------------------- */
 
 static int wire[2];
 
@@ -158,7 +158,7 @@ static void sniffer_jail(void **state)
 	assert_killed(sniffer_signals);
 }
 
-/* ---- the worker's --------------------------------------------------------------------------- */
+/* ---- the worker's ---------------------------------------------------------------------------- */
 
 static char top[64], data[96], spool[96], out_there[96], notes[96];
 

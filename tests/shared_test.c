@@ -17,7 +17,7 @@
 #include "shared/text.h"
 #include "table.h"
 
-/* ---- faults --------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static void test_faults(void **state)
 {
@@ -61,7 +61,7 @@ static void test_refuse(void **state)
 	assert_int_equal(refuse(NULL, FAULT_LOCKED, "x"), FAULT_LOCKED);
 }
 
-/* ---- spans, numbers, escapes ---------------------------------------------------------------- */
+/* ---- spans, numbers, escapes ----------------------------------------------------------------- */
 
 static void test_spans(void **state)
 {
@@ -162,7 +162,7 @@ static void test_ids(void **state)
 	assert_false(text_unhex(S("0FAg"), back, 2));
 }
 
-/* ---- times and amounts ---------------------------------------------------------------------- */
+/* ---- times and amounts ----------------------------------------------------------------------- */
 
 static void test_times(void **state)
 {
@@ -261,7 +261,7 @@ static void test_amounts(void **state)
 	assert_true(text_duration(S("30d"), &n) && n == 2592000000);
 }
 
-/* ---- digests -------------------------------------------------------------------------------- */
+/* ---- digests --------------------------------------------------------------------------------- */
 
 static void test_digests(void **state)
 {

@@ -43,7 +43,7 @@ bool sniff_wants_file(const void *bytes, size_t len)
 	return false;
 }
 
-/* ---- the lying side ------------------------------------------------------------------------- */
+/* ---- the lying side -------------------------------------------------------------------------- */
 
 static void say(int socket, enum sniff_kind kind, uint32_t seq, const char *text)
 {
@@ -126,7 +126,7 @@ void sniffer_parent(struct sniffer_house *house)
 	}
 }
 
-/* ---- the worker's side ---------------------------------------------------------------------- */
+/* ---- the worker's side ----------------------------------------------------------------------- */
 
 static void no_lie_is_believed(void **state)
 {

@@ -117,7 +117,7 @@ static int only_child(struct sniffers *s)
 	return pids[0];
 }
 
-/* ---- the same as file(1) -------------------------------------------------------------------- */
+/* ---- the same as file(1) --------------------------------------------------------------------- */
 
 static char dir_name[64];
 static int samples;
@@ -294,7 +294,7 @@ static void bytes_and_descriptor_agree(void **state)
 	sniff_stop(NULL);
 }
 
-/* ---- the jail ------------------------------------------------------------------------------- */
+/* ---- the jail -------------------------------------------------------------------------------- */
 
 static int open_files(int pid, char *one, size_t room)
 {
@@ -337,7 +337,7 @@ static void children_sit_in_a_jail(void **state)
 	assert_true(gone(parent));
 }
 
-/* ---- deaths --------------------------------------------------------------------------------- */
+/* ---- deaths ---------------------------------------------------------------------------------- */
 
 static void an_idle_death_costs_nothing(void **state)
 {
@@ -509,7 +509,7 @@ static void no_database_is_said(void **state)
 	assert_non_null(strstr(why.detail, "magic"));
 }
 
-/* ---- threads -------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 struct crowd {
 	struct sniffers *sniffers;

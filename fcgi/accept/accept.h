@@ -12,8 +12,7 @@
 #include "shared/flow.h"
 #include "shared/text.h"
 
-/* ---- gate.c: exchanges come in ----------------------------------------------------------------
- */
+/* ---- gate.c: exchanges come in --------------------------------------------------------------- */
 
 struct gate;	/* a listening socket and how to leave it */
 struct visitor; /* a thread's place at the gate; one exchange at a time */
@@ -41,8 +40,7 @@ struct exchange *cgi_open(const struct config *config);
  * the answer of a script that leaves its body unread), bounded in bytes and time. */
 void cgi_finish(struct exchange *x);
 
-/* ---- turnstile.c: how many transfers at once ---------------------------------------------------
- */
+/* ---- turnstile.c: how many transfers at once ------------------------------------------------- */
 
 /*
  * Bodies that stall, and readers that do not read, must not take every thread. Each of the two lanes
@@ -57,8 +55,7 @@ void turnstile_leave(struct turnstile *t, enum lane lane);
 int64_t turnstile_inside(struct turnstile *t, enum lane lane); /* transfers under way */
 void turnstile_free(struct turnstile *t);
 
-/* ---- request.c: CGI variables -> struct request -----------------------------------------------
- */
+/* ---- request.c: CGI variables -> struct request ---------------------------------------------- */
 
 /*
  * Text of *request is borrowed from the exchange and from `scratch` (16 KiB is plenty).
@@ -94,8 +91,7 @@ enum fault request_file_name(const struct request *request, struct exchange *x,
  * BAD_REQUEST: a value of those two that is no byte sequence of the right length. */
 enum fault request_claims(struct exchange *x, struct claim claims[2], struct refusal *why);
 
-/* ---- rules.c: request -> grant ----------------------------------------------------------------
- */
+/* ---- rules.c: request -> grant --------------------------------------------------------------- */
 
 /* Is this a request on /upload that must declare a length? */
 bool rules_needs_length(const struct request *request);

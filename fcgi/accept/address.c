@@ -59,8 +59,7 @@ static enum fault read_uri(
 	if (uri.len > ADDRESS_MAX)
 		return refuse(why, FAULT_NAME_TOO_LONG,
 		    "The address has %zu bytes, more than the %d this server reads. Names in it "
-		    "may have %d "
-		    "bytes.",
+		    "may have %d bytes.",
 		    uri.len, ADDRESS_MAX, NAME_BYTES);
 	if (uri.len == 0) {
 		uri = rebuilt_uri(x, scratch);
@@ -75,8 +74,7 @@ static enum fault read_uri(
 	return FAULT_NONE;
 }
 
-/* ---- the mount point ----------------------------------------------------------------------------
- */
+/* ---- the mount point ------------------------------------------------------------------------- */
 
 static bool is_mount_of(struct span base, struct span path)
 {
@@ -161,8 +159,7 @@ static struct span find_base(
 	return raw.at ? raw : (struct span){"", 0};
 }
 
-/* ---- segments -----------------------------------------------------------------------------------
- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static enum fault split(struct request *r, struct scratch *scratch, struct refusal *why)
 {
@@ -179,8 +176,8 @@ static enum fault split(struct request *r, struct scratch *scratch, struct refus
 		}
 		if (!text_percent_decode(raw, false, scratch, &decoded))
 			return refuse(why, FAULT_BAD_REQUEST,
-			    "The address has a %% that two hexadecimal digits do not follow; write "
-			    "it %%25.");
+			    "The address has a %% that two hexadecimal digits do not follow; "
+			    "write it %%25.");
 		r->segment[r->segments++] = decoded;
 	}
 	return FAULT_NONE;

@@ -17,8 +17,7 @@ static enum fault not_taken(const char *reason, struct refusal *why)
 {
 	return refuse(why, FAULT_FORBIDDEN,
 	    "The body was handed over as a file that may not be taken: %s. See body_file_dir in "
-	    "the "
-	    "documentation of the web server's configuration.",
+	    "the documentation of the web server's configuration.",
 	    reason);
 }
 

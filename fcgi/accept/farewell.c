@@ -60,7 +60,7 @@ struct farewell *farewell_new(void)
 	return l;
 }
 
-/* ---- the thread --------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 /* True: the thread goes on. */
 static bool welcome(struct farewell *l)
@@ -126,7 +126,7 @@ static void *see_off(void *argument)
 	return NULL;
 }
 
-/* ---- for the gate ------------------------------------------------------------------------------- */
+/* ---- for the gate ---------------------------------------------------------------------------- */
 
 static void wake(struct farewell *l)
 {

@@ -16,10 +16,8 @@ static enum fault length_missing(struct request *r, struct refusal *why)
 	}
 	return refuse(why, FAULT_LENGTH_REQUIRED,
 	    "Content-Length header is required for this endpoint: the request does not say how "
-	    "many "
-	    "bytes will follow, and the web server in front takes no body without. Send a file of "
-	    "known "
-	    "size (curl -T FILE does; a pipe or chunked encoding does not).");
+	    "many bytes will follow, and the web server in front takes no body without. Send a "
+	    "file of known size (curl -T FILE does; a pipe or chunked encoding does not).");
 }
 
 static enum fault too_large(const struct config *config, struct refusal *why)
@@ -27,8 +25,7 @@ static enum fault too_large(const struct config *config, struct refusal *why)
 	why->max_bytes = config->max_bytes;
 	return refuse(why, FAULT_TOO_LARGE,
 	    "The body is larger than the web server in front lets pass. This server accepts at "
-	    "most %lld "
-	    "bytes. Send a smaller file, or ask for the limits to be raised.",
+	    "most %lld bytes. Send a smaller file, or ask for the limits to be raised.",
 	    (long long)config->max_bytes);
 }
 
@@ -63,8 +60,7 @@ enum fault request_turned_away(
 		return refuse(why, FAULT_INTERNAL, NULL);
 	return refuse(why, FAULT_BAD_REQUEST,
 	    "The web server in front could not make sense of the request (it says %d). "
-	    "Content-Length has "
-	    "to be one whole number, headers have to be well formed and not too large, the address "
-	    "validly escaped.",
+	    "Content-Length has to be one whole number, headers have to be well formed and not "
+	    "too large, the address validly escaped.",
 	    (int)status);
 }

@@ -7,8 +7,7 @@
 
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000 };
 
-/* ---- the query ----------------------------------------------------------------------------------
- */
+/* ---- the query ------------------------------------------------------------------------------- */
 
 /* Next "name=value" of the query, decoded. False: none is left; *fault says if one was bad. */
 static bool next_parameter(struct span *rest, struct scratch *scratch, struct span *name,
@@ -72,8 +71,7 @@ enum fault request_only_parameters(const struct request *request, const char *co
 	return fault;
 }
 
-/* ---- GET /files
- * ----------------------------------------------------------------------------------- */
+/* ---- GET /files ------------------------------------------------------------------------------ */
 
 static enum fault bad(struct refusal *why, const char *name, const char *wanted)
 {
@@ -168,8 +166,7 @@ enum fault request_listing(const struct request *request, struct listing *listin
 	return fault;
 }
 
-/* ---- a raw body's name and digests
- * ---------------------------------------------------------------- */
+/* ---- a raw body's name and digests ----------------------------------------------------------- */
 
 static enum fault check_url_name(struct span name, struct refusal *why)
 {

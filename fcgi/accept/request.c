@@ -10,8 +10,7 @@ struct span request_header(struct exchange *x, const char *name)
 	return value.len > 0 ? value : (struct span){0};
 }
 
-/* ---- method and protocol ------------------------------------------------------------------------
- */
+/* ---- method and protocol --------------------------------------------------------------------- */
 
 enum method request_method(struct span name)
 {
@@ -49,8 +48,7 @@ static void find_protocol(struct request *r, struct exchange *x)
 	r->protocol = ietf || is_upload_resource(r) ? PROTOCOL_IETF : PROTOCOL_PLAIN;
 }
 
-/* ---- length -------------------------------------------------------------------------------------
- */
+/* ---- length ---------------------------------------------------------------------------------- */
 
 /* lighttpd turns an absent length into "0"; a real one it also passes as HTTP_CONTENT_LENGTH. */
 static bool is_made_up(struct exchange *x, struct span length)
@@ -72,8 +70,7 @@ static void find_length(struct request *r, struct exchange *x)
 		r->length_state = text_number(length, &r->length) ? LENGTH_KNOWN : LENGTH_BAD;
 }
 
-/* ---- who and from where -------------------------------------------------------------------------
- */
+/* ---- who and from where ---------------------------------------------------------------------- */
 
 static struct span find_bearer(struct exchange *x)
 {
@@ -154,8 +151,7 @@ static void find_site(struct request *r, struct exchange *x, const struct config
 			(r->origin.at && !is_own_origin(r->origin, request_header(x, "HTTP_HOST")));
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 enum fault request_parse(struct request *r, struct exchange *x, const struct config *config,
     struct scratch *scratch, struct refusal *why)

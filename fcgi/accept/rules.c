@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* ---- length, before all else
- * ---------------------------------------------------------------------- */
+/* ---- length, before all else ----------------------------------------------------------------- */
 
 bool rules_needs_length(const struct request *r)
 {
@@ -17,22 +16,19 @@ enum fault rules_length(const struct request *r, const struct config *config, st
 {
 	if (r->length_state == LENGTH_BAD)
 		return refuse(why, FAULT_BAD_LENGTH,
-		    "Content-Length must be a whole number of bytes below 2^63, in decimal digits; "
-		    "what was declared is not. Correct it and send the request again.");
+		    "Content-Length must be a whole number of bytes below 2^63, in decimal "
+		    "digits; what was declared is not. Correct it and send the request again.");
 	if (r->length_state == LENGTH_ABSENT && config->unknown_length == UNKNOWN_REFUSE)
 		return refuse(why, FAULT_LENGTH_REQUIRED,
-		    "Content-Length header is required for this endpoint: the request does not say "
-		    "how "
-		    "many bytes will follow, so there is no telling whether they fit. Send a file "
-		    "of "
-		    "known size (curl -T FILE does; a pipe or chunked encoding does not), or set "
-		    "unknown_length = accept on the server.");
+		    "Content-Length header is required for this endpoint: the request does not "
+		    "say how many bytes will follow, so there is no telling whether they fit. "
+		    "Send a file of known size (curl -T FILE does; a pipe or chunked encoding "
+		    "does not), or set unknown_length = accept on the server.");
 	if (r->length > config->max_bytes) {
 		why->max_bytes = config->max_bytes;
 		return refuse(why, FAULT_TOO_LARGE,
 		    "The body is declared with %lld bytes; this server accepts at most %lld. Send "
-		    "a smaller "
-		    "file, or ask for max_bytes to be raised.",
+		    "a smaller file, or ask for max_bytes to be raised.",
 		    (long long)r->length, (long long)config->max_bytes);
 	}
 	return FAULT_NONE;
@@ -44,12 +40,10 @@ enum fault rules_site(const struct request *r, struct refusal *why)
 		return FAULT_NONE;
 	return refuse(why, FAULT_CROSS_SITE,
 	    "This request was made by a page of another site. Use this server's own page, or have "
-	    "the "
-	    "other site's origin added to allowed_origins.");
+	    "the other site's origin added to allowed_origins.");
 }
 
-/* ---- rights
- * --------------------------------------------------------------------------------------- */
+/* ---- rights ---------------------------------------------------------------------------------- */
 
 static enum fault unauthorized(const struct caller *caller, struct refusal *why)
 {
@@ -173,8 +167,7 @@ enum fault rules_may_watch(const struct caller *caller, struct exchange *x, stru
 	return refuse(why, FAULT_FORBIDDEN, "Metrics are for tokens with admin, or this machine.");
 }
 
-/* ---- the grant
- * ------------------------------------------------------------------------------------ */
+/* ---- the grant ------------------------------------------------------------------------------- */
 
 static int64_t earlier(int64_t a, int64_t b)
 {

@@ -26,7 +26,7 @@ struct pour {
 	struct digest digest[CLAIMS];
 };
 
-/* ---- digests -------------------------------------------------------------------------------- */
+/* ---- digests --------------------------------------------------------------------------------- */
 
 /* Both claims by one algorithm are compared with the first digest. */
 static bool hashes(const struct grant *grant, int i)
@@ -89,7 +89,7 @@ static enum fault digests_compare(struct pour *p, struct refusal *why)
 	return FAULT_NONE;
 }
 
-/* ---- lengths -------------------------------------------------------------------------------- */
+/* ---- lengths --------------------------------------------------------------------------------- */
 
 static enum fault broken(const struct pour *p, enum fault f, int64_t came, struct refusal *why)
 {
@@ -140,7 +140,7 @@ static enum fault count(struct pour *p, size_t *have, struct refusal *why)
 	return FAULT_NONE;
 }
 
-/* ---- the pump ------------------------------------------------------------------------------- */
+/* ---- the pump -------------------------------------------------------------------------------- */
 
 /* What was read before a fault counts. */
 static enum fault read_some(struct pour *p, size_t *have, struct refusal *why)

@@ -45,7 +45,7 @@ enum fault body_pour_form(struct exchange *x, const struct grant *grant, struct 
 enum fault body_pour_raw(struct exchange *x, const struct grant *grant, const struct part *part,
     char *buffer, const struct hands *hands, struct refusal *why);
 
-/* ---- the multipart machine: pure, also driven by tests and fuzzers -------------------------- */
+/* ---- the multipart machine: pure, also driven by tests and fuzzers --------------------------- */
 
 /* RFC 2046 5.1.1: 1 to 70 characters. */
 enum { BOUNDARY_MAX = 70, PART_HEADERS_MAX = 16 * 1024 };

@@ -20,8 +20,7 @@
  */
 const char *body_search(const char *hay, size_t len, const char *needle, size_t needle_len);
 
-/* ---- parameter.c: RFC 9110 5.6.6, with the quoting that browsers really use ---------------------
- */
+/* ---- parameter.c: RFC 9110 5.6.6, with the quoting that browsers really use ------------------ */
 
 struct parameter {
 	struct span name;  /* a token */
@@ -45,8 +44,7 @@ bool is_token(struct span s);
  */
 enum fault boundary_of(struct span content_type, struct span *boundary, struct refusal *why);
 
-/* ---- part.c: RFC 7578 4, WHATWG HTML "multipart/form-data encoding"
- * ------------------------------ */
+/* ---- part.c: RFC 7578 4, WHATWG HTML "multipart/form-data encoding" -------------------------- */
 
 /* What a part's header lines have said so far. Spans borrow from the lines. */
 struct heads {
@@ -66,8 +64,7 @@ enum fault heads_line(struct heads *h, char *line, size_t len, struct refusal *w
  */
 enum fault heads_end(struct heads *h, struct refusal *why);
 
-/* ---- fields.c
- * ------------------------------------------------------------------------------------ */
+/* ---- fields.c -------------------------------------------------------------------------------- */
 
 /* Hands for multipart_new(): counts files and passes them on, collects fields. */
 struct form {

@@ -41,7 +41,7 @@ struct multipart {
 	char block[PART_HEADERS_MAX];
 };
 
-/* ---- events --------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static enum fault give(struct multipart *m, const char *at, size_t len, struct refusal *why)
 {
@@ -88,7 +88,7 @@ static enum fault end_part(struct multipart *m, struct refusal *why)
 	return begun ? m->hands.end(m->hands.self, why) : FAULT_NONE;
 }
 
-/* ---- what stands behind a needle ------------------------------------------------------------ */
+/* ---- what stands behind a needle ------------------------------------------------------------- */
 
 enum verdict { OPEN, DATA, NEXT, CLOSE }; /* OPEN: more bytes must tell */
 
@@ -117,7 +117,7 @@ static enum fault delimiter(struct multipart *m, enum verdict v, struct refusal 
 	return end_part(m, why);
 }
 
-/* ---- the states: each takes what it can off `rest` ------------------------------------------ */
+/* ---- the states: each takes what it can off `rest` ------------------------------------------- */
 
 static struct span skip(struct span s, size_t len)
 {
@@ -249,7 +249,7 @@ static enum fault (*const states[])(struct multipart *, struct span *, struct re
     [EPILOGUE] = ignore,
 };
 
-/* ---- the interface -------------------------------------------------------------------------- */
+/* ---- the interface --------------------------------------------------------------------------- */
 
 struct multipart *multipart_new(
     struct span content_type, const struct hands *hands, struct refusal *why)

@@ -14,7 +14,7 @@ static struct span header(struct exchange *x, const char *name)
 	return span_of(x->env(x, name));
 }
 
-/* ---- tus ------------------------------------------------------------------------------------ */
+/* ---- tus ------------------------------------------------------------------------------------- */
 
 bool tus_version_fits(struct exchange *x)
 {
@@ -133,7 +133,7 @@ enum fault tus_read_headers(struct exchange *x, struct tus_headers *tus, struct 
 	return tus_consistent(tus, why);
 }
 
-/* ---- the parts of a final upload ------------------------------------------------------------ */
+/* ---- the parts of a final upload ------------------------------------------------------------- */
 
 /* The path of an absolute or path-absolute URL, without query and fragment; absent: neither. */
 static struct span url_path(struct span url)
@@ -184,7 +184,7 @@ bool tus_next_part(struct span *parts, struct span base, struct span *id)
 	return true;
 }
 
-/* ---- IETF ----------------------------------------------------------------------------------- */
+/* ---- IETF ------------------------------------------------------------------------------------ */
 
 static int64_t sf_count(struct exchange *x, const char *variable)
 {

@@ -45,7 +45,7 @@ bool tus_version_fits(struct exchange *x);
  */
 bool tus_next_part(struct span *parts, struct span base, struct span *id);
 
-/* ---- Upload-Metadata ------------------------------------------------------------------------ */
+/* ---- Upload-Metadata ------------------------------------------------------------------------- */
 
 struct metadata {
 	struct span name; /* of `filename`, else `name`; valid UTF-8, not yet cleaned; or absent */
@@ -63,7 +63,7 @@ struct metadata {
 enum fault metadata_parse(struct span raw, struct metadata *metadata, struct refusal *why);
 void metadata_free(struct metadata *metadata);
 
-/* ---- IETF ----------------------------------------------------------------------------------- */
+/* ---- IETF ------------------------------------------------------------------------------------ */
 
 enum completeness { COMPLETE_UNSAID, COMPLETE_NO, COMPLETE_YES };
 

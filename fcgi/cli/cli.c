@@ -104,8 +104,7 @@ static int misused(const struct command *command, const char *what, const char *
 	return USAGE;
 }
 
-/* ---- options
- * ---------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 /* "--name", "--name=value" or "-c"; NULL: no option of ours. */
 static const struct option *find_option(const char *word, const char **value)
@@ -199,8 +198,7 @@ int cli_run(int argc, char **argv)
 	return USAGE;
 }
 
-/* ---- opening the store
- * ------------------------------------------------------------------------------ */
+/* ---- opening the store ----------------------------------------------------------------------- */
 
 /* Root becomes the owner of the data for what it writes there: files of root's would stand in the
  * worker's way. Not where that user cannot reach the data; then it is root's house after all. */

@@ -12,8 +12,7 @@
 
 enum { PAGE = 1000, COPY_BYTES = 64 * 1024 };
 
-/* ---- ls
- * ------------------------------------------------------------------------------------------- */
+/* ---- ls -------------------------------------------------------------------------------------- */
 
 static int listing_of(const struct options *o, struct listing *l, int64_t *left)
 {
@@ -103,8 +102,7 @@ int cli_ls(struct options *o)
 	return store_close(&store, status);
 }
 
-/* ---- show, get, rm
- * ---------------------------------------------------------------------------------- */
+/* ---- show, get, rm --------------------------------------------------------------------------- */
 
 static bool find(struct keep *keep, const char *id, struct files *files, struct refusal *why)
 {

@@ -39,8 +39,7 @@ int cli_serve(struct options *o)
 	return serve_forever(o->config_path, o->listen, -1);
 }
 
-/* ---- verify
- * --------------------------------------------------------------------------------------- */
+/* ---- verify ---------------------------------------------------------------------------------- */
 
 struct bar {
 	bool shown; /* stderr is a terminal, and a line of progress stands there */

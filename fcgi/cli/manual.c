@@ -13,8 +13,7 @@
 /* Of the page; a build's own would make every build another. */
 static const char date[] = "2026-11-22";
 
-/* ---- subcommands ------------------------------------------------------------------------------
- */
+/* ---- subcommands ----------------------------------------------------------------------------- */
 
 /* 'I', what stands for something else, is in capitals; 'R', roman, are the signs of usage; 'B' is
  * to be typed as it is. */
@@ -111,8 +110,7 @@ static void put_commands(FILE *out)
 	manual_put(out, "", "print this page as roff");
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *title; /* NULL: one more entry of the same section */

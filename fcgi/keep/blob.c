@@ -286,7 +286,7 @@ void blob_leave(const struct keep *keep, struct blob *blob, bool rest)
 	blob->name[0] = '\0';
 }
 
-/* ---- into objects/ -------------------------------------------------------------------------- */
+/* ---- into objects/ --------------------------------------------------------------------------- */
 
 static bool link_as(
     const struct keep *keep, const struct blob *blob, int directory, const char *name)

@@ -26,7 +26,7 @@ extern const char embed_schema_001[];
 static const char *const schema[] = {embed_schema_001};
 enum { SCHEMA_VERSION = sizeof schema / sizeof *schema };
 
-/* ---- connections ---------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 static int64_t monotonic(void)
 {
@@ -148,7 +148,7 @@ void reader_give(struct catalog *catalog, struct connection *reader)
 	pthread_mutex_unlock(&catalog->pool_lock);
 }
 
-/* ---- migrations ----------------------------------------------------------------------------- */
+/* ---- migrations ------------------------------------------------------------------------------ */
 
 static enum fault query_number(
     struct connection *c, const char *text, int64_t *value, struct refusal *why)
@@ -259,7 +259,7 @@ static enum fault migrate(struct connection *c, struct refusal *why)
 	return f;
 }
 
-/* ---- opening and closing -------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 /* Asked for a writable one, SQLite opens what it may only read all the same, and says nothing. */
 static enum fault check_writable(struct catalog *catalog, struct refusal *why)

@@ -55,7 +55,7 @@ struct catalog {
 	atomic_int_least64_t commits, batches, busy;
 };
 
-/* ---- connections ---------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 /* A reader from the pool, perhaps after a wait; NULL: *why. Give it back soon. */
 struct connection *reader_take(struct catalog *catalog, struct refusal *why);
@@ -64,7 +64,7 @@ void reader_give(struct catalog *catalog, struct connection *reader);
 /* What commit.c needs of an open catalog. */
 enum fault catalog_ready(struct catalog *catalog, struct refusal *why);
 
-/* ---- statements ----------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 /* What went wrong on this connection, in the log and as a fault: BUSY, NO_SPACE, INTERNAL. */
 enum fault sql_fault(struct connection *c, int code, struct refusal *why);
@@ -92,7 +92,7 @@ void bind_time(sqlite3_stmt *s, int at, int64_t value); /* 0: NULL */
 bool column_bytes(sqlite3_stmt *s, int at, uint8_t *to, size_t len);
 struct span column_span(sqlite3_stmt *s, int at);
 
-/* ---- records -------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 /* Read all rows of a statement of FILE_COLUMNS into *files, which has room for `limit`. *more:
  * there was a row beyond. */

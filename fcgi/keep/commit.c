@@ -59,7 +59,7 @@ void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN])
 		memcpy(catalog->dropped[catalog->dropped_count++], sha256, SHA256_LEN);
 }
 
-/* ---- one batch ------------------------------------------------------------------------------ */
+/* ---- one batch ------------------------------------------------------------------------------- */
 
 static enum fault unlink_unreferenced(
     struct catalog *catalog, const uint8_t *sha256, struct refusal *why)
@@ -201,7 +201,7 @@ static void run_batch(struct catalog *catalog, struct waiting *batch)
 		unlink_dropped(catalog);
 }
 
-/* ---- the lead ------------------------------------------------------------------------------- */
+/* ---- the lead -------------------------------------------------------------------------------- */
 
 /* True: this caller leads. False: another has done, or will do, its job. */
 static bool queue_up(struct catalog *catalog, struct waiting *job)
@@ -268,7 +268,7 @@ enum fault catalog_commit(struct catalog *catalog, job_run *run, void *self, str
 	return job.fault;
 }
 
-/* ---- checkpoints ---------------------------------------------------------------------------- */
+/* ---- checkpoints ----------------------------------------------------------------------------- */
 
 /*
  * Never automatic, since they would make some upload wait until the disk has all of waybill.db and,

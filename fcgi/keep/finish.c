@@ -17,7 +17,7 @@ enum {
 	USED_MS = 3600 * 1000 /* a part that went into a whole stays for another so long */
 };
 
-/* ---- the record ----------------------------------------------------------------------------- */
+/* ---- the record ------------------------------------------------------------------------------ */
 
 struct delete_token {
 	char text[2 * TOKEN_BYTES + 1];
@@ -62,7 +62,7 @@ static enum fault make_record(const struct partial_row *row, const struct incomi
 	return whole ? FAULT_NONE : refuse(why, FAULT_INTERNAL, NULL);
 }
 
-/* ---- judging the whole ---------------------------------------------------------------------- */
+/* ---- judging the whole ----------------------------------------------------------------------- */
 
 /* By another algorithm than the one that ran along: one more pass. */
 static enum fault digest_again(const struct blob *blob, struct digest *digest, struct refusal *why)
@@ -152,7 +152,7 @@ static enum fault enter(struct keep *keep, struct partial_row *row, struct incom
 	return f;
 }
 
-/* ---- one ------------------------------------------------------------------------------------ */
+/* ---- one ------------------------------------------------------------------------------------- */
 
 enum fault partial_finish(
     struct partial *p, bool with_delete_token, struct files *files, struct refusal *why)
@@ -179,7 +179,7 @@ enum fault partial_finish(
 	return FAULT_NONE;
 }
 
-/* ---- several -------------------------------------------------------------------------------- */
+/* ---- several --------------------------------------------------------------------------------- */
 
 struct join {
 	struct keep *keep;

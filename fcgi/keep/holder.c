@@ -86,7 +86,7 @@ void holders_close(struct keep *keep)
 	keep->holders = NULL;
 }
 
-/* ---- those of this process ------------------------------------------------------------------ */
+/* ---- those of this process ------------------------------------------------------------------- */
 
 void holder_leave(struct keep *keep, struct holder *holder)
 {
@@ -184,7 +184,7 @@ void holder_enter(struct keep *keep, struct holder *holder)
 	pthread_mutex_unlock(&h->lock);
 }
 
-/* ---- wanting -------------------------------------------------------------------------------- */
+/* ---- wanting --------------------------------------------------------------------------------- */
 
 /* Make it known to all processes; close() takes it back. -1: only this one will know. */
 static int want(struct keep *keep, const char *id)

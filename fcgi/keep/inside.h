@@ -23,7 +23,7 @@
 #include "keep/keep.h"
 #include "shared/digest.h"
 
-/* ---- sniff.c -------------------------------------------------------------------------------- */
+/* ---- sniff.c --------------------------------------------------------------------------------- */
 
 struct sniffers;
 
@@ -50,7 +50,7 @@ void sniff_count(struct sniffers *sniffers, int64_t *alive, int64_t *deaths);
 /* Pids of the children, for tests; returns how many. */
 unsigned sniff_pids(struct sniffers *sniffers, int *pids, unsigned room);
 
-/* ---- keep.c --------------------------------------------------------------------------------- */
+/* ---- keep.c ---------------------------------------------------------------------------------- */
 
 struct keep {
 	const struct config *config; /* borrowed from keep_open()'s caller */
@@ -72,7 +72,7 @@ int64_t keep_now(void); /* ms since the epoch */
 /* Bytes of the file system that waybill may use: without min_free_bytes. -1: errno. */
 int64_t keep_free_bytes(const struct keep *keep);
 
-/* ---- blob.c --------------------------------------------------------------------------------- */
+/* ---- blob.c ---------------------------------------------------------------------------------- */
 
 enum { BLOB_NAME = 40 }; /* bytes of a name in partial/, with the NUL */
 enum { OBJECT_NAME = 2 * SHA256_LEN + 1 };
@@ -139,12 +139,12 @@ enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t s
 enum fault disk_fault(struct refusal *why, const char *what);
 void object_name(const uint8_t sha256[SHA256_LEN], char name[OBJECT_NAME]);
 
-/* ---- promise.c ------------------------------------------------------------------------------ */
+/* ---- promise.c ------------------------------------------------------------------------------- */
 
 /* Does what `name`'s extension promises disagree with `type`? Lenient: only where it is sure. */
 bool promise_broken(const char *name, const char *type);
 
-/* ---- catalog.c, commit.c -------------------------------------------------------------------- */
+/* ---- catalog.c, commit.c --------------------------------------------------------------------- */
 
 struct catalog;
 
@@ -176,7 +176,7 @@ struct catalog_counts {
 };
 void catalog_count(struct catalog *catalog, struct catalog_counts *counts);
 
-/* ---- records.c ------------------------------------------------------------------------------ */
+/* ---- records.c ------------------------------------------------------------------------------- */
 
 struct known { /* what the catalog knows of some content */
 	bool found, durable;
@@ -213,7 +213,7 @@ const char *files_text(struct files *files, struct span text);
 enum fault records_usage(struct catalog *catalog, struct span owner, int64_t *files, int64_t *bytes,
     int64_t *owner_bytes, struct refusal *why);
 
-/* ---- upload.c, judge.c ---------------------------------------------------------------------- */
+/* ---- upload.c, judge.c ----------------------------------------------------------------------- */
 
 /* One file of an upload. */
 struct incoming {
@@ -250,7 +250,7 @@ enum fault upload_judge(struct upload *upload, struct incoming *file, struct ref
 /* The client's claim made fit to be stored: false when nothing is left of it. */
 bool upload_clean_type(struct span raw, char to[TYPE_BYTES + 1]);
 
-/* ---- uploads.c, holder.c: resumable ones, see partial.h and uploads.h -------------------------- */
+/* ---- uploads.c, holder.c: resumable ones, see partial.h and uploads.h ------------------------ */
 
 /* Bytes promised to unfinished ones: all, those of `owner` (absent: 0), and those that are not on
  * disk yet. */

@@ -11,7 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* ---- space and quotas ----------------------------------------------------------------------- */
+/* ---- space and quotas ------------------------------------------------------------------------ */
 
 enum { FIGURE = 32 };
 
@@ -137,7 +137,7 @@ enum fault upload_reserve(struct upload *u, int64_t bytes, struct refusal *why)
 	return FAULT_NONE;
 }
 
-/* ---- types ---------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 static enum fault refuse_type(
     const struct incoming *file, struct refusal *why, const char *reason, const char *advice)

@@ -26,7 +26,7 @@ int64_t keep_now(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static enum fault cannot(struct refusal *why, const char *verb, const char *path)
 {
@@ -190,7 +190,7 @@ void keep_tend(struct keep *keep)
 	catalog_tend(keep->catalog);
 }
 
-/* ---- content -------------------------------------------------------------------------------- */
+/* ---- content --------------------------------------------------------------------------------- */
 
 enum fault keep_content(
     struct keep *keep, const struct file *file, int *fd, char *path, struct refusal *why)
@@ -215,7 +215,7 @@ enum fault keep_content(
 	return FAULT_NONE;
 }
 
-/* ---- health --------------------------------------------------------------------------------- */
+/* ---- health ---------------------------------------------------------------------------------- */
 
 static void ill(struct health *health, const char *reason)
 {

@@ -31,7 +31,7 @@ bool keep_open(struct keep **keep, const struct config *config, unsigned mode, u
     struct refusal *why);
 void keep_close(struct keep *keep); /* NULL is fine */
 
-/* ---- uploading ------------------------------------------------------------------------------ */
+/* ---- uploading ------------------------------------------------------------------------------- */
 
 /* Reserve grant->length against free space and quotas. Faults: NO_SPACE, QUOTA_EXCEEDED, INTERNAL.
  * *grant must outlive the upload. */
@@ -55,7 +55,7 @@ enum fault upload_finish(struct upload *upload, const char *fields, bool with_de
 /* The one cleanup: what was not finished vanishes, reservations are released. NULL is fine. */
 void upload_leave(struct upload *upload);
 
-/* ---- looking up ----------------------------------------------------------------------------- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 /* NOT_FOUND; EXPIRED (with *files filled all the same). One record in *files. */
 enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why);
@@ -77,7 +77,7 @@ bool keep_delete_token_fits(struct keep *keep, const struct file *file, struct s
 /* Remove record and, when it was the last with that content, the object. NOT_FOUND, INTERNAL. */
 enum fault keep_remove(struct keep *keep, struct span id, struct refusal *why);
 
-/* ---- who is asking -------------------------------------------------------------------------- */
+/* ---- who is asking --------------------------------------------------------------------------- */
 
 /* Look a bearer token up. NOT_FOUND: none such, expired or revoked. owner: at least 256 bytes. */
 enum fault keep_token_find(struct keep *keep, struct span token, char *owner, unsigned *rights,
@@ -97,7 +97,7 @@ typedef void token_visitor(void *self, const struct token *token);
 enum fault keep_token_each(struct keep *keep, token_visitor *visit, void *self,
     struct refusal *why);
 
-/* ---- keeping house -------------------------------------------------------------------------- */
+/* ---- keeping house --------------------------------------------------------------------------- */
 
 struct swept {
 	int64_t files, partials, orphans, bytes;

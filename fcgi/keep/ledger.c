@@ -62,7 +62,7 @@ struct sums {
 	unsigned free; /* index of the first free entry, ENTRIES: none */
 };
 
-/* ---- locks ---------------------------------------------------------------------------------- */
+/* ---- locks ----------------------------------------------------------------------------------- */
 
 static bool set_lock(int fd, int command, short type, off_t byte)
 {
@@ -98,7 +98,7 @@ static void leave(struct ledger *l)
 	pthread_mutex_unlock(&l->threads);
 }
 
-/* ---- the table, under its lock -------------------------------------------------------------- */
+/* ---- the table, under its lock --------------------------------------------------------------- */
 
 static unsigned used(const struct ledger *l)
 {
@@ -169,7 +169,7 @@ static void free_entries_of(struct ledger *l, uint32_t unit)
 	}
 }
 
-/* ---- open and close ------------------------------------------------------------------------- */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 /* Start anew: nobody lives. Every block must be there, or a full disk would be a SIGBUS later. */
 static enum fault reset(int fd, struct refusal *why)
@@ -269,7 +269,7 @@ void ledger_close(struct ledger *l)
 	free(l);
 }
 
-/* ---- reservations --------------------------------------------------------------------------- */
+/* ---- reservations ---------------------------------------------------------------------------- */
 
 static uint64_t owner_key(struct span owner)
 {

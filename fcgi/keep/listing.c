@@ -144,7 +144,7 @@ static enum fault query_prepare(struct connection *c, const struct query *q, enu
 	return FAULT_NONE;
 }
 
-/* ---- totals --------------------------------------------------------------------------------- */
+/* ---- totals ---------------------------------------------------------------------------------- */
 
 static enum fault one_number(struct connection *c, enum statement which, int64_t first,
     struct span second, int64_t *value, struct refusal *why)
@@ -190,7 +190,7 @@ static enum fault query_total(
 	return f != FAULT_NONE ? f : sql_numbers(c, s, total, 1, why);
 }
 
-/* ---- a page --------------------------------------------------------------------------------- */
+/* ---- a page ---------------------------------------------------------------------------------- */
 
 /*
  * A range of types is either sorted by seq (costs as many rows as match) or met on the way through
@@ -262,7 +262,7 @@ enum fault keep_list(struct keep *keep, const struct listing *listing, struct fi
 	return f;
 }
 
-/* ---- sums for quotas ------------------------------------------------------------------------ */
+/* ---- sums for quotas ------------------------------------------------------------------------- */
 
 enum fault records_usage(struct catalog *catalog, struct span owner, int64_t *files, int64_t *bytes,
     int64_t *owner_bytes, struct refusal *why)

@@ -40,7 +40,7 @@ int64_t partial_offset(const struct partial *p)
 	return p->file.blob.size;
 }
 
-/* ---- looking -------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 /* Is there something to go on with? Judged by state, expiry, and whether the bytes are there. */
 static enum fault judge_row(struct keep *keep, const struct partial_row *row, struct refusal *why)
@@ -97,7 +97,7 @@ enum fault partial_find(
 	return f != FAULT_NONE ? f : look(keep, id, row, why);
 }
 
-/* ---- creating ------------------------------------------------------------------------------- */
+/* ---- creating -------------------------------------------------------------------------------- */
 
 static const char *keep_text(struct partial_row *row, struct span text, bool *short_of_memory)
 {
@@ -225,7 +225,7 @@ enum fault partial_create(struct keep *keep, const struct grant *grant,
 	return FAULT_NONE;
 }
 
-/* ---- resuming ------------------------------------------------------------------------------- */
+/* ---- resuming -------------------------------------------------------------------------------- */
 
 /*
  * A crash between the linking of an object and its COMMIT leaves an orphan in objects/ that is the
@@ -340,7 +340,7 @@ enum fault partial_resume(struct keep *keep, const struct grant *grant, struct s
 	return FAULT_NONE;
 }
 
-/* ---- the end -------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 void partial_leave(struct partial *p)
 {

@@ -14,7 +14,7 @@ enum {
 	ROOM_STEP = 8 << 20	/* bytes reserved at a time where no length is known */
 };
 
-/* ---- room ----------------------------------------------------------------------------------- */
+/* ---- room ------------------------------------------------------------------------------------ */
 
 /* The row counts from here on; the ledger need not any more. */
 void partial_release_room(struct partial *p)
@@ -73,7 +73,7 @@ enum fault partial_set_length(struct partial *p, int64_t length, struct refusal 
 	return f;
 }
 
-/* ---- the digest's state --------------------------------------------------------------------- */
+/* ---- the digest's state ---------------------------------------------------------------------- */
 
 void partial_store_digest(struct partial_row *row, const struct digest *digest)
 {
@@ -115,7 +115,7 @@ enum fault partial_load_digest(
 	return redo_digest(fd, row->offset, digest, why);
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static enum fault sync_bytes(struct partial *p, struct refusal *why)
 {

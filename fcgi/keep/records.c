@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- rows on loan --------------------------------------------------------------------------- */
+/* ---- rows on loan ---------------------------------------------------------------------------- */
 
 enum { CHUNK_FIRST = 4 << 10, CHUNK_MAX = 256 << 10 };
 
@@ -96,7 +96,7 @@ enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struc
 	return f;
 }
 
-/* ---- adding --------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static enum fault object_find(
     struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why)
@@ -243,7 +243,7 @@ enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *
 	return f;
 }
 
-/* ---- finding -------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static enum fault find_on(
     struct connection *c, struct span id, struct files *files, struct refusal *why)
@@ -320,7 +320,7 @@ enum fault keep_find_form(
 	return f;
 }
 
-/* ---- removing ------------------------------------------------------------------------------- */
+/* ---- removing -------------------------------------------------------------------------------- */
 
 enum fault record_remove(
     struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why)

@@ -11,7 +11,7 @@
 
 enum { STALE = 16 }; /* packets of earlier queries that are passed over */
 
-/* ---- one verdict ---------------------------------------------------------------------------- */
+/* ---- one verdict ----------------------------------------------------------------------------- */
 
 enum heard { HEARD_TYPE, HEARD_DEATH, HEARD_NOTHING, HEARD_RUBBISH, HEARD_PARENT_GONE };
 

@@ -84,7 +84,7 @@ void sniffer_close_strangers(const struct sniffer_house *house);
 /* Does libmagic want a descriptor for it? The region's file must have its size then. */
 bool sniff_wants_file(const void *bytes, size_t len);
 
-/* ---- the worker's own: sniffers.c and sniff.c ----------------------------------------------- */
+/* ---- the worker's own: sniffers.c and sniff.c ------------------------------------------------ */
 
 struct slot {
 	int socket;

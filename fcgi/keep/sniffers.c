@@ -14,7 +14,7 @@
 
 enum { RESIDENT = 128 << 10 }; /* bytes of a region that stay in memory between verdicts */
 
-/* ---- start and stop ------------------------------------------------------------------------- */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 static void *map_shared(int fd, size_t bytes)
 {
@@ -158,7 +158,7 @@ void sniff_stop(struct sniffers *s)
 	free(s);
 }
 
-/* ---- the pool of slots ---------------------------------------------------------------------- */
+/* ---- the pool of slots ----------------------------------------------------------------------- */
 
 bool sniffers_parent_alive(const struct sniffers *s)
 {
@@ -202,7 +202,7 @@ void sniffers_give_back(struct sniffers *s, struct slot *slot, size_t len)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- for health and tests ------------------------------------------------------------------- */
+/* ---- for health and tests -------------------------------------------------------------------- */
 
 void sniff_count(struct sniffers *s, int64_t *alive, int64_t *deaths)
 {

@@ -41,7 +41,7 @@ static enum fault read_ids(
 	return f;
 }
 
-/* ---- expired files -------------------------------------------------------------------------- */
+/* ---- expired files --------------------------------------------------------------------------- */
 
 struct chunk {
 	struct ids ids;
@@ -84,7 +84,7 @@ static enum fault sweep_files(struct keep *keep, struct swept *swept, struct ref
 	return FAULT_NONE;
 }
 
-/* ---- partial/ ------------------------------------------------------------------------------- */
+/* ---- partial/ -------------------------------------------------------------------------------- */
 
 /* Open and lock a file in partial/ whose owner is gone; -1: it is not there or not abandoned. */
 static int seize(const struct keep *keep, const char *name)
@@ -237,7 +237,7 @@ static enum fault sweep_partial(struct keep *keep, struct swept *swept, struct r
 	return FAULT_NONE;
 }
 
-/* ---- orphans -------------------------------------------------------------------------------- */
+/* ---- orphans --------------------------------------------------------------------------------- */
 
 struct orphans {
 	uint8_t at[CHUNK][SHA256_LEN];

@@ -167,7 +167,7 @@ enum fault keep_token_each(struct keep *keep, token_visitor *visit, void *self, 
 	return f;
 }
 
-/* ---- delete tokens -------------------------------------------------------------------------- */
+/* ---- delete tokens --------------------------------------------------------------------------- */
 
 static bool fits_on(struct connection *c, const char *id, const uint8_t *hash)
 {

@@ -18,7 +18,7 @@ enum {
 	DELETE_TOKEN_BYTES = 32
 };
 
-/* ---- begin ---------------------------------------------------------------------------------- */
+/* ---- begin ----------------------------------------------------------------------------------- */
 
 enum fault upload_begin(
     struct keep *keep, const struct grant *grant, struct upload **upload, struct refusal *why)
@@ -40,7 +40,7 @@ enum fault upload_begin(
 	return FAULT_NONE;
 }
 
-/* ---- files ---------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 bool upload_clean_type(struct span raw, char to[TYPE_BYTES + 1])
 {
@@ -173,7 +173,7 @@ enum fault upload_file_end(struct upload *u, struct refusal *why)
 	return file->judged ? FAULT_NONE : upload_judge(u, file, why);
 }
 
-/* ---- a file that is there already ----------------------------------------------------------- */
+/* ---- a file that is there already ------------------------------------------------------------ */
 
 /* Read once for digest and verdict, as if it were written. */
 static enum fault absorb(
@@ -211,7 +211,7 @@ enum fault upload_adopt(struct upload *u, const struct part *part, int fd, char 
 	return f == FAULT_NONE ? upload_file_end(u, why) : f;
 }
 
-/* ---- finish --------------------------------------------------------------------------------- */
+/* ---- finish ---------------------------------------------------------------------------------- */
 
 /* What belongs to one file's record besides what the upload knows. */
 struct minted {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* A claim as stored: one byte of algorithm, then its value. */
 static void claim_read(sqlite3_stmt *s, int at, struct claim *claim)
@@ -144,7 +144,7 @@ enum fault keep_partial_each(
 	return f;
 }
 
-/* ---- changing ------------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------------------- */
 
 /* A job about one row. */
 struct change {
@@ -277,7 +277,7 @@ enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal 
 	return catalog_commit(catalog, run_by_id, &change, why);
 }
 
-/* ---- finishing ------------------------------------------------------------------------------ */
+/* ---- finishing ------------------------------------------------------------------------------- */
 
 static enum fault done_on(struct connection *c, const struct partial_row *row, struct refusal *why)
 {
@@ -327,7 +327,7 @@ enum fault row_finish(struct catalog *catalog, struct finish *finish, struct ref
 	return catalog_commit(catalog, run_finish, finish, why);
 }
 
-/* ---- what they promise ---------------------------------------------------------------------- */
+/* ---- what they promise ----------------------------------------------------------------------- */
 
 enum fault uploads_promised(struct catalog *catalog, struct span owner, int64_t *total,
     int64_t *owner_total, int64_t *pending, struct refusal *why)

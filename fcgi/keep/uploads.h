@@ -13,7 +13,7 @@
 #include "keep/inside.h"
 #include "keep/partial.h"
 
-/* ---- uploads.c ------------------------------------------------------------------------------ */
+/* ---- uploads.c ------------------------------------------------------------------------------- */
 
 /* NOT_FOUND. On a fault nothing is to be released. Does not judge state or expiry. */
 enum fault row_find(
@@ -38,7 +38,7 @@ struct finish {
 };
 enum fault row_finish(struct catalog *catalog, struct finish *finish, struct refusal *why);
 
-/* ---- holder.c ------------------------------------------------------------------------------- */
+/* ---- holder.c -------------------------------------------------------------------------------- */
 
 struct holders; /* who holds what in this process */
 

@@ -60,8 +60,7 @@ bool verify_same(const struct lost *a, const struct lost *b)
 	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-/* ---- records whose content is lost ------------------------------------------------------------
- */
+/* ---- records whose content is lost ----------------------------------------------------------- */
 
 static int compare_lost(const void *a, const void *b)
 {
@@ -174,8 +173,7 @@ static enum fault lose_records(struct verifying *v, struct refusal *why)
 	return f;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static enum fault verify_all(struct verifying *v, struct refusal *why)
 {

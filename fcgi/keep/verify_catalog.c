@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* ---- is the file whole? -----------------------------------------------------------------------
- */
+/* ---- is the file whole? ---------------------------------------------------------------------- */
 
 /* Rows of PRAGMA integrity_check, other than "ok". */
 static enum fault check_integrity(struct verifying *v, struct connection *c, int64_t *wrong)
@@ -62,8 +61,7 @@ static enum fault integrity(struct verifying *v, struct connection *c, bool *usa
 	return FAULT_NONE;
 }
 
-/* ---- do the rows agree with each other?
- * ---------------------------------------------------------- */
+/* ---- do the rows agree with each other? ------------------------------------------------------ */
 
 /* Each statement gives a row of text for each finding, and none when all is well. */
 static const enum statement checks[] = {SQL_VERIFY_POINTERS, SQL_VERIFY_UNUSED, SQL_VERIFY_SIZES,

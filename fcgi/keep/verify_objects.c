@@ -23,8 +23,7 @@ struct objects { /* a page of rows */
 
 enum state { STATE_GOOD, STATE_MISSING, STATE_UNREADABLE, STATE_WRONG_HASH, STATE_WRONG_SIZE };
 
-/* ---- one object -------------------------------------------------------------------------------
- */
+/* ---- one object ------------------------------------------------------------------------------ */
 
 static bool hash_all(struct verifying *v, int fd, char *buffer, uint8_t *sha256, int64_t *size)
 {
@@ -68,8 +67,7 @@ static enum state examine(
 	return *size == expected ? STATE_GOOD : STATE_WRONG_SIZE;
 }
 
-/* ---- a second look, under the write lock --------------------------------------------------------
- */
+/* ---- a second look, under the write lock ----------------------------------------------------- */
 
 struct second_look {
 	struct keep *keep;
@@ -162,8 +160,7 @@ static enum fault check_object(
 	return refuse(why, FAULT_INTERNAL, "Out of memory.");
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static enum fault next_objects(struct verifying *v, const uint8_t *after, size_t len,
     struct objects *page, struct refusal *why)
@@ -211,8 +208,7 @@ enum fault verify_objects(struct verifying *v, struct refusal *why)
 	return f;
 }
 
-/* ---- orphans ----------------------------------------------------------------------------------
- */
+/* ---- orphans --------------------------------------------------------------------------------- */
 
 struct orphan {
 	struct keep *keep;

@@ -29,8 +29,7 @@ static int seize(const struct keep *keep, const char *name)
 	return -1;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* The stored state of the SHA-256 at the offset, against the bytes themselves. Where another build
  * stored it, they are taken as they are. */
@@ -122,8 +121,7 @@ static void check_upload(void *self, const struct partial_row *row)
 		close(fd);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static enum fault check_file(struct verifying *v, const char *name, struct refusal *why)
 {

@@ -120,7 +120,7 @@ static void add_time_fact(struct buffer *b, const char *name, int64_t ms)
 	close_fact(b);
 }
 
-/* ---- a refusal ------------------------------------------------------------------------------ */
+/* ---- a refusal ------------------------------------------------------------------------------- */
 
 enum fault page_refusal(struct reply *r, const struct refusal *why)
 {
@@ -145,7 +145,7 @@ enum fault page_refusal(struct reply *r, const struct refusal *why)
 	return send_page(r, status, fault_title(why->fault), &b);
 }
 
-/* ---- a receipt: the paper that travels with the shipment ------------------------------------ */
+/* ---- a receipt: the paper that travels with the shipment ------------------------------------- */
 
 static void add_waybill(struct buffer *b, const struct file *file, struct span base)
 {
@@ -183,7 +183,7 @@ enum fault reply_receipt(struct reply *r, const struct files *files)
 	return send_page(r, 200, "Receipt", &b);
 }
 
-/* ---- the list ------------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static void add_option(struct buffer *b, const char *value, const char *label, bool chosen)
 {

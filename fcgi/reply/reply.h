@@ -62,7 +62,7 @@ enum fault reply_send(struct reply *r, int status, const char *type, const void 
  * WWW-Authenticate, Retry-After, Upload-Offset, Upload-Complete, Tus-Version where they belong. */
 enum fault reply_refuse(struct reply *r, const struct refusal *why);
 
-/* ---- what endpoints answer with ------------------------------------------------------------- */
+/* ---- what endpoints answer with -------------------------------------------------------------- */
 
 /* 201 {"files":[...]}, Location when there is one; browsers without script: 303 to the receipt. */
 enum fault reply_created(struct reply *r, const struct files *files);
@@ -116,7 +116,7 @@ enum fault reply_content(struct reply *r, const struct content *content);
 /* nginx: `location /waybill-objects/ { internal; alias DATA/objects/; }` */
 #define REPLY_ACCEL_PREFIX "/waybill-objects/"
 
-/* ---- JSON as text, for the endpoints and the command line; free() what they return ---------- */
+/* ---- JSON as text, for the endpoints and the command line; free() what they return ----------- */
 
 /* Form fields as one object: pairs[2 * i] is a name, pairs[2 * i + 1] its value (so an array of
  * struct {struct span name, value} can be passed). A name that comes several times is an array, in

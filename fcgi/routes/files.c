@@ -6,8 +6,7 @@
 
 enum { RECEIPT_MS = 60 * 60 * 1000, OBJECT_PATH = 96, LONG_BYTES = 128 * 1024 };
 
-/* ---- the listing
- * ---------------------------------------------------------------------------------- */
+/* ---- the listing ----------------------------------------------------------------------------- */
 
 /* The same query with another cursor (0: none), as a path; NULL: it does not fit. */
 static const char *page_url(struct call *c, int64_t cursor)
@@ -59,8 +58,7 @@ enum fault files_list(struct call *c)
 	return reply_listing(&c->reply, &page);
 }
 
-/* ---- one file
- * --------------------------------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 /*
  * The record, where the caller may see it. A caller whom reading is closed to learns nothing of
@@ -128,8 +126,7 @@ enum fault files_content(struct call *c)
 	return fault;
 }
 
-/* ---- deleting
- * --------------------------------------------------------------------------------------- */
+/* ---- deleting -------------------------------------------------------------------------------- */
 
 /*
  * What nobody may tell from the answer is whether the file exists: where deleting is a right, it is
@@ -175,8 +172,7 @@ enum fault files_delete(struct call *c)
 	return fault ? fault : reply_empty(&c->reply, 204);
 }
 
-/* ---- the receipt
- * ------------------------------------------------------------------------------------ */
+/* ---- the receipt ----------------------------------------------------------------------------- */
 
 /*
  * The paper for a browser without script, at an address nobody can guess. Its holder may look at it

@@ -9,8 +9,7 @@
 
 enum { TYPED_SINCE = 6 /* interop version in which PATCH got its media type */ };
 
-/* ---- what answers tell
- * ---------------------------------------------------------------------------- */
+/* ---- what answers tell ----------------------------------------------------------------------- */
 
 void ietf_tell_complete(struct call *c, bool complete)
 {
@@ -45,8 +44,7 @@ void ietf_tell_state(struct call *c, const struct partial_row *row)
 	resume_tell_limits(c, row);
 }
 
-/* ---- 104
- * ------------------------------------------------------------------------------------------ */
+/* ---- 104 ------------------------------------------------------------------------------------- */
 
 /* Only where the server in front is known to pass it on, and only to a client of our version. */
 static bool may_say_104(struct call *c, const struct ietf_headers *ietf)
@@ -101,8 +99,7 @@ void ietf_tell_progress(struct call *c)
 	say_104(c, header);
 }
 
-/* ---- the end of a request
- * --------------------------------------------------------------------------- */
+/* ---- the end of a request -------------------------------------------------------------------- */
 
 static enum fault answer_whole(struct call *c)
 {
@@ -136,8 +133,7 @@ static enum fault answer_part(struct call *c, int status)
 	return reply_empty(&c->reply, status);
 }
 
-/* ---- PATCH
- * -------------------------------------------------------------------------------------------- */
+/* ---- PATCH ----------------------------------------------------------------------------------- */
 
 static enum fault judge_append(struct call *c, const struct ietf_headers *ietf)
 {
@@ -284,8 +280,7 @@ enum fault ietf_append(struct call *c, struct span id)
 	return fault;
 }
 
-/* ---- creation
- * ------------------------------------------------------------------------------------------ */
+/* ---- creation -------------------------------------------------------------------------------- */
 
 static enum fault plan_upload(
     struct call *c, const struct ietf_headers *ietf, struct partial_plan *plan)

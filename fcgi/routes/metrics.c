@@ -87,8 +87,7 @@ void metrics_end(struct metrics *m, const struct call *c, double seconds)
 	add(&m->in_flight, -1);
 }
 
-/* ---- GET /metrics
- * ----------------------------------------------------------------------------------- */
+/* ---- GET /metrics ---------------------------------------------------------------------------- */
 
 static void print(FILE *out, const char *type, const char *name, const char *help, long long value)
 {

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* ---- what answers tell
- * ---------------------------------------------------------------------------- */
+/* ---- what answers tell ----------------------------------------------------------------------- */
 
 void resume_tell_limits(struct call *c, const struct partial_row *row)
 {
@@ -41,8 +40,7 @@ bool resume_wants_token(const struct call *c, const struct partial_row *row)
 	return !row->owner && c->service->config->delete_access == ACCESS_OWNER;
 }
 
-/* ---- finding, pouring
- * ------------------------------------------------------------------------------- */
+/* ---- finding, pouring ------------------------------------------------------------------------ */
 
 enum fault resume_find(struct call *c, struct span id, bool settle, struct partial_row *row)
 {
@@ -132,8 +130,7 @@ enum fault resume_pour(struct call *c)
 	return fault;
 }
 
-/* ---- endpoints
- * -------------------------------------------------------------------------------------- */
+/* ---- endpoints ------------------------------------------------------------------------------- */
 
 static enum fault judge(struct call *c)
 {

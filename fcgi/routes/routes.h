@@ -61,8 +61,7 @@ typedef enum fault endpoint(struct call *c);
 /* One exchange, whole: parse, judge, route, answer, log. `c` needs no initialization. */
 void serve(const struct service *service, struct exchange *x, struct call *c);
 
-/* ---- for endpoints
- * -------------------------------------------------------------------------------- */
+/* ---- for endpoints --------------------------------------------------------------------------- */
 
 /* now, in ms since the epoch */
 int64_t call_now(void);
@@ -91,8 +90,7 @@ endpoint site_page, site_asset;
 /* health.c */
 endpoint health_show;
 
-/* ---- metrics.c
- * ------------------------------------------------------------------------------------ */
+/* ---- metrics.c ------------------------------------------------------------------------------- */
 
 struct metrics *metrics_new(const char *const routes[], unsigned count); /* NULL: no memory */
 void metrics_free(struct metrics *m);

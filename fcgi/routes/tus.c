@@ -6,8 +6,7 @@
 
 #define CHUNK_TYPE "application/offset+octet-stream"
 
-/* ---- what answers tell
- * ---------------------------------------------------------------------------- */
+/* ---- what answers tell ----------------------------------------------------------------------- */
 
 static void tell_expiry(struct call *c, int64_t expires_at)
 {
@@ -41,8 +40,7 @@ void tus_tell_state(struct call *c, const struct partial_row *row)
 		tell_expiry(c, row->expires_at);
 }
 
-/* ---- bytes
- * -------------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static bool has_chunk_type(const struct call *c)
 {
@@ -108,8 +106,7 @@ static enum fault answer(struct call *c, int status)
 	return reply_empty(&c->reply, status);
 }
 
-/* ---- PATCH
- * -------------------------------------------------------------------------------------------- */
+/* ---- PATCH ----------------------------------------------------------------------------------- */
 
 /* What cannot be right wherever the upload stands. */
 static enum fault judge_append(
@@ -212,8 +209,7 @@ enum fault tus_append(struct call *c, struct span id)
 	return fault || done ? fault : append(c, &tus, id);
 }
 
-/* ---- creation
- * ------------------------------------------------------------------------------------------ */
+/* ---- creation -------------------------------------------------------------------------------- */
 
 static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
     const struct metadata *metadata, struct partial_plan *plan)
@@ -258,8 +254,7 @@ static enum fault create(struct call *c, const struct tus_headers *tus, struct p
 	return fault ? resume_forget(c, fault) : answer_created(c);
 }
 
-/* ---- concatenation
- * ------------------------------------------------------------------------------------ */
+/* ---- concatenation --------------------------------------------------------------------------- */
 
 static enum fault read_parts(struct call *c, struct span urls, struct span **ids, size_t *count)
 {
@@ -302,8 +297,7 @@ static enum fault concatenate(
 	return reply_empty(&c->reply, 201);
 }
 
-/* ---- POST
- * ---------------------------------------------------------------------------------------------- */
+/* ---- POST ------------------------------------------------------------------------------------ */
 
 static enum fault judge_creation(struct call *c, const struct tus_headers *tus)
 {

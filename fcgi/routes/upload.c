@@ -3,8 +3,7 @@
 
 #include <stdlib.h>
 
-/* ---- hands: what body/ pours, keep/ takes
- * ----------------------------------------------------------- */
+/* ---- hands: what body/ pours, keep/ takes ---------------------------------------------------- */
 
 static enum fault hand_begin(void *self, const struct part *part, struct refusal *why)
 {
@@ -29,8 +28,7 @@ void upload_hands(struct call *c, struct hands *hands)
 	*hands = (struct hands){c, hand_begin, hand_write, hand_end};
 }
 
-/* ---- one upload
- * --------------------------------------------------------------------------------------- */
+/* ---- one upload ------------------------------------------------------------------------------ */
 
 /* Rights, then what was promised, then a place to read and the space to write. */
 static enum fault open_upload(struct call *c)
@@ -121,10 +119,9 @@ enum fault upload_plain(struct call *c)
 		return fault ? fault
 			     : refuse(&c->why, FAULT_UNSUPPORTED_FORM,
 				   "The body is declared as application/x-www-form-urlencoded, "
-				   "which carries "
-				   "no files. Give the form enctype=\"multipart/form-data\"; with "
-				   "curl, use "
-				   "-T FILE or -F file=@FILE instead of -d.");
+				   "which carries no files. Give the form "
+				   "enctype=\"multipart/form-data\"; with curl, use -T FILE or -F "
+				   "file=@FILE instead of -d.");
 	}
 	return take_raw(c);
 }
@@ -155,8 +152,7 @@ enum fault upload_post(struct call *c)
 	return upload_plain(c);
 }
 
-/* ---- the policy
- * --------------------------------------------------------------------------------------- */
+/* ---- the policy ------------------------------------------------------------------------------ */
 
 /* The server's configuration tells (FastCGI parameter WAYBILL_STREAMED); nothing else can. */
 static int is_streamed(struct exchange *x)

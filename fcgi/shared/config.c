@@ -37,7 +37,7 @@ static bool fail(struct loading *l, const char *key, const char *reason)
 	return false;
 }
 
-/* ---- the file ------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static const struct key *find_key(const char *name)
 {
@@ -190,7 +190,7 @@ static bool load_file(struct loading *l, const char *path)
 	return false;
 }
 
-/* ---- defaults and the environment ----------------------------------------------------------- */
+/* ---- defaults and the environment ------------------------------------------------------------ */
 
 static bool load_defaults(struct loading *l)
 {
@@ -230,7 +230,7 @@ static bool load_environment(struct loading *l)
 	return true;
 }
 
-/* ---- all together --------------------------------------------------------------------------- */
+/* ---- all together ---------------------------------------------------------------------------- */
 
 bool config_trace(
     struct config *config, struct sources *sources, const char *path, char *problem, size_t room)

@@ -42,7 +42,7 @@ bool key_is_text(const struct key *key)
 	       key->kind == KIND_ORIGINS;
 }
 
-/* ---- numbers and choices -------------------------------------------------------------------- */
+/* ---- numbers and choices --------------------------------------------------------------------- */
 
 static bool parse_number(const struct key *key, struct span s, int64_t *n)
 {
@@ -87,7 +87,7 @@ static bool set_choice(const struct key *key, struct config *config, struct span
 	return index >= 0;
 }
 
-/* ---- text ----------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* `text` is taken over, also when it is NULL: no memory. */
 static bool keep_text(const struct key *key, struct config *config, char *text)
@@ -250,7 +250,7 @@ static bool set_text(const struct key *key, struct config *config, struct span v
 	}
 }
 
-/* ---- in and out ----------------------------------------------------------------------------- */
+/* ---- in and out ------------------------------------------------------------------------------ */
 
 bool key_set(
     const struct key *key, struct config *config, struct span value, char *reason, size_t room)

@@ -26,7 +26,7 @@ bool log_wants(int level)
 	return level <= threshold;
 }
 
-/* ---- values --------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool needs_quotes(struct span s)
 {
@@ -74,7 +74,7 @@ const char *log_value(struct span s, char *to, size_t room)
 	return end ? to : span_copy(to, room, span_of("\"\""));
 }
 
-/* ---- lines ---------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static size_t head(char *line, size_t room, int level, const char *message)
 {

@@ -68,7 +68,7 @@ bool text_glob_list(const char *globs, const char *type)
 	return false;
 }
 
-/* ---- parameters ----------------------------------------------------------------------------- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 /* Offset of the quote that closes the one at s.at[0]; 0: there is none. */
 static size_t closing_quote(struct span s, bool pairs)

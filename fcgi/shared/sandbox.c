@@ -34,7 +34,7 @@ static bool no_new_privs(char *problem, size_t room)
 	return fail(problem, room, "no_new_privs: %s", strerror(errno));
 }
 
-/* ---- the sniffer's jail --------------------------------------------------------------------- */
+/* ---- the sniffer's jail ---------------------------------------------------------------------- */
 
 static bool limit(int resource, const char *name, rlim_t to, char *problem, size_t room)
 {
@@ -99,7 +99,7 @@ bool sandbox_sniffer(char *problem, size_t room)
 	return r == 0 || fail(problem, room, "seccomp: %s", strerror(-r));
 }
 
-/* ---- the worker's jail: files --------------------------------------------------------------- */
+/* ---- the worker's jail: files ---------------------------------------------------------------- */
 
 /* Debian 12's landlock.h knows ABI 2; the kernel may know more. Each ABI's own bits, from
  * Documentation/userspace-api/landlock.rst. */
@@ -177,7 +177,7 @@ static bool shut_files(
 	return done;
 }
 
-/* ---- the worker's jail: system calls -------------------------------------------------------- */
+/* ---- the worker's jail: system calls --------------------------------------------------------- */
 
 /* By name, because an older libseccomp does not know them all; what it does not know stays out. */
 static const char *const denied[] = {

@@ -15,7 +15,7 @@ char *scratch_take(struct scratch *s, size_t len)
 	return at;
 }
 
-/* ---- spans ---------------------------------------------------------------------------------- */
+/* ---- spans ----------------------------------------------------------------------------------- */
 
 struct span span_of(const char *text)
 {
@@ -90,7 +90,7 @@ char *span_copy(char *to, size_t room, struct span s)
 	return to;
 }
 
-/* ---- numbers and escapes -------------------------------------------------------------------- */
+/* ---- numbers and escapes --------------------------------------------------------------------- */
 
 bool text_number(struct span s, int64_t *value)
 {
@@ -170,7 +170,7 @@ size_t text_percent_encode(char *to, size_t room, struct span s)
 	return need;
 }
 
-/* ---- ids and hex ---------------------------------------------------------------------------- */
+/* ---- ids and hex ----------------------------------------------------------------------------- */
 
 static const char crockford[] = "0123456789abcdefghjkmnpqrstvwxyz";
 

@@ -82,7 +82,7 @@ static bool ms_of(const struct civil *c, int64_t offset_minutes, int64_t *ms)
 	return true;
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Exactly `digits` of them, and what follows. */
 static char *put_digits(char *to, unsigned value, unsigned digits, char then)
@@ -118,7 +118,7 @@ void text_http_date(int64_t ms, char to[32])
 	    months[c.month - 1], (long long)c.year, c.hour, c.minute, c.second);
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Cut exactly `digits` digits off. */
 static bool take_digits(struct span *s, size_t digits, unsigned *value)
@@ -264,7 +264,7 @@ bool text_parse_http_date(struct span s, int64_t *ms)
 	return false;
 }
 
-/* ---- amounts -------------------------------------------------------------------------------- */
+/* ---- amounts --------------------------------------------------------------------------------- */
 
 bool text_size(struct span s, int64_t *bytes)
 {

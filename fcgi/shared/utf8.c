@@ -120,7 +120,7 @@ size_t text_clean_utf8(struct span raw, char *to, size_t room)
 	return convert(raw, to, room, as_it_is);
 }
 
-/* ---- case folding --------------------------------------------------------------------------- */
+/* ---- case folding ---------------------------------------------------------------------------- */
 
 /* Made before main(), because a jailed worker can open no locale; read-only ever after. The
  * process's own locale stays "C": formats and parsers depend on it. */
