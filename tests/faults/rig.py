@@ -81,7 +81,7 @@ class Worker(harness.FastCGIDoor):
 
     def __init__(self, config=None, shimmed=False, disk=None, start=True, powerless=False,
                  **environment):
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="wbf-", dir="/tmp"))
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="wbf-"))
         self.home.chmod(0o755)
         self.disk = pathlib.Path(disk) if disk else self.home / "disk"
         self.disk.mkdir(exist_ok=True)
@@ -117,10 +117,11 @@ class Worker(harness.FastCGIDoor):
         return keep
 
     def _command(self, *words):
-        words = [WAYBILL, *words]
+        """As a process that ends with this one."""
+        words, bound = [WAYBILL, *words], ["setpriv", "--pdeathsig", "KILL"]
         if self.powerless and os.geteuid() == 0:  # root, to whom modes of files apply
-            words = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *words]
-        return words
+            bound += ["--bounding-set=-all", "--inh-caps=-all"]
+        return [*bound, *words]
 
     def start(self, wait=True, recorded=False, ready=(200,)):
         self.write_config()

@@ -226,7 +226,7 @@ def cuts(log, chosen):
 
 def cut_everywhere(log, chosen=lambda number: True):
     """How many cuts were tried, and how many promises were looked after."""
-    base = pathlib.Path(tempfile.mkdtemp(prefix="wbf-cuts-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    base = pathlib.Path(tempfile.mkdtemp(prefix="wbf-cuts-"))
     tried, promises, jobs, found = 0, 0, [], []
 
     def collect(job):
