@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -61,7 +62,6 @@ static enum fault hold(int fd)
 	return errno == EAGAIN || errno == EACCES ? FAULT_LOCKED : fault_of_errno(errno);
 }
 
-/* A sweep may come between the making of a file and its lock, and unlink it: then try again. */
 static bool still_named(int fd)
 {
 	struct stat st;
@@ -69,26 +69,47 @@ static bool still_named(int fd)
 	return fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
+/* Make partial/<name>, held. A sweep may come between the making and the lock, and unlink it as
+ * abandoned: EAGAIN, try again. */
+static bool make_held(const struct keep *keep, struct blob *blob)
+{
+	blob->fd =
+	    openat(keep->partial, blob->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+	if (blob->fd < 0)
+		return false;
+	if (hold(blob->fd) == FAULT_NONE && still_named(blob->fd))
+		return true;
+	close(blob->fd);
+	blob->fd = -1;
+	errno = EAGAIN;
+	return false;
+}
+
+/* The name is nobody else's: if it is there, a sweep is about to unlink it. */
+static enum fault create_named(const struct keep *keep, struct blob *blob, struct refusal *why)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+
+	for (int tries = 0; tries < NAME_TRIES; tries++) {
+		if (make_held(keep, blob))
+			return FAULT_NONE;
+		if (errno != EAGAIN && errno != EEXIST)
+			break;
+		nanosleep(&moment, NULL);
+	}
+	return disk_fault(why, "partial file");
+}
+
 static enum fault create_temporary(const struct keep *keep, struct blob *blob, struct refusal *why)
 {
 	uint8_t random[16];
 	char hex[2 * sizeof random + 1];
 
-	for (int tries = 0; tries < NAME_TRIES; tries++) {
-		if (getrandom(random, sizeof random, 0) != sizeof random)
-			return disk_fault(why, "getrandom");
-		text_hex(random, sizeof random, hex);
-		snprintf(blob->name, sizeof blob->name, "tmp-%s", hex);
-		blob->fd = openat(
-		    keep->partial, blob->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-		if (blob->fd < 0)
-			return disk_fault(why, "temporary file");
-		if (hold(blob->fd) == FAULT_NONE && still_named(blob->fd))
-			return FAULT_NONE;
-		blob_leave(keep, blob, false);
-	}
-	errno = EAGAIN;
-	return disk_fault(why, "temporary file");
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		return disk_fault(why, "getrandom");
+	text_hex(random, sizeof random, hex);
+	snprintf(blob->name, sizeof blob->name, "tmp-%s", hex);
+	return create_named(keep, blob, why);
 }
 
 enum fault blob_create(const struct keep *keep, struct blob *blob, struct refusal *why)
@@ -133,14 +154,10 @@ enum fault blob_absorb(
 	return FAULT_NONE;
 }
 
-enum fault blob_open_named(const struct keep *keep, struct blob *blob, const char *name,
-    bool create, int64_t size, const struct digest *digest, struct refusal *why)
+/* FAULT_NONE: it is there, and ours. */
+static enum fault open_held(const struct keep *keep, struct blob *blob, struct refusal *why)
 {
-	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_EXCL : 0);
-
-	blob_reset(keep, blob);
-	span_copy(blob->name, sizeof blob->name, span_of(name));
-	blob->fd = openat(keep->partial, name, flags, FILE_MODE);
+	blob->fd = openat(keep->partial, blob->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (blob->fd < 0 && errno == ENOENT)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
 	if (blob->fd < 0)
@@ -148,11 +165,18 @@ enum fault blob_open_named(const struct keep *keep, struct blob *blob, const cha
 	enum fault f = hold(blob->fd);
 	if (f == FAULT_NONE && !still_named(blob->fd))
 		f = FAULT_NOT_FOUND;
-	if (f != FAULT_NONE) {
-		blob_leave(keep, blob, true);
-		return refuse(why, f, NULL);
-	}
-	if (!create)
+	return f == FAULT_NONE ? f : refuse(why, f, NULL);
+}
+
+enum fault blob_open_named(const struct keep *keep, struct blob *blob, const char *name,
+    bool create, int64_t size, const struct digest *digest, struct refusal *why)
+{
+	blob_reset(keep, blob);
+	span_copy(blob->name, sizeof blob->name, span_of(name));
+	if (create)
+		return create_named(keep, blob, why);
+	enum fault f = open_held(keep, blob, why);
+	if (f == FAULT_NONE)
 		f = blob_cut(blob, size, digest, why);
 	if (f != FAULT_NONE)
 		blob_leave(keep, blob, true);
