@@ -4,6 +4,7 @@ A *door* is a way in: lighttpd (or any file of www/servers) over raw sockets, Fa
 to the worker's socket, or plain CGI. All three take the same request() and give the same Answer, so
 that one test can say what holds everywhere. Everything a door starts ends with close().
 """
+import functools
 import http.client
 import io
 import json
@@ -118,6 +119,7 @@ PNG = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806000000"
 ELF = bytes.fromhex("7f454c4602010100000000000000000002003e0001000000") + bytes(400)
 
 
+@functools.cache
 def text(length=1000, seed=1):
     """Plain text, the same for the same seed."""
     pick = random.Random(seed)
@@ -374,7 +376,7 @@ class FastCGIDoor(Door):
     @staticmethod
     def answer(sock):
         """Read records until END_REQUEST; the answer they carry."""
-        stream, out, ended = sock.makefile("rb"), b"", False
+        stream, out, ended = sock.makefile("rb"), bytearray(), False
         while not ended:
             head = stream.read(8)
             if len(head) < 8:
@@ -385,8 +387,8 @@ class FastCGIDoor(Door):
             if kind == STDOUT:
                 out += content
             ended = kind == END
-        assert ended, f"no END_REQUEST after {out[:300]!r}"
-        return parse_cgi(out)
+        assert ended, f"no END_REQUEST after {bytes(out[:300])!r}"
+        return parse_cgi(bytes(out))
 
     def send(self, *pieces, end=False):
         """Raw bytes in, answer out. `end`: half-close after the last piece."""
