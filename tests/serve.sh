@@ -3,7 +3,8 @@
 #
 # From the environment: SERVER=lighttpd|apache|nginx, or the name of any file of www/servers; PORT=
 # BASE= DATA= CONF= as `make run` has them; WAYBILL_*= as the worker has them; PREBUILT=1 takes
-# ./waybill (or $WAYBILL) and the system as they are.
+# ./waybill (or $WAYBILL) and the system as they are; TLS_PORT= CERT= H2C_PORT= turn HTTP/2 on (Apache:
+# TLS_PORT instead of PORT). `sendfile` in the settings turns on the server's side of it.
 #
 # The server is exec'd (Apache: waited for), so that SIGTERM and Ctrl-C end it; whatever else runs is bound to its life
 # by PR_SET_PDEATHSIG, so nothing stays behind even after kill -9. As root, everything runs as
@@ -103,8 +104,11 @@ fi
 	printf 'exec setpriv --pdeathsig TERM %q "$@"\n' "$worker"
 } >"$run/worker"
 chmod 755 "$run/worker"
-"$top/www/servers/fill.sh" "$site" BASE="$base" PORT="$port" SOCKET="$run/waybill.sock" \
-	WAYBILL="$run/worker" CONF="$conf" DATA="$data" SPOOL="$spool" RUN="$run" >"$run/site.conf"
+more=()
+! grep -Eq '^[[:space:]]*sendfile[[:space:]]*=[[:space:]]*x-' "$conf" || more+=(SENDFILE=yes)
+[[ -z ${TLS_PORT:-} ]] || more+=("TLS=127.0.0.1:$TLS_PORT" "CERT=$CERT" "H2C=${H2C_PORT:-8412}")
+"$top/www/servers/fill.sh" "$site" BASE="$base" PORT="$port" SOCKET="$run/waybill.sock" WAYBILL="$run/worker" \
+	CONF="$conf" DATA="$data" SPOOL="$spool" RUN="$run" "${more[@]}" >"$run/site.conf"
 
 # ---- around the site's file, what a distribution's main configuration would say -----------------
 main_lighttpd() {
@@ -143,6 +147,8 @@ main_apache() {
 	*fcgid*) modules+=" fcgid" ;;
 	*cgi*) modules+=" cgid" ;;
 	esac
+	[[ -z ${TLS_PORT:-} ]] || modules+=" ssl"
+	[[ ${more[*]} != *SENDFILE* ]] || modules+=" xsendfile"
 	for module in $modules; do
 		echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"
 	done

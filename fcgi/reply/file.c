@@ -211,6 +211,8 @@ static bool can_hand_over(const struct reply *r, const struct content *c, unsign
 
 static enum fault hand_over(struct reply *r, const struct content *c, const struct facts *facts)
 {
+	reply_header(
+	    r, "Accept-Ranges", "bytes"); /* what was not sliced here is the server's to slice */
 	if (c->sendfile == SENDFILE_X_ACCEL)
 		reply_header(r, "X-Accel-Redirect", REPLY_ACCEL_PREFIX "%s", facts->sha256);
 	else

@@ -12,26 +12,41 @@
 # @DATA@       /var/lib/waybill            the worker's data_dir
 # @SPOOL@      /var/lib/waybill/spool      bodies on their way; belongs to the web server's user
 # @RUN@        /run/waybill                sockets of the web server's own
+# @CERT@       /etc/ssl/waybill            fullchain.pem and privkey.pem
+# @H2C@        8412                        nginx: port for HTTP/2 without TLS
+#
+# What is there as comments is put in force by
+# TLS=0.0.0.0:443   the lines for TLS and HTTP/2, on this address (Apache: instead of @PORT@)
+# SENDFILE=yes      the lines for downloads that the web server sends itself
 set -eu
 file=$1
 shift
 BASE= PORT=8411 SOCKET=/run/waybill/waybill.sock WAYBILL=/usr/bin/waybill
 CONF=/etc/waybill.conf DATA=/var/lib/waybill SPOOL=/var/lib/waybill/spool RUN=/run/waybill
+CERT=/etc/ssl/waybill H2C=8412 TLS= SENDFILE=
 for setting in "$@"; do
 	key=${setting%%=*} value=${setting#*=}
 	case $key in
-	BASE | PORT | SOCKET | WAYBILL | CONF | DATA | SPOOL | RUN) eval "$key=\$value" ;;
+	BASE | PORT | SOCKET | WAYBILL | CONF | DATA | SPOOL | RUN | CERT | H2C | TLS | SENDFILE) eval "$key=\$value" ;;
 	*) echo "fill.sh: no placeholder is called $key" >&2; exit 2 ;;
 	esac
 done
 case $BASE in /*/ | [!/]*) echo "fill.sh: BASE is empty, or /like/this" >&2; exit 2 ;; esac
 [ -f "$file" ] || file=$(dirname "$0")/$file
 set --
-for key in BASE PORT SOCKET WAYBILL CONF DATA SPOOL RUN; do
+# Blocks of comments, from the line that announces one to the first that is no comment.
+uncomment() { printf '/^\t*# %s/,/^\t*([^#\t]|$)/{/^\t*# %s/!s/^(\t*)# ?/\\1/}' "$1" "$1"; }
+[ -z "$SENDFILE" ] || set -- "$@" -e "$(uncomment 'With `sendfile = ')"
+if [ "$TLS" ]; then
+	set -- "$@" -e "$(uncomment 'TLS and HTTP\/2')"
+	case $file in *apache*) set -- "$@" -e "s|127\.0\.0\.1:@PORT@|@TLS@|g" ;; esac
+fi
+TLS=${TLS:-0.0.0.0:443}
+for key in BASE PORT SOCKET WAYBILL CONF DATA SPOOL RUN CERT H2C TLS; do
 	eval "value=\$$key"
 	case $value in *[!A-Za-z0-9/._+:@%,=~-]*)
 		echo "fill.sh: $key has a character that is not safe in a configuration: $value" >&2; exit 2 ;;
 	esac
 	set -- "$@" -e "s|@$key@|$value|g"
 done
-exec sed "$@" "$file"
+exec sed -E "$@" "$file"
