@@ -572,15 +572,15 @@ static void a_grant_takes_the_smaller_limits(void **state)
 	b.config.owner_quota_bytes = 900;
 	b.config.expire_after = 1000;
 	parse(&b);
-	rules_grant(&b.request, &caller, &b.config, 5000, 400, &grant);
+	rules_grant(&b.request, &caller, &b.config, 400, &grant);
 	assert_int_equal(grant.length, 12);
 	assert_int_equal(grant.owner_quota, 500);
-	assert_int_equal(grant.expires_at, 5400);
-	rules_grant(&b.request, &caller, &b.config, 5000, 4000, &grant);
-	assert_int_equal(grant.expires_at, 6000);
+	assert_int_equal(grant.lasts, 400);
+	rules_grant(&b.request, &caller, &b.config, 4000, &grant);
+	assert_int_equal(grant.lasts, 1000);
 	b.config.expire_after = 0;
-	rules_grant(&b.request, &nobody, &b.config, 5000, 0, &grant);
-	assert_int_equal(grant.expires_at, 0);
+	rules_grant(&b.request, &nobody, &b.config, 0, &grant);
+	assert_int_equal(grant.lasts, 0);
 	assert_int_equal(grant.owner_quota, 900);
 	memory_free(&b.m);
 }

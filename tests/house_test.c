@@ -43,7 +43,7 @@ static void put_expiring(const char *bytes, int64_t expires_at)
 	struct sent s = {bytes, bytes, 0};
 	struct files files;
 
-	grant.expires_at = expires_at;
+	grant.lasts = expires_at - keep_now();
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
 	keep_release(&files);
 }

@@ -239,11 +239,11 @@ static void test_expired_are_not_listed(void **state)
 	struct files files;
 
 	fill();
-	grant.expires_at = keep_now() - 1;
+	grant.lasts = -1;
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
 	char *id = strdup(files.at[0].id);
 	keep_release(&files);
-	grant.expires_at = keep_now() + 1000000;
+	grant.lasts = 1000000;
 	s = (struct sent){"new.txt", "new", 0};
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
 	keep_release(&files);

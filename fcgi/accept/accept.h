@@ -117,8 +117,8 @@ enum fault rules_may_delete(const struct caller *caller, const struct config *co
 /* Metrics: a token with admin, or the same machine. */
 enum fault rules_may_watch(const struct caller *caller, struct exchange *x, struct refusal *why);
 
-/* What the request may do. now: ms since the epoch; expires_in: ms asked for, or 0. */
+/* What the request may do. expires_in: ms asked for, or 0. */
 void rules_grant(const struct request *request, const struct caller *caller,
-    const struct config *config, int64_t now, int64_t expires_in, struct grant *grant);
+    const struct config *config, int64_t expires_in, struct grant *grant);
 
 #endif

@@ -177,18 +177,14 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 void rules_grant(const struct request *r, const struct caller *caller, const struct config *config,
-    int64_t now, int64_t expires_in, struct grant *grant)
+    int64_t expires_in, struct grant *grant)
 {
-	int64_t lifetime = earlier(config->expire_after, expires_in);
-
 	*grant = (struct grant){
 	    .length = r->length_state == LENGTH_KNOWN ? r->length : -1,
 	    .max_bytes = config->max_bytes,
 	    .max_files = config->max_files,
 	    .owner = caller->owner,
 	    .owner_quota = earlier(config->owner_quota_bytes, caller->quota),
-	    .expires_at = lifetime == 0		       ? 0
-			  : now > INT64_MAX - lifetime ? 0
-						       : now + lifetime,
+	    .lasts = earlier(config->expire_after, expires_in),
 	};
 }

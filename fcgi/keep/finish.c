@@ -53,7 +53,7 @@ static enum fault make_record(const struct partial_row *row, const struct incomi
 	file->owner = files_text(files, span_of(row->owner));
 	file->fields = files_text(files, span_of(row->fields));
 	file->uploaded_at = now;
-	file->expires_at = row->lasts > 0 ? now + row->lasts : 0;
+	file->expires_at = keep_deadline(now, row->lasts);
 	file->delete_token = token != NULL ? files_text(files, span_of(token->text)) : NULL;
 	bool whole = file->id != NULL && file->name != NULL && file->type != NULL &&
 		     file->fields != NULL && (file->owner != NULL) == (row->owner != NULL) &&

@@ -69,6 +69,8 @@ struct keep {
 };
 
 int64_t keep_now(void); /* ms since the epoch */
+/* When what begins `now` and lasts so long ends; 0, never, where it lasts for ever. */
+int64_t keep_deadline(int64_t now, int64_t lasts);
 /* Bytes of the file system that waybill may use: without min_free_bytes. -1: errno. */
 int64_t keep_free_bytes(const struct keep *keep);
 

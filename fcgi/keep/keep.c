@@ -26,6 +26,11 @@ int64_t keep_now(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t keep_deadline(int64_t now, int64_t lasts)
+{
+	return lasts == 0 || lasts > INT64_MAX - now ? 0 : now + lasts;
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static enum fault cannot(struct refusal *why, const char *verb, const char *path)

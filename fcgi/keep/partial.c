@@ -20,7 +20,7 @@ int64_t partial_deadline(const struct keep *keep)
 {
 	int64_t lasts = keep->config->partial_expire_after;
 
-	return lasts == 0 ? 0 : keep_now() + lasts;
+	return keep_deadline(keep_now(), lasts);
 }
 
 int64_t memory_deadline(const struct keep *keep)
@@ -129,10 +129,8 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 	    .length = plan->length,
 	    .created_at = now,
 	    .expires_at = partial_deadline(keep),
-	    .lasts = grant->expires_at == 0 ? 0 : grant->expires_at - now,
+	    .lasts = grant->lasts,
 	    .whole = plan->whole};
-	if (row->lasts < 0)
-		row->lasts = 1;
 	text_clean_name(plan->name, name);
 	typed = plan->declared_type.at != NULL && upload_clean_type(plan->declared_type, type);
 	row->owner = keep_text(row, grant->owner, &short_of_memory);

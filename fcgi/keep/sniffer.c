@@ -88,7 +88,7 @@ static void keep_only(int a, int b)
 	close_range(high + 1, ~0U, 0);
 }
 
-/* ---- a child -------------------------------------------------------------------------------- */
+/* ---- a child --------------------------------------------------------------------------------- */
 
 /* libmagic reads ELF's own tables from a descriptor, or does not read them: a program that can be
  * loaded anywhere is a shared library to magic_buffer(), and a program to file(1). */
@@ -158,7 +158,7 @@ static _Noreturn void child(const struct parent *parent, unsigned slot, uint32_t
 	serve(parent->magic, socket, house->memories[slot], house->regions[slot]);
 }
 
-/* ---- the parent ----------------------------------------------------------------------------- */
+/* ---- the parent ------------------------------------------------------------------------------ */
 
 static void schedule(struct nest *nest, int64_t lived)
 {

@@ -251,7 +251,7 @@ static bool fill_record(const struct upload *u, const struct incoming *in, const
 	file->owner = files_text(files, u->grant->owner);
 	file->fields = files_text(files, span_of(fields));
 	file->uploaded_at = now;
-	file->expires_at = u->grant->expires_at;
+	file->expires_at = keep_deadline(now, u->grant->lasts);
 	file->delete_token = m->token[0] != '\0' ? files_text(files, span_of(m->token)) : NULL;
 	return file->id != NULL && file->name != NULL && file->type != NULL &&
 	       file->fields != NULL && (file->owner != NULL || u->grant->owner.at == NULL) &&

@@ -115,7 +115,7 @@ struct grant {
 	int64_t max_files; /* in one form */
 	struct span owner; /* who pays and owns; absent: anonymous */
 	int64_t owner_quota; /* bytes the owner may hold; 0: no limit */
-	int64_t expires_at;  /* ms since the epoch, or 0: never */
+	int64_t lasts;	     /* ms that a file is kept, from when it is; 0: for ever */
 	struct claim claims[2]; /* of the whole body: Content-Digest, Repr-Digest */
 };
 

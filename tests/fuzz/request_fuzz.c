@@ -84,7 +84,7 @@ static void use(struct request *r, struct exchange *x, struct scratch *scratch)
 		must(!r->origin_allowed && rules_site(r, &why) == FAULT_CROSS_SITE);
 	rules_site(r, &why);
 	rules_may_watch(&nobody, x, &why);
-	rules_grant(r, &nobody, &open, 1, 0, &grant);
+	rules_grant(r, &nobody, &open, 0, &grant);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
