@@ -310,6 +310,10 @@ static int answer_one(struct server *server, struct exchange *x, struct call *ca
 		return answer_failure(x, call ? refusal_detail(&why) : "out of memory");
 	if (!shut_jail(server, problem, sizeof problem))
 		return answer_failure(x, problem);
+	/* Under way is under way. Apache's mod_cgid says SIGTERM where a client has hung up: what came
+	 * of a resumable upload is still to be entered. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
 	serve(&server->service, x, call);
 	return 0;
 }

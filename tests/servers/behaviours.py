@@ -141,7 +141,7 @@ def too_large(site):
     """Where the server streams, the answer is there before the body; Apache wants to see some of it."""
     before = site.stored()
     body, stop = bytes(LIMIT + 1), None
-    if site.facts["streams"]:
+    if site.facts["early"]:
         stop = 200000 if site.facts["waits"] else 0
     answer = site.request("POST", "/upload", {"Content-Length": str(LIMIT + 1)}, body, stop=stop)
     assert refused(answer, 413, "too_large")["max_bytes"] == LIMIT

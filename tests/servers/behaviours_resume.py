@@ -15,12 +15,15 @@ TUS = {"Tus-Resumable": "1.0.0"}
 CHUNK = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
 
-def create(site, size, name="resumed.txt"):
+def create(site, content, name="resumed.txt"):
+    """(URL, offset) of a new upload; with its first bytes where an empty POST does not get through."""
     metadata = "filename " + base64.b64encode(name.encode()).decode()
-    answer = site.request("POST", "/upload", {**TUS, "Upload-Length": str(size), "Upload-Metadata": metadata}, b"")
+    first = b"" if site.facts["puts"] else content[:3]
+    headers = {**(CHUNK if first else TUS), "Upload-Length": str(len(content)), "Upload-Metadata": metadata}
+    answer = site.request("POST", "/upload", headers, first)
     assert answer.status == 201, (answer, site.said())
     assert answer["Location"].startswith(site.base + "/upload/")
-    return answer["Location"].removeprefix(site.base)
+    return answer["Location"].removeprefix(site.base), len(first)
 
 
 def patch(site, url, offset, body):
@@ -33,16 +36,16 @@ def patch(site, url, offset, body):
 
 @behaviour("PATCH")
 def plain_patch(site):
-    url = create(site, 5)
-    answer = site.request("PATCH", url, {**CHUNK, "Upload-Offset": "0"}, b"hello")
+    url, at = create(site, b"hello")
+    answer = site.request("PATCH", url, {**CHUNK, "Upload-Offset": str(at)}, b"hello"[at:])
     return seen(answer)
 
 
 @behaviour("tus: created, sent in pieces, finished; another ended")
 def tus(site):
     content = text(1_500_000, seed=8)
-    url = create(site, len(content), "Ü.txt")
-    for at in range(0, len(content), 600_000):
+    url, first = create(site, content, "Ü.txt")
+    for at in range(first, len(content), 600_000):
         answer = patch(site, url, at, content[at:at + 600_000])
         assert answer.status == 204, (answer, site.said())
         if answer["Waybill-File"] is None:
@@ -51,10 +54,10 @@ def tus(site):
     file = site.get(answer["Waybill-File"].removeprefix(site.base)).json
     assert file["name"] == "Ü.txt" and file["sha256"] == hashlib.sha256(content).hexdigest()
     assert site.content(file).body == content
-    url = create(site, 100)
+    url, first = create(site, text(100))
     wrong = patch(site, url, 50, b"x")
     refused(wrong, 409, "offset_conflict")
-    assert wrong["Upload-Offset"] == "0"
+    assert wrong["Upload-Offset"] == str(first)
     assert site.request("DELETE", url, TUS).status == 204
     assert site.request("HEAD", url, TUS).status in (404, 410)
     return "whole life"
@@ -79,39 +82,43 @@ def ietf(site):
     assert state["Upload-Offset"] == "60000", state
     headers = {"Upload-Draft-Interop-Version": "9", "Upload-Complete": "?1", "Upload-Offset": "60000",
                "Content-Type": "application/partial-upload"}
-    if site.facts["puts"]:
-        answer = site.request("PATCH", location, headers, content[60_000:])
-    else:
-        answer = site.request("POST", location, {**headers, "X-HTTP-Method-Override": "PATCH"}, content[60_000:])
+    answer = site.request("PATCH", location, headers, content[60_000:])
+    if answer.status == 411:
+        refused(answer, 411, "length_required")
+        return "begins, PATCH is 411"
     assert answer.status in (200, 201, 204), answer
     ident = location.rsplit("/", 1)[1]
     assert site.get(f"/files/{ident}").json["sha256"] == hashlib.sha256(content).hexdigest()
     return "with 104" if relayed else "without 104"
 
 
+def offset_of(site, url):
+    return int(site.request("HEAD", url, TUS)["Upload-Offset"])
+
+
 @behaviour("resumable, cut in mid-body")
 def tus_cut(site):
     """Where bodies stream, what came is kept, and seen to be written before the cut."""
     content = text(1_000_000, seed=10)
-    url = create(site, len(content))
+    url, first = create(site, content)
     partial = site.data / "partial" / url.rsplit("/", 1)[1]
-    headers, method = {**CHUNK, "Upload-Offset": "0"}, "PATCH"
+    headers, method = {**CHUNK, "Upload-Offset": str(first)}, "PATCH"
     if not site.facts["puts"]:
         headers, method = {**headers, "X-HTTP-Method-Override": "PATCH"}, "POST"
     with site.connect() as sock:
-        sock.sendall(site.head(method, url, headers, len(content)) + content[:600_000])
+        sock.sendall(site.head(method, url, headers, len(content) - first) + content[first:600_000])
         if site.facts["streams"]:
             wait_until(lambda: len(partial.read_bytes().rstrip(b"\0")) > 200_000, "bytes that are written")
     if site.facts["streams"]:
-        offset = wait_until(lambda: int(site.request("HEAD", url, TUS)["Upload-Offset"]), "what came to be kept")
+        offset = wait_until(lambda: offset_of(site, url) > first and offset_of(site, url), "what came to be kept")
     else:
-        offset = int(site.request("HEAD", url, TUS)["Upload-Offset"])
+        offset = offset_of(site, url)
     assert 0 <= offset <= 600_000
     answer = patch(site, url, offset, content[offset:])
     assert answer.status == 204, answer
     file = site.get(answer["Waybill-File"].removeprefix(site.base)).json
     assert file["sha256"] == hashlib.sha256(content).hexdigest()
-    return "what came is kept" if offset else "nothing kept"
+    return "what came is kept" if offset > first else "nothing kept"
 
 
 PAUSE = 1.0  # seconds the client takes over a body
@@ -178,8 +185,7 @@ def http2(site):
             part = client.request("GET", file["url"], {"range": "bytes=5-9"})
             assert part.status == 206 and part.body == content[5:10]
             refused(client.request("GET", f"{site.base}/files/{'0' * 26}"), 404, "not_found")
-            url = create(site, 5).rsplit("/", 1)[1]
-            done = client.request("PATCH", f"{site.base}/upload/{url}",
+            done = client.request("PATCH", site.base + create(site, b"hello")[0],
                                   {name.lower(): value for name, value in {**CHUNK, "Upload-Offset": "0"}.items()}, b"hello")
             assert done.status == 204, done
         status, body = curl(site, port, secure, file["url"].removeprefix(site.base))
@@ -203,6 +209,8 @@ def http2_no_length(site):
         else:
             assert site.stored() == before
         cells.add(seen(answer))
+    if cells <= {"400", "500 own"}:  # mod_fcgid: which one comes first is a matter of microseconds
+        return "400 or 500"
     assert len(cells) == 1, cells
     return cells.pop()
 

@@ -6,9 +6,10 @@
 #   busybox httpd -f -p 127.0.0.1:@PORT@ -h /srv/www
 #
 # The page is then at http://127.0.0.1:@PORT@/cgi-bin/waybill/index.html; busybox allows no other
-# mount point, and takes an address that ends with a slash for a folder of its own. Forms and POST work, streamed. What busybox (1.35) does otherwise:
-# it passes CONTENT_LENGTH for POST only, so PUT (`curl -T`) and PATCH get the worker's 411; it keeps
-# Range and If-None-Match to itself, so downloads are always whole; %2F in a path is its own 404.
+# mount point, and takes an address that ends with a slash for a folder of its own. Forms and POST
+# work, streamed. What busybox (1.35) does otherwise:
+# it passes CONTENT_LENGTH for POST only and not when it is 0, so PUT (`curl -T`) and PATCH get the worker's
+# 411 (tus clients: uploadDataDuringCreation and overridePatchMethod); it keeps Range and If-None-Match to itself, so downloads are always whole; %2F in a path is its own 404.
 
 export WAYBILL_CONFIG="@CONF@"                    # the settings
 export WAYBILL_BASE="${SCRIPT_NAME:-/cgi-bin/waybill}" # the mount point
