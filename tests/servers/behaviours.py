@@ -146,7 +146,7 @@ def too_large(site):
     answer = site.request("POST", "/upload", {"Content-Length": str(LIMIT + 1)}, body, stop=stop)
     assert refused(answer, 413, "too_large")["max_bytes"] == LIMIT
     assert site.stored() == before
-    return "413 after the body" if stop is None else "413 at once"
+    return "413 " + {None: "after the body", 0: "at once"}.get(stop, "after its first bytes")
 
 
 @behaviour("over the server's own limit (1 GiB as shipped)")

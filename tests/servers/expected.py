@@ -50,7 +50,8 @@ CELLS = {
     # Whoever spools also counts; busybox reads no chunks.
     "PUT, chunked": but("411", (SPOOLS, "201")),
     "Content-Length: abc": but("400", (NGINX + APACHE + ["busybox"], "400 own")),
-    "over max_bytes": but("413 at once", (SPOOLS + ["apache-cgi"], "413 after the body")),
+    # mod_proxy_fcgi reads from the client first; mod_cgid to the end.
+    "over max_bytes": but("413 at once", ("apache-proxy", "413 after its first bytes"), (SPOOLS + ["apache-cgi"], "413 after the body")),
     "over the server's own limit (1 GiB as shipped)": but(
         "none", ("lighttpd-buffered", "413"), (["nginx-buffered", "nginx-bodyfile"], "413 own")),
     "Expect: 100-continue": but("100, then 201", ("busybox", "201")),
@@ -94,15 +95,52 @@ def applies(behaviour, server, base):
     return True
 
 
-def plain(cells):
-    """Text for a terminal: what is usual once, then what differs."""
-    out = []
-    for behaviour in CELLS:
-        row = {server: cells[server, behaviour] for server in SERVERS if (server, behaviour) in cells}
-        if not row:
-            continue
-        values = list(row.values())
-        usual = max(dict.fromkeys(values), key=values.count)
-        out.append(f"{behaviour:52} {usual}  ({values.count(usual)} of {len(values)})")
-        out += [f"{'':52}   {server}: {cell}" for server, cell in row.items() if cell != usual]
-    return "\n".join(out)
+# Where a body lies before the worker has it, or while a worker is slower than its client.
+LIES = {
+    "lighttpd": "nowhere; behind a slow worker in `server.upload-dirs`",
+    "lighttpd-socket": "nowhere; behind a slow worker in `server.upload-dirs`",
+    "lighttpd-buffered": "`server.upload-dirs`, files of 1 MiB",
+    "nginx": "nowhere",
+    "nginx-keepalive": "nowhere",
+    "nginx-buffered": "`client_body_temp_path`, from 16 KiB on",
+    "nginx-bodyfile": "`client_body_temp_path`; linked into the store, not copied",
+    "apache-proxy": "nowhere",
+    "apache-fcgid": "Apache's temporary directory",
+    "apache-cgi": "nowhere",
+    "busybox": "nowhere",
+}
+
+
+def columns(cells):
+    """Servers that a client cannot tell apart share a column."""
+    found = {}
+    for server in SERVERS:
+        if any(seen == server for seen, _ in cells):
+            found.setdefault(tuple(cells.get((server, name)) for name in CELLS), []).append(server)
+    return list(found.values())
+
+
+def matrix(cells):
+    """Server x behaviour in Markdown: what is usual, and a tick or what is seen instead."""
+    groups = columns(cells)
+    lines = ["| | usually | " + " | ".join("<br>".join(group) for group in groups) + " |",
+             "|---" * (2 + len(groups)) + "|"]
+    for name in CELLS:
+        row = [cells.get((group[0], name), "?") for group in groups]
+        every = [cells[server, name] for server in SERVERS if (server, name) in cells]
+        if every:
+            usual = max(dict.fromkeys(every), key=every.count)
+            seen = ["✓" if cell == usual else cell for cell in row]
+            lines.append(f"| {name} | {usual} | {' | '.join(seen)} |")
+    return "\n".join(lines)
+
+
+def streaming():
+    """Who streams and who spools, in Markdown."""
+    lines = ["| | the worker has the body | a body without a length | 413 comes | until then, it lies |", "|---|---|---|---|---|"]
+    for server in SERVERS:
+        known = CELLS["PUT, chunked"][server]
+        length = {"201": "is counted: 201", "411": "411"}[known]
+        when = CELLS["over max_bytes"][server].removeprefix("413 ")
+        lines.append(f"| {server} | {CELLS['the worker has the body'][server]} | {length} | {when} | {LIES[server]} |")
+    return "\n".join(lines)

@@ -4,10 +4,11 @@ import pytest
 
 import behaviours_resume  # noqa: F401  (they enter themselves into behaviours.ALL)
 import behaviours_stop  # noqa: F401
+import table
 from behaviours import ALL
 from conftest import SEEN
 from expected import CELLS, SERVERS, applies
-from harness import TOP, wait_until
+from harness import TOP, read_http, text, wait_until
 from sites import Site
 
 SITES = [(server, base) for server in SERVERS for base in ("", "/drop") if not (server == "busybox" and base)]
@@ -48,6 +49,20 @@ def test_behaviour(place, name):
     assert cell == CELLS[name][place[0]]
 
 
+def test_nginx_hands_the_very_file_over():
+    """The file nginx wrote while the body came becomes the object: no byte is written twice."""
+    site, content = site_for(("nginx-bodyfile", "")), text(3_000_000, seed=15)
+    with site.connect() as sock:
+        sock.sendall(site.head("PUT", "/upload/linked.txt", {}, len(content)) + content[:2_000_000])
+        [spooled] = wait_until(lambda: [p for p in (site.data / "spool").rglob("*") if p.is_file()], "nginx's file")
+        inode = spooled.stat().st_ino
+        sock.sendall(content[2_000_000:])
+        file = read_http(sock).file
+    assert (site.data / "objects" / file["sha256"]).stat().st_ino == inode
+    assert site.content(file).body == content
+    wait_until(lambda: not spooled.exists(), "nginx to drop its name")
+
+
 def test_every_file_is_tested():
     files = {p.name for p in (TOP / "www/servers").iterdir()} - {"fill.sh"}
     assert files == {"busybox-cgi.sh"} | {f"{server}.conf" for server in SERVERS if server != "busybox"}
@@ -55,3 +70,8 @@ def test_every_file_is_tested():
 
 def test_every_behaviour_is_expected():
     assert list(ALL) == list(CELLS)
+
+
+def test_readme_says_what_was_seen():
+    """expected.py is compared with the servers above; README has to say the same."""
+    assert table.agrees(write=False), "run tests/servers/table.py"
