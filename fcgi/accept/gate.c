@@ -10,11 +10,16 @@
  * They all wait at one epoll(7) instance, where the listening socket is "one shot": it wakes one
  * thread, the one that went to sleep last and is still warm, and no other until that one has
  * accepted. A mutex around poll(2) would cost one wake-up more for each connection.
+ *
+ * A connection the server in front wants to keep (FCGI_KEEP_CONN) waits there too, and holds no
+ * thread meanwhile. Closing it instead would be a race: nginx may have sent the next request
+ * before it notices, and says 502.
  */
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,10 +34,16 @@
 #include "accept/pace.h"
 #include "shared/log.h"
 
+enum {
+	KEPT_MOST = 256,       /* idle connections; more are closed */
+	LEFT_UNREAD = 1 << 19, /* bytes: more than a socket holds on its way */
+};
+
 struct gate {
 	int listening;
-	int shut; /* eventfd: readable once the gate is shut */
-	int door; /* epoll: both of them */
+	int shut;	 /* eventfd: readable once the gate is shut */
+	int door;	 /* epoll: both of them, and the kept connections */
+	atomic_int kept; /* how many */
 	int64_t timeout;
 	int64_t min_rate;
 	const char *body_file_dir; /* borrowed from the configuration; "": none */
@@ -253,8 +264,26 @@ static int take_connection(const struct gate *gate)
 	return fd;
 }
 
-/* A connection; -1: the gate was shut. */
-static int next_connection(const struct gate *gate)
+/* The next request on a connection that was kept, or its end, which libfcgi finds out. */
+static int take_kept(struct gate *gate, int fd)
+{
+	watch(gate, EPOLL_CTL_DEL, fd, 0);
+	atomic_fetch_sub(&gate->kept, 1);
+	return fd;
+}
+
+/* Takes `fd` over. Nothing of it may be used after: another thread may have it already. */
+static void keep_connection(struct gate *gate, int fd)
+{
+	if (atomic_fetch_add(&gate->kept, 1) < KEPT_MOST &&
+	    watch(gate, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT))
+		return;
+	atomic_fetch_sub(&gate->kept, 1);
+	close(fd);
+}
+
+/* A connection; -1: the gate was shut. Of two that are ready, the second is for another thread. */
+static int next_connection(struct gate *gate)
 {
 	struct epoll_event event[2];
 	int fd = -1;
@@ -266,8 +295,12 @@ static int next_connection(const struct gate *gate)
 		for (int i = 0; i < n; i++)
 			if (event[i].data.fd == gate->shut)
 				return -1;
+		if (n == 2)
+			watch(gate, EPOLL_CTL_MOD, event[1].data.fd, EPOLLIN | EPOLLONESHOT);
 		if (n > 0)
-			fd = take_connection(gate);
+			fd = event[0].data.fd == gate->listening
+				 ? take_connection(gate)
+				 : take_kept(gate, event[0].data.fd);
 	}
 	return fd;
 }
@@ -283,7 +316,7 @@ static void set_time_limits(int fd, int64_t ms)
 
 struct exchange *gate_accept(struct visitor *v)
 {
-	const struct gate *gate = v->gate;
+	struct gate *gate = v->gate;
 
 	for (;;) {
 		int fd = next_connection(gate);
@@ -316,28 +349,52 @@ static bool drain_nothing(struct visitor *v)
 }
 
 /*
+ * May the connection be kept? If the server wants it and the body was read to its end, before the
+ * answer's end is out: later, what is read could be the next request.
+ */
+static bool may_be_kept(struct visitor *v)
+{
+	char trash[8192];
+	size_t left = LEFT_UNREAD;
+
+	if (!v->request.keepConnection || v->drained)
+		return v->request.keepConnection;
+	set_time_limits(v->request.ipcFd, 1);
+	int n = sizeof trash;
+	for (; n == (int)sizeof trash && left > 0; left -= sizeof trash)
+		n = FCGX_GetStr(trash, sizeof trash, v->request.in);
+	set_time_limits(v->request.ipcFd, v->gate->timeout); /* the answer may take its time */
+	return n < (int)sizeof trash && FCGX_GetError(v->request.in) == 0;
+}
+
+/*
  * Closing with bytes unread could cost the server in front the answer, so libfcgi would shut its
  * half and wait, two seconds and more, until the server has closed the other. Where all was read
  * there is nothing to wait for, and otherwise this thread has better things to do: for a detached
- * connection libfcgi just closes, and its twin is seen off elsewhere.
+ * connection libfcgi just closes, and its twin is kept, or seen off elsewhere.
  */
 void gate_finish(struct visitor *v)
 {
 	FCGX_Request *request = &v->request;
+	bool kept = may_be_kept(v);
 
 	if (v->body_file >= 0)
 		close(v->body_file);
 	v->body_file = -1;
 	FCGX_FClose(request->err);
-	FCGX_FClose(request->out); /* the answer, and its end, are out */
+	bool answered = FCGX_FClose(request->out) == 0; /* the answer, and its end, are out */
 	int twin = -1;
-	if (!v->drained && !drain_nothing(v))
+	if (kept ? answered : !v->drained && !drain_nothing(v))
 		twin = fcntl(request->ipcFd, F_DUPFD_CLOEXEC, 0);
-	request->keepConnection = 0; /* an idle kept connection would pin this thread */
+	request->keepConnection = 0; /* libfcgi's own would hold this thread */
 	FCGX_Detach(request);
 	FCGX_Finish_r(request);
 	if (twin < 0)
 		return;
+	if (kept) {
+		keep_connection(v->gate, twin);
+		return;
+	}
 	shutdown(twin, SHUT_WR);
 	farewell_take(v->gate->farewell, twin);
 }

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from harness import (ABORT, PARAMS, STDIN, Upload, begin, form, record, refused, text, name_values, variables,
-                     wait_until)
+from harness import (ABORT, PARAMS, PATIENCE, STDIN, Upload, begin, form, record, refused, text, name_values,
+                     variables, wait_until)
 
 
 @pytest.fixture(autouse=True)
@@ -69,17 +69,39 @@ def fastcgi_answer_or_end(sock):
 
 
 def test_kept_connections_pin_no_thread(fresh):
-    """FCGI_KEEP_CONN asked for: the worker closes all the same."""
+    """FCGI_KEEP_CONN asked for: three times as many idle connections as threads, and all are served again."""
     door = fresh("fastcgi", threads="4")
-    held = []
-    for _ in range(12):
-        sock = door.connect()
+    held = [door.connect() for _ in range(12)]
+    for number in range(3):
+        for sock in held:
+            body = text(1000 * number)
+            sock.sendall(begin(keep=True) + door.params("PUT", "/upload/kept.txt", {}, len(body)) + door.stdin(body))
+            assert door.answer(sock).file["size"] == len(body)
+        assert door.get("/files?limit=1").json["total"] == 12 * (number + 1)  # on a connection of its own
+    for sock in held:
+        sock.close()
+    assert door.alive()
+
+
+def test_a_kept_connection_with_an_unread_body(fresh):
+    """Refused by its head: what has come of the body is no next request; a body that still comes ends the connection."""
+    door = fresh("fastcgi", max_bytes="1000")
+    with door.connect() as sock:
+        for _ in range(3):
+            sock.sendall(begin(keep=True) + door.params("PUT", "/upload/x", {}, 60000) + door.stdin(text(60000)))
+            refused(door.answer(sock), 413, "too_large")
+        sock.sendall(begin(keep=True) + door.params("PUT", "/upload/x", {}, 60000) + record(STDIN, text(5000)))
+        refused(door.answer(sock), 413, "too_large")
+        assert sock.recv(1) == b""
+
+
+def test_a_kept_connection_holds_no_stop(fresh):
+    door = fresh("fastcgi", threads="4")
+    with door.connect() as sock:
         sock.sendall(begin(keep=True) + door.params("GET", "/upload") + record(STDIN))
         assert door.answer(sock).status == 200
-        held.append(sock)
-    for sock in held:
-        assert sock.recv(1) == b""
-        sock.close()
+        door.process.terminate()
+        assert door.process.wait(PATIENCE) == 0
 
 
 def test_rubbish_on_the_socket(fastcgi):

@@ -63,6 +63,16 @@ def test_nginx_hands_the_very_file_over():
     wait_until(lambda: not spooled.exists(), "nginx to drop its name")
 
 
+def test_kept_connections_lose_no_request():
+    """nginx sends the next request as soon as it has an answer: on a connection that is closed then, that is a 502."""
+    site = site_for(("nginx-keepalive", ""))
+    for _ in range(150):
+        assert site.get("/files?limit=1").status == 200
+        assert site.post(b"hello").status == 201
+        assert site.send_form(("no", "file")).status == 400
+        assert site.put("n" * 300, text(60_000)).status == 414  # with its body unread
+
+
 def test_every_file_is_tested():
     files = {p.name for p in (TOP / "www/servers").iterdir()} - {"fill.sh"}
     assert files == {"busybox-cgi.sh"} | {f"{server}.conf" for server in SERVERS if server != "busybox"}
