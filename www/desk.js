@@ -1,7 +1,7 @@
 // desk.js: how the queue looks and what is said of it: a barcode for each file, one for all, the title.
 
-import { $, announce, el, icon, nameOf, setText, tool } from "./dom.js";
-import { bytes, duration, exactly, family, percent, visible } from "./format.js";
+import { $, announce, el, icon, nameOf, refill, removeRow, setText, tool } from "./dom.js";
+import { bytes, duration, exactly, family, percent } from "./format.js";
 import { explain } from "./refusals.js";
 import { fileKey, unfinished } from "./store.js";
 import { endTus } from "./transport.js";
@@ -12,17 +12,18 @@ const line = (...parts) => parts.filter(Boolean).join(" · ");
 const pace = (left, speed) => speed > 0 && line(`${bytes(Math.round(speed))}/s`, `${duration(left / speed)} left`);
 
 export class Desk {
-	/** hooks: onkey() when a token is wanted */
-	constructor(hooks) {
-		this.hooks = hooks;
+	/** onkey(): a token is wanted */
+	constructor(onkey) {
+		this.onkey = onkey;
 		this.rows = new Map(); // item -> its nodes
 		this.dirty = new Set();
 		this.said = 0;
 		$("clear").onclick = () => this.queue.items.filter((item) => item.over).forEach((item) => this.remove(item));
 		$("pause-all").onclick = () => {
-			const { items } = this.queue;
-			if (items.some((item) => item.pausable)) items.filter((item) => item.pausable).forEach((item) => this.queue.pause(item));
-			else items.filter((item) => item.state === "paused").forEach((item) => this.queue.resume(item));
+			const { queue } = this;
+			const pausable = queue.items.filter((item) => item.pausable);
+			pausable.forEach((item) => queue.pause(item));
+			if (!pausable.length) queue.items.filter((item) => item.state === "paused").forEach((item) => queue.resume(item));
 		};
 		setInterval(() => this.rows.forEach((row, item) => item.retryAt && this.touch(item)), 1000);
 	}
@@ -35,22 +36,21 @@ export class Desk {
 
 	// stopped in an earlier life of this page
 	showUnfinished(key, { name, size, at }) {
-		const row = this.row({ name, size, type: "" });
-		row.li.dataset.state = "paused";
-		row.li.dataset.key = key;
-		row.bar.value = at;
-		row.what.textContent = `stopped at ${percent(at, size)}`;
-		row.why.textContent = "Choose the same file again and it goes on from there.";
-		row.acts.append(tool("x", `Forget ${visible(name)}`, () => {
+		const { li, bar, what, why, acts } = this.row({ name, size, type: "" });
+		Object.assign(li.dataset, { state: "paused", key });
+		bar.value = at;
+		what.textContent = `stopped at ${percent(at, size)}`;
+		why.textContent = "Choose the same file again and it goes on from there.";
+		acts.append(tool("x", `Forget ${name}`, () => {
 			endTus(key);
-			row.li.remove();
+			removeRow(li, ".tool", $("choose"));
 			this.sum();
-			$("choose").focus();
 		}));
 	}
 
+	// Not by requestAnimationFrame: the title is read when the page is not.
 	touch(item) {
-		if (!this.dirty.size) requestAnimationFrame(() => this.draw());
+		if (!this.dirty.size) setTimeout(() => this.draw(), 40);
 		this.dirty.add(item);
 	}
 
@@ -59,7 +59,7 @@ export class Desk {
 			if (!this.queue.items.includes(item)) continue;
 			if (!this.rows.has(item)) {
 				$("items").querySelector(`[data-key="${CSS.escape(fileKey(item.file))}"]`)?.remove();
-				this.rows.set(item, this.row({ name: item.name, size: item.size, type: item.file.type, path: item.path }));
+				this.rows.set(item, this.row(item, item.path));
 			}
 			this.fill(item, this.rows.get(item));
 		}
@@ -67,14 +67,11 @@ export class Desk {
 		this.sum();
 	}
 
-	row({ name, size, type, path }) {
-		const label = nameOf(name);
-		if (path) label.title = visible(path);
-		const row = {
-			bar: el("progress", { max: size || 1, value: 0, "aria-label": `Sent of ${visible(name)}` }), stamp: el("span", { class: "stamp", hidden: "" }, "RECEIVED"),
-			what: el("p", { class: "figures" }), acts: el("div", { class: "acts" }), why: el("p", { class: "why" }),
-		};
-		row.li = el("li", { class: "item" }, icon(family(type)), el("div", { class: "label" }, label, el("span", { class: "figures", title: exactly(size) }, bytes(size))), ...Object.values(row));
+	row({ name, size, type }, path) {
+		const bar = el("progress", { max: size || 1, value: 0, "aria-label": `Sent of ${name}` });
+		const row = { bar, stamp: el("span.stamp", { hidden: "" }, "RECEIVED"), what: el("p.figures"), acts: el("div.acts"), why: el("p.why") };
+		const label = el("div.label", {}, nameOf(name, path), el("span.figures", { title: exactly(size) }, bytes(size)));
+		row.li = el("li.item", {}, icon(family(type)), label, ...Object.values(row));
 		$("items").append(row.li);
 		return row;
 	}
@@ -89,17 +86,14 @@ export class Desk {
 		row.stamp.hidden = item.state !== "done";
 		row.bar.hidden = item.over;
 		this.reason(item, row);
-		const had = row.acts.contains(document.activeElement);
-		row.acts.replaceChildren(...this.acts(item));
-		if (had) row.acts.firstChild.focus();
+		refill(row.acts, ...this.acts(item));
 	}
 
 	figures({ state, sent, size, speed, retryAt, record }) {
 		const share = percent(sent, size);
-		const wait = Math.ceil((retryAt - performance.now()) / 1000);
 		if (state === "sending") return line(share, pace(size - sent, speed));
 		if (state === "storing") return "sent · storing";
-		if (state === "paused") return retryAt ? line(share, wait > 0 ? `trying again in ${wait} s` : "trying again") : `paused at ${share}`;
+		if (state === "paused") return retryAt ? line(share, `trying again in ${duration((retryAt - performance.now()) / 1000)}`) : `paused at ${share}`;
 		return (state === "done" && record.type) || state;
 	}
 
@@ -108,43 +102,37 @@ export class Desk {
 		if (!item.problem) return;
 		const { what, todo } = explain(item.problem, item);
 		why.replaceChildren(el("b", {}, what), ` ${todo} `);
-		if (item.problem.slug === "unauthorized") why.append(el("button", { class: "plain", onclick: this.hooks.onkey }, "Enter a token"));
+		if (item.problem.slug === "unauthorized") why.append(el("button.plain", { onclick: this.onkey }, "Enter a token"));
 	}
 
 	acts(item) {
-		const name = visible(item.name);
-		const act = (picture, word, deed) => tool(picture, `${word} ${name}`, () => deed(item));
 		const { queue } = this;
+		const act = (picture, word, deed) => tool(picture, `${word} ${item.name}`, deed);
 		const all = [];
-		if (item.state === "refused" && !explain(item.problem, item).final) all.push(act("again", "Retry", (it) => queue.resume(it)));
-		if (item.resumable && item.pausable && item.state !== "waiting") all.push(act("pause", "Pause", (it) => queue.pause(it)));
-		if (item.state === "paused") all.push(act("play", "Resume", (it) => queue.resume(it)));
-		return [...all, act("x", item.over ? "Clear" : "Cancel", (it) => this.remove(it))];
+		if (item.state === "refused" && !explain(item.problem, item).final) all.push(act("again", "Retry", () => queue.resume(item)));
+		if (item.resumable && item.pausable && item.state !== "waiting") all.push(act("pause", "Pause", () => queue.pause(item)));
+		if (item.state === "paused") all.push(act("play", "Resume", () => queue.resume(item)));
+		return [...all, act("x", item.over ? "Clear" : "Cancel", () => this.remove(item))];
 	}
 
 	remove(item) {
-		const { li } = this.rows.get(item);
-		const next = li.nextElementSibling ?? li.previousElementSibling;
-		if (!item.over) announce(`${visible(item.name)} cancelled.`);
-		li.remove();
+		if (!item.over) announce(`${item.name} cancelled.`);
+		removeRow(this.rows.get(item).li, ".tool", $("choose"));
 		this.rows.delete(item);
 		this.queue.remove(item);
 		this.sum();
-		(next?.querySelector(".tool") ?? $("choose")).focus();
 	}
 
 	sum() {
 		const { items } = this.queue;
 		const counted = items.filter((item) => item.state !== "refused");
-		const total = (of) => counted.reduce((sum, item) => sum + of(item), 0);
-		const [size, sent, speed] = [total((it) => it.size), total((it) => it.sent), total((it) => it.speed)];
+		const [size, sent, speed] = ["size", "sent", "speed"].map((key) => counted.reduce((sum, item) => sum + item[key], 0));
 		const done = items.filter((item) => item.state === "done").length;
 		const refused = items.length - counted.length;
 		const busy = counted.length > done;
 		const some = items.length > 0;
 
 		$("desk").hidden = !$("items").childElementCount;
-		$("overall").hidden = !some;
 		$("overall").max = size || 1;
 		$("overall").value = size ? sent : done;
 		setText($("overall-text"), some ? line(`${done} of ${items.length} received`, refused && `${refused} refused`, busy && `${bytes(sent)} of ${bytes(size)}`, busy && pace(size - sent, speed)) : "");
@@ -157,11 +145,11 @@ export class Desk {
 
 		if (!speed || performance.now() - this.said < SAY_EVERY) return;
 		this.said = performance.now();
-		announce(`${percent(sent, size).replace("%", "percent")} sent, ${duration((size - sent) / speed)} left.`);
+		announce(`${percent(sent, size)} sent, ${duration((size - sent) / speed)} left.`);
 	}
 
-	finished(item) {
-		const { what, todo } = item.problem ? explain(item.problem, item) : {};
-		announce(item.problem ? `${visible(item.name)} refused. ${what} ${todo}` : `${visible(item.name)} received.`);
+	finished({ name, problem, size }) {
+		const { what, todo } = problem ? explain(problem, { size }) : {};
+		announce(problem ? `${name} refused. ${what} ${todo}` : `${name} received.`);
 	}
 }

@@ -1,41 +1,51 @@
-// dom.js: how this page makes elements. What comes from outside only ever goes in as text.
+// dom.js: how this page makes elements. What comes from outside goes in as text only, and made visible.
 
 import { splitName, visible } from "./format.js";
 
 export const $ = (id) => document.getElementById(id);
 
-/** el("button", {class: "tool", onclick}, "text", child) */
-export function el(tag, attributes, ...children) {
+/** el("button.tool", { title, onclick }, "text", child) */
+export function el(what, attributes = {}, ...children) {
+	const [tag, ...classes] = what.split(".");
 	const node = document.createElement(tag);
-	for (const [name, value] of Object.entries(attributes ?? {})) {
+	node.classList.add(...classes);
+	for (const [name, value] of Object.entries(attributes)) {
 		if (typeof value === "function") node[name] = value;
-		else if (value != null) node.setAttribute(name, value);
+		else if (value != null) node.setAttribute(name, visible(value));
 	}
-	node.append(...children);
+	node.append(...children.map((it) => (it instanceof Node ? it : visible(it))));
 	return node;
 }
 
 export function icon(name) {
-	const [svg, use] = ["svg", "use"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-	svg.setAttribute("class", "icon");
-	svg.setAttribute("aria-hidden", "true");
-	use.setAttribute("href", `#i-${name}`);
-	svg.append(use);
+	const svg = $("icon").content.firstChild.cloneNode(true);
+	svg.firstChild.setAttribute("href", `#i-${name}`);
 	return svg;
 }
 
-export function nameOf(raw) {
-	const [stem, end] = splitName(visible(raw));
-	return el("bdi", { class: "name", title: visible(raw) }, el("span", { class: "stem" }, stem), el("span", {}, end));
-}
+export const nameOf = (name, title) => el("bdi.name", { title: title || name }, ...splitName(visible(name)).map((part) => el("span", {}, part)));
 
-export const tool = (picture, label, onclick) => el("button", { class: "tool", "aria-label": label, title: label, onclick }, icon(picture));
+export const tool = (picture, title, onclick) => el("button.tool", { title, onclick }, icon(picture));
 
 export function setText(node, text) {
 	if (node.textContent !== text) node.textContent = text;
 }
 
-// What comes in quick succession is said together, at most every 1.5 s.
+// Whoever works by keyboard keeps the place when what was there changes.
+export function refill(box, ...nodes) {
+	const had = box.contains(document.activeElement);
+	box.replaceChildren(...nodes);
+	if (had) box.firstChild.focus();
+}
+
+export function removeRow(row, target, otherwise) {
+	const next = row.nextElementSibling ?? row.previousElementSibling;
+	const had = row.contains(document.activeElement);
+	row.remove();
+	if (had) (next?.querySelector(target) ?? otherwise).focus();
+}
+
+// What comes in quick succession is said together.
 const pending = new Set();
 export function announce(text) {
 	if (!pending.size) setTimeout(() => {
@@ -43,23 +53,22 @@ export function announce(text) {
 		$("live").textContent = all.slice(-3).join(" ") + (all.length > 3 ? ` And ${all.length - 3} more.` : "");
 		pending.clear();
 	}, 1500);
-	pending.add(text);
+	pending.add(visible(text));
 }
 
 export async function copy(text, what) {
+	const fill = (event) => {
+		event.clipboardData.setData("text/plain", text);
+		event.preventDefault();
+	};
 	let done = true;
 	try {
 		await navigator.clipboard.writeText(text);
 	} catch {
-		// without https: the old way, through a field
-		const back = document.activeElement;
-		const field = el("textarea", { class: "away" });
-		field.value = text;
-		(document.querySelector("dialog[open]") ?? document.body).append(field);
-		field.select();
+		// without https: the old way
+		addEventListener("copy", fill);
 		done = document.execCommand("copy");
-		field.remove();
-		back.focus();
+		removeEventListener("copy", fill);
 	}
 	announce(`${what} ${done ? "copied" : "could not be copied"}.`);
 }

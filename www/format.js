@@ -8,7 +8,7 @@ export function bytes(n) {
 	return `${n < 99.95 && n % 1 ? n.toFixed(1) : Math.round(n)} ${"KMGTPE"[unit]}iB`;
 }
 export const exactly = (n) => count(n, "byte");
-export const count = (n, what) => `${n < 1e4 ? n : n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+export const count = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
 export function duration(s) {
 	if (s < 60) return `${Math.max(1, Math.ceil(s))} s`;
@@ -36,7 +36,7 @@ export function family(type) {
 }
 
 // Characters that turn around or hide their neighbours are shown, so that no name poses as another.
-export const visible = (name) => name.replace(/[\p{Cc}\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu, "\ufffd");
+export const visible = (text) => `${text}`.replace(/[\p{Cc}\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu, "\ufffd");
 
 // a long name is cut before its ending
 export function splitName(name) {

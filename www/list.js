@@ -1,38 +1,47 @@
 // list.js: what has been received: the server's pages, filters, several at once, deleting with a way back.
 
-import { $, announce, copy, el, icon, nameOf, setText, tool } from "./dom.js";
-import { bytes, count, exactly, family, visible, when, whenFully } from "./format.js";
+import { $, announce, copy, el, icon, nameOf, refill, removeRow, setText, tool } from "./dom.js";
+import { bytes, count, exactly, family, when, whenFully } from "./format.js";
 import { ask, credentials } from "./transport.js";
-import { bearer, deleteToken, setDeleteToken } from "./store.js";
-import { explainShort } from "./refusals.js";
+import { bearer, deleteTokens, setDeleteToken } from "./store.js";
+import { explain } from "./refusals.js";
 
-const PAGE = 50;
 const GRACE = 6000; // between "Delete" and the deed
 
 export const link = (record) => new URL(record.url, document.baseURI).href;
 
-// Without a token the browser fetches it by itself, straight to disk.
+export async function fetchFile(record, range) {
+	const answer = await fetch(link(record), { headers: { ...credentials(), ...range } });
+	if (!answer.ok) throw new Error(answer.status);
+	return answer;
+}
+
+// the file's own address; or a blob's, where a token has to go along or the type is ours
+export async function address(record, type) {
+	if (!bearer() && !type) return link(record);
+	const blob = await (await fetchFile(record)).blob();
+	return URL.createObjectURL(new Blob([blob], { type: type ?? record.type }));
+}
+
 export async function download(record) {
-	let href = link(record);
-	if (bearer()) {
-		const answer = await fetch(href, { headers: credentials() }).catch(() => ({}));
-		if (!answer.ok) return announce(`${visible(record.name)} could not be fetched.`);
-		href = URL.createObjectURL(await answer.blob());
+	try {
+		const href = await address(record);
+		el("a", { href, download: record.name }).click();
 		setTimeout(() => URL.revokeObjectURL(href), 60_000);
+	} catch {
+		announce(`${record.name} could not be fetched.`);
 	}
-	el("a", { href, download: record.name }).click();
 }
 
 export class List {
 	constructor(onopen) {
 		this.onopen = onopen;
 		this.shown = new Map(); // id -> {record, row, box, acts, doom: the timer of its deletion}
-		let typing = 0;
-		$("find").oninput = () => {
+		let typing;
+		$("filters").oninput = () => {
 			clearTimeout(typing);
 			typing = setTimeout(() => this.load(), 220);
 		};
-		$("family").onchange = $("order").onchange = () => this.load();
 		$("filters").onsubmit = (event) => event.preventDefault();
 		$("more").onclick = async () => {
 			const last = $("rows").lastElementChild;
@@ -40,8 +49,8 @@ export class List {
 			last?.nextElementSibling?.querySelector(".open").focus();
 		};
 		$("all").onchange = () => {
-			this.all.forEach((it) => (it.box.checked = $("all").checked && !it.doom));
-			this.count();
+			for (const it of this.all) it.box.checked = $("all").checked && !it.doom;
+			this.tell();
 		};
 		$("chosen-get").onclick = async () => {
 			for (const { record } of this.chosen) {
@@ -50,9 +59,10 @@ export class List {
 			}
 		};
 		$("chosen-link").onclick = () => copy(this.chosen.map(({ record }) => link(record)).join("\n"), "Links");
-		$("chosen-drop").onclick = () => this.doom(this.chosen.filter((it) => this.mayDrop(it.record)));
+		$("chosen-drop").onclick = () => this.doom(this.chosen.filter((it) => this.mayDrop(it)));
 		this.sight = new IntersectionObserver(([seen]) => seen.isIntersecting && !this.problem && this.page(), { rootMargin: "600px" });
-		addEventListener("pagehide", () => this.doomed.forEach((it) => this.strike(it)));
+		addEventListener("pagehide", () => this.strikeDoomed());
+		addEventListener("online", () => this.problem && this.page());
 	}
 
 	get all() {
@@ -61,37 +71,34 @@ export class List {
 	get chosen() {
 		return this.all.filter((it) => it.box.checked);
 	}
-	get doomed() {
-		return this.all.filter((it) => it.doom);
-	}
 
 	load() {
-		const query = new URLSearchParams({ limit: PAGE, order: $("order").value });
-		if ($("find").value) query.set("name", $("find").value);
-		if ($("family").value) query.set("type", $("family").value);
-		this.filtered = query.size > 2;
+		const asked = [...new FormData($("filters"))].filter(([, value]) => value);
+		this.plain = String(asked) === "order,newest";
 		this.busy?.abort();
 		this.busy = null;
-		this.next = `files?${query}`;
+		this.next = `files?${new URLSearchParams(asked)}`;
 		return this.page(true);
 	}
 
 	async page(fresh = this.fresh) {
 		if (this.busy || !this.next) return;
-		const cut = (this.busy = new AbortController());
+		const { signal } = (this.busy = new AbortController());
 		this.fresh = fresh;
 		this.problem = "";
 		try {
-			const told = await ask(this.next, { signal: cut.signal });
-			if (cut.signal.aborted) return;
-			if (fresh) this.wipe();
-			this.fresh = false;
-			this.next = told.next;
-			this.total = told.total;
-			$("rows").append(...told.files.filter(({ id }) => !this.shown.has(id)).map((record) => this.enter(record)));
+			const { files, next, total } = await ask(this.next, { signal });
+			if (fresh) {
+				this.strikeDoomed();
+				this.shown.clear();
+				$("rows").replaceChildren();
+			}
+			Object.assign(this, { fresh: false, next, total });
+			$("rows").append(...files.filter(({ id }) => !this.shown.has(id)).map((record) => this.enter(record)));
 		} catch (refusal) {
-			if (cut.signal.aborted) return;
-			this.problem = explainShort(refusal, "read the list");
+			if (signal.aborted) return;
+			const { what, todo } = explain(refusal);
+			this.problem = `Could not read the list. ${what} ${todo}`;
 		}
 		this.busy = null;
 		this.tell();
@@ -100,28 +107,25 @@ export class List {
 		if (this.next) this.sight.observe($("more").parentElement);
 	}
 
-	wipe() {
-		this.doomed.forEach((it) => this.strike(it));
-		this.shown.clear();
-		$("rows").replaceChildren();
-	}
-
 	tell() {
-		const none = !this.shown.size;
-		setText($("empty"), this.problem || (none ? (this.filtered ? "Nothing received matches this." : "Nothing received yet.") : ""));
-		$("register").hidden = none;
+		$("register").hidden = !this.shown.size;
+		setText($("empty"), this.problem || (this.shown.size ? "" : `Nothing received ${this.plain ? "yet" : "matches this"}.`));
 		setText($("total"), this.problem || this.total === undefined ? "" : count(this.total, "file"));
 		$("more").hidden = !this.next;
 		setText($("more"), this.problem ? "Try again" : "Show more");
-		this.count();
+
+		const { chosen } = this;
+		$("chosen").hidden = !chosen.length;
+		setText($("chosen-count"), `${chosen.length} chosen, ${bytes(chosen.reduce((sum, it) => sum + it.record.size, 0))}`);
+		$("chosen-drop").hidden = !chosen.some((it) => this.mayDrop(it));
+		$("all").checked = chosen.length && chosen.length === this.shown.size;
+		$("all").indeterminate = chosen.length && !$("all").checked;
 	}
 
 	arrived(record) {
-		if (!record.url || this.filtered || $("order").value !== "newest") this.chosen.length || this.load();
+		if (!record.url || !this.plain) this.chosen.length || this.load();
 		else if (!this.shown.has(record.id)) {
-			const row = this.enter(record);
-			row.classList.add("new");
-			$("rows").prepend(row);
+			$("rows").prepend(this.enter(record));
 			this.total++;
 			this.tell();
 		}
@@ -129,43 +133,35 @@ export class List {
 
 	enter(record) {
 		const { id, name, type, size, uploaded_at, owner } = record;
-		const cell = (column, content, title) => el("td", { class: `c-${column}`, title }, content);
+		const cell = (column, content = "", title) => el(`td.c-${column}`, { role: "cell", title }, content);
 		const it = {
-			record, acts: cell("acts", ""),
-			box: el("input", { type: "checkbox", "aria-label": `Choose ${visible(name)}`, onchange: () => this.count() }),
+			record, acts: cell("acts"),
+			box: el("input", { type: "checkbox", "aria-label": `Choose ${name}`, onchange: () => this.tell() }),
 		};
-		it.row = el("tr", {}, cell("pick", it.box),
-			cell("name", el("button", { class: "open", onclick: () => this.onopen(record, this) }, icon(family(type)), nameOf(name))),
+		it.row = el("tr", { role: "row" }, cell("pick", it.box),
+			cell("name", el("button.open", { onclick: () => this.onopen(it, this) }, icon(family(type)), nameOf(name))),
 			cell("type", type, type), cell("size", bytes(size), exactly(size)), cell("time", when(uploaded_at), whenFully(uploaded_at)),
-			cell("owner", el("bdi", {}, visible(owner ?? "–"))), it.acts);
+			cell("owner", el("bdi", {}, owner ?? "–")), it.acts);
 		this.equip(it);
 		this.shown.set(id, it);
 		return it.row;
 	}
 
-	equip(it) {
+	// what can be done with a file: icon, words, deed
+	deeds(it) {
 		const { record } = it;
-		const act = (picture, word, deed) => tool(picture, `${word} ${visible(record.name)}`, deed);
-		it.acts.replaceChildren(act("get", "Download", () => download(record)), act("link", "Copy link to", () => copy(link(record), "Link")),
-			act("hash", "Copy SHA-256 of", () => copy(record.sha256, "SHA-256")));
-		if (this.mayDrop(record)) it.acts.append(act("drop", "Delete", () => this.doom([it])));
+		const all = [["get", "Download", () => download(record)], ["link", "Copy link", () => copy(link(record), "Link")], ["hash", "Copy SHA-256", () => copy(record.sha256, "SHA-256")]];
+		return this.mayDrop(it) ? [...all, ["drop", "Delete", () => this.doom([it])]] : all;
 	}
-
-	mayDrop({ id, owner }) {
-		return Boolean(deleteToken(id) || bearer() || (owner && owner === this.owner));
+	equip(it) {
+		refill(it.acts, ...this.deeds(it).map(([picture, words, deed]) => tool(picture, `${words}: ${it.record.name}`, deed)));
+	}
+	mayDrop({ record: { id, owner } }) {
+		return deleteTokens()[id] || bearer() || (owner && owner === this.owner);
 	}
 	is(owner) {
 		this.owner = owner;
 		this.all.forEach((it) => it.doom || this.equip(it));
-	}
-
-	count() {
-		const { chosen } = this;
-		$("chosen").hidden = !chosen.length;
-		setText($("chosen-count"), `${chosen.length} chosen, ${bytes(chosen.reduce((sum, it) => sum + it.record.size, 0))}`);
-		$("chosen-drop").hidden = !chosen.some((it) => this.mayDrop(it.record));
-		$("all").checked = chosen.length > 0 && chosen.length === this.shown.size;
-		$("all").indeterminate = chosen.length > 0 && !$("all").checked;
 	}
 
 	// Struck through now, deleted in a moment; until then the way back is where the button was.
@@ -174,22 +170,24 @@ export class List {
 			it.doom = setTimeout(() => this.strike(it), GRACE);
 			it.box.checked = false;
 			it.row.classList.add("going");
-			it.acts.replaceChildren(el("button", { "aria-label": `Undo deleting ${visible(it.record.name)}`, onclick: () => this.spare(it) }, "Undo"));
+			it.acts.replaceChildren(el("button", { "aria-label": `Undo deleting ${it.record.name}`, onclick: () => it.struck || this.spare(it) }, "Undo"));
 		}
 		some[0].acts.firstChild.focus();
-		announce(`${some.length > 1 ? count(some.length, "file") : visible(some[0].record.name)} will be deleted; press Undo to keep.`);
-		this.count();
+		announce(`${some.length > 1 ? count(some.length, "file") : some[0].record.name} will be deleted; press Undo to keep.`);
+		this.tell();
 	}
 
 	spare(it, why = "kept.") {
-		const had = it.acts.contains(document.activeElement);
 		clearTimeout(it.doom);
-		it.doom = 0;
-		it.struck = false;
+		it.doom = it.struck = 0;
 		it.row.classList.remove("going");
 		this.equip(it);
-		if (had) it.acts.lastChild.focus();
-		announce(`${visible(it.record.name)}: ${why}`);
+		if (it.acts.contains(document.activeElement)) it.acts.lastChild.focus();
+		announce(`${it.record.name}: ${why}`);
+	}
+
+	strikeDoomed() {
+		this.all.filter((it) => it.doom).forEach((it) => this.strike(it));
 	}
 
 	async strike(it) {
@@ -198,19 +196,19 @@ export class List {
 		if (it.struck) return;
 		it.struck = true;
 		try {
-			await ask(`files/${id}`, { method: "DELETE", headers: credentials(deleteToken(id)), keepalive: true });
+			await ask(`files/${id}`, { method: "DELETE", headers: credentials(deleteTokens()[id]), keepalive: true });
 		} catch (refusal) {
-			const why = explainShort(refusal, "delete it");
-			if (refusal.status !== 404 && refusal.status !== 410) return it.row.cells[1].append(el("p", { class: "why" }, el("b", {}, why)), this.spare(it, why) ?? "");
+			if (refusal.status !== 404 && refusal.status !== 410) {
+				const why = `Could not delete it. ${explain(refusal).what}`;
+				it.row.cells[1].append(el("p.why", {}, el("b", {}, why)));
+				return this.spare(it, why);
+			}
 		}
 		setDeleteToken(id);
 		if (this.shown.get(id) !== it) return;
-		const next = it.row.nextElementSibling ?? it.row.previousElementSibling;
-		const had = it.row.contains(document.activeElement);
-		it.row.remove();
+		removeRow(it.row, ".open", $("find"));
 		this.shown.delete(id);
 		this.total--;
 		this.tell();
-		if (had) (next?.querySelector(".open") ?? $("find")).focus();
 	}
 }

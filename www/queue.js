@@ -1,25 +1,27 @@
 // queue.js: what is to be sent and how far it is, three at a time. Knows nothing of how it looks.
 
-import { Refusal, ask, askPolicy, diagnose, endTus, sendForm, tus } from "./transport.js";
+import { Refusal, ask, askPolicy, diagnose, endTus, sendForm } from "./transport.js";
 import { matches } from "./format.js";
 import { fileKey, setDeleteToken } from "./store.js";
 
-const MIB = 1024 * 1024;
+const MIB = 2 ** 20;
 const AT_ONCE = 3;
 const LARGE = 16 * MIB; // from here on resumable
 // A server that collects bodies before handing them on loses a broken one whole.
 const chunk = (policy) => (policy?.streamed ? 256 : 16) * MIB;
 
-/** state: waiting sending storing paused done refused */
+// state: waiting sending storing paused done refused
 class Item {
-	constructor(file, path, note) {
-		Object.assign(this, { file, path, note, name: file.name, size: file.size });
-		Object.assign(this, { sent: 0, resumable: false, doubt: "", record: null });
+	constructor(file, path, note, onchange) {
+		const { name, size, type } = file;
+		const fields = Object.entries({ note, path }).filter(([, value]) => value);
+		Object.assign(this, { file, name, size, type, path, fields, onchange, sent: 0, doubt: "" });
 		this.turn("waiting");
 	}
 	// retryAt: paused only until then
 	turn(state, problem = null, retryAt = 0) {
 		Object.assign(this, { state, problem, retryAt, speed: 0, seen: null });
+		this.onchange(this);
 	}
 	get active() {
 		return this.state === "sending" || this.state === "storing" || this.retryAt > 0;
@@ -34,6 +36,7 @@ class Item {
 		const at = performance.now();
 		const { seen } = this;
 		this.sent = bytes;
+		this.onchange(this);
 		if (seen && at - seen.at < 400) return;
 		if (seen) {
 			const fresh = (1000 * (bytes - seen.bytes)) / (at - seen.at);
@@ -44,7 +47,7 @@ class Item {
 }
 
 export class Queue {
-	/** hooks: onchange(item), onfinish(item) when done or refused, onpolicy(policy) */
+	// hooks: onchange(item), onfinish(item) when done or refused, onpolicy(policy)
 	constructor(hooks) {
 		this.hooks = hooks;
 		this.items = [];
@@ -57,9 +60,8 @@ export class Queue {
 	}
 
 	async add(files, note) {
-		const items = files.filter(({ file }) => !this.again(file)).map(({ file, path }) => new Item(file, path, note));
+		const items = files.filter(({ file }) => !this.again(file)).map(({ file, path }) => new Item(file, path, note, this.hooks.onchange));
 		this.items.push(...items);
-		items.forEach(this.hooks.onchange);
 		await this.learned;
 		items.forEach((item) => this.judge(item));
 		this.pump();
@@ -76,12 +78,11 @@ export class Queue {
 	judge(item) {
 		const { policy } = this;
 		if (!policy || item.state !== "waiting") return;
-		const { size, file: { type } } = item;
+		const { size, type } = item;
 		const { max_bytes, allow_types: allow, deny_types: deny } = policy;
 		item.resumable = policy.resumable && (size > LARGE || size > max_bytes - 4096); // a form needs room around its file
+		if (type && (matches(type, deny) || !matches(type, allow))) item.doubt = `It looks like ${type}, which this server may refuse.`;
 		if (size > max_bytes) this.settle(item, new Refusal("too_large", 0, { max_bytes }));
-		else if (type && (matches(type, deny) || !matches(type, allow))) item.doubt = `It looks like ${type}, which this server may refuse.`;
-		this.hooks.onchange(item);
 	}
 
 	pump() {
@@ -92,32 +93,26 @@ export class Queue {
 	async carry(item) {
 		const { signal } = (item.cut = new AbortController());
 		item.turn("sending");
-		this.hooks.onchange(item);
-		const hooks = {
-			onprogress: (n) => this.hooks.onchange(item, item.moved(n)),
-			onsent: () => this.hooks.onchange(item, item.turn("storing")),
-			onwait: (seconds, refusal) => this.hooks.onchange(item, item.turn("paused", refusal, performance.now() + seconds * 1000)),
-			ongo: () => item.turn("sending"),
-		};
-		const fields = [["note", item.note], ["path", item.path]];
 		try {
-			item.record = item.resumable ? await this.carryLarge(item, fields, hooks, signal) : await sendForm(item.file, fields.filter(([, value]) => value), { ...hooks, signal });
-			item.turn("done");
+			const { id, delete_token } = (item.record = await (item.resumable ? this.carryLarge(item) : sendForm(item)));
+			if (delete_token) setDeleteToken(id, delete_token);
 			item.sent = item.size;
-			if (item.record.delete_token) setDeleteToken(item.record.id, item.record.delete_token);
+			item.turn("done");
 			this.hooks.onfinish(item);
 		} catch (error) {
 			if (signal.aborted) return;
-			if (!(error instanceof Refusal)) console.error(error);
-			this.settle(item, error.slug === "network" ? await diagnose(item.file) : error instanceof Refusal ? error : new Refusal("internal"));
+			if (!error.slug) console.error(error);
+			this.settle(item, error.slug === "network" ? await diagnose(item.file) : error.slug ? error : new Refusal("internal"));
 		}
-		this.hooks.onchange(item);
 		this.pump();
 	}
 
-	async carryLarge({ file }, fields, hooks, signal) {
-		const { sendTus } = await tus();
-		const known = await sendTus(file, [["filename", file.name], ["filetype", file.type], ...fields], chunk(this.policy), hooks, signal);
+	// The page opens without what only large files need.
+	async carryLarge(item) {
+		const { sendTus } = await import("./tus.js").catch(() => {
+			throw new Refusal("network");
+		});
+		const known = await sendTus(item, chunk(this.policy));
 		return { ...await ask(`files/${known.id}`).catch(() => {}), ...known }; // stored also where we may not read
 	}
 
@@ -127,9 +122,8 @@ export class Queue {
 	}
 
 	pause(item) {
-		item.turn("paused");
 		item.cut?.abort();
-		this.hooks.onchange(item);
+		item.turn("paused");
 		this.pump();
 	}
 
@@ -137,7 +131,6 @@ export class Queue {
 		const refused = item.state === "refused";
 		item.cut?.abort();
 		item.turn("waiting");
-		this.hooks.onchange(item);
 		if (refused) await this.learn(); // limits may have changed since
 		this.judge(item);
 		this.pump();

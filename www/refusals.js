@@ -8,18 +8,22 @@ const reload = "Reload the page and retry.";
 const anew = "Retry: it starts anew.";
 const garbled = ["The request was garbled on its way.", reload];
 
-/** slug -> [what happened, what to do], or a function of what the server told and of the file. */
+// slug -> [what happened, what to do], or a function of what the server told and of the file
 const SENTENCES = {
-	too_large: ({ max_bytes }, { size }) => [max_bytes && size <= max_bytes ? "The file and its form together are too large." : `The file is too large: ${bytes(size)}.`,
-		max_bytes ? `This server takes at most ${bytes(max_bytes)}. Split it or make it smaller.` : `A web server on the way has a smaller limit; tell ${host}.`],
-	type_refused: ({ detected_type }) => [detected_type ? `The server looked inside and found ${detected_type}, which it does not take.` : "The server does not take files of this type.",
-		`Convert the file, or ask ${host}.`],
+	too_large: ({ max_bytes }, { size }) => [
+		size <= max_bytes ? "The file and its form together are too large." : `The file is too large: ${bytes(size)}.`,
+		max_bytes ? `This server takes at most ${bytes(max_bytes)}. Split it or make it smaller.` : `A web server on the way has a smaller limit; tell ${host}.`,
+	],
+	type_refused: ({ detected_type }) => [
+		detected_type ? `The server looked inside and found ${detected_type}, which it does not take.` : "The server does not take files of this type.",
+		`Convert the file, or ask ${host}.`,
+	],
 	length_required: ["The request arrived without its length (411).", `Something on the way drops it, most likely a proxy; tell ${host}.`],
 	insufficient_storage: ["The server has no room left for this file.", `${nothing} Send something smaller, or retry when there is space.`],
 	quota_exceeded: ["This would go over what you may keep here.", `${nothing} Delete something of yours below, then retry.`],
 	body_timeout: ["The connection stood still for too long.", "Check the network, then retry."],
-	unauthorized: ["The server wants to know who is sending.", "Enter a token, or sign in, then retry."],
-	forbidden: ["You may not send files here.", `Ask ${host}.`],
+	unauthorized: ["The server wants to know who you are.", "Enter a token, or sign in, then retry."],
+	forbidden: ["You may not do that here.", `Ask ${host}.`],
 	cross_site: ["The server took this for a request of another site.", "Open this page by its own address and retry."],
 	offline: ["This device is offline.", "It goes on by itself when the network is back."],
 	server_gone: ["The server does not answer.", "It may be restarting. Retry in a moment."],
@@ -48,15 +52,9 @@ const SENTENCES = {
 	checksum_mismatch: ["A piece was damaged on its way and thrown away.", "Retry: it goes on from there."],
 };
 
-/** {what, todo, final}; final: it would end the same way however often one tries. */
-export function explain({ slug, status, told }, file) {
+// final: it would end the same way however often one tries
+export function explain({ slug, status, told }, file = {}) {
 	const known = SENTENCES[slug] ?? [`The server refused it (${status}).`, told.detail ?? "Retry."];
 	const [what, todo] = typeof known === "function" ? known(told, file) : known;
 	return { what, todo, final: /^(too_large|type_refused|name_too_long|unreadable)$/.test(slug) };
-}
-
-/** The same for reading and deleting. */
-export function explainShort({ slug, told }, doing) {
-	const why = { unauthorized: "the server asks who you are; enter a token above", forbidden: "you may not", server_gone: "the server does not answer", offline: "this device is offline" };
-	return `Could not ${doing}: ${why[slug] ?? told?.detail ?? slug}.`;
 }

@@ -1,4 +1,4 @@
-// fixtures.mjs: a page on a fresh mock (or on WAYBILL_URL), and words for what tests do with it.
+// fixtures.mjs: a page on the worker at WAYBILL_URL, or on a mock of its own, and words for what tests do with it.
 
 import { test as base, expect } from "@playwright/test";
 import { createHash, randomBytes } from "node:crypto";
@@ -8,8 +8,8 @@ export { expect };
 
 export const test = base.extend({
 	options: [{}, { option: true }], // for startMock
-	mock: async ({ options }, use) => {
-		if (process.env.WAYBILL_URL) return use(null);
+	mock: async ({ options }, use, { file }) => {
+		if (process.env.WAYBILL_URL && !file.includes("/mock/")) return use(null);
 		const mock = await startMock(options);
 		await use(mock);
 		return mock.stop();

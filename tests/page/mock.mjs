@@ -165,7 +165,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 		const { filename, filetype, ...fields } = up.metadata;
 		mock.uploads.delete(up.id);
 		const kept = enter(filename, up.head, up.size, filetype || null, fields, { id: up.id, sha256: up.hash.digest("hex") });
-		return json(res, 204, null, { ...h, "Upload-Offset": up.offset, "Waybill-File": `${base}/files/${kept.id}` });
+		return json(res, 204, null, { ...h, "Upload-Offset": up.offset, "Waybill-File": `${base}/files/${kept.id}`, ...(kept.delete_token && { "Waybill-Delete-Token": kept.delete_token }) });
 	}
 
 	function listing(req, res, query) {

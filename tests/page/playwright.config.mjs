@@ -1,19 +1,18 @@
-// Against the mock, one per test, each on a port of its own; or, with WAYBILL_URL, against a real waybill (open
-// access, default limits), where the tests that need the mock's tricks stay out.
+// worker/ against a real waybill at WAYBILL_URL (open access, default limits), which run.sh starts, or, without one,
+// against the mock; mock/ is what only the mock can be made to do, each test on one of its own.
 import { defineConfig } from "@playwright/test";
 import { launch } from "./lib.mjs";
 
-const real = Boolean(process.env.WAYBILL_URL);
 export default defineConfig({
 	testDir: ".",
-	testMatch: real ? "both/*.spec.mjs" : "{both,mock}/*.spec.mjs",
+	testMatch: "{worker,mock}/*.spec.mjs",
 	outputDir: "out/results",
 	forbidOnly: true,
 	retries: 0,
 	workers: Number(process.env.WORKERS || 2),
 	fullyParallel: true,
-	timeout: 45_000,
-	expect: { timeout: 10_000 },
+	timeout: 60_000,
+	expect: { timeout: 15_000 },
 	reporter: [["list"], ["junit", { outputFile: "out/junit.xml" }], ["json", { outputFile: "out/results.json" }]],
 	use: { launchOptions: launch, locale: "en-GB", viewport: { width: 1100, height: 800 }, screenshot: "only-on-failure" },
 });

@@ -77,7 +77,7 @@ test.describe("a file just under the limit", () => {
 test("a token: asked for, used, kept in the tab, good for deleting", async ({ desk, page, mock }) => {
 	mock.token = "secret-1";
 	await page.reload();
-	await expect(page.locator("#empty")).toContainText("enter a token");
+	await expect(page.locator("#empty")).toContainText("Enter a token");
 	await desk.choose(text("who.txt"));
 	await desk.state("who.txt", "refused");
 	await desk.item("who.txt").getByRole("button", { name: "Enter a token" }).click();

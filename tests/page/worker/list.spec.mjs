@@ -154,11 +154,10 @@ test("several at once: copy links, delete, undo", async ({ desk, page, context }
 	expect((await desk.records(mark)).map((record) => record.name)).toEqual([names[1]]);
 });
 
-
 test("a list that cannot be read says so, and can be tried again", async ({ page, url }) => {
 	await page.route("**/files?*", (route) => route.abort());
 	await page.goto(url);
-	await expect(page.locator("#empty")).toHaveText(/Could not read the list: the server does not answer/);
+	await expect(page.locator("#empty")).toHaveText(/Could not read the list. The server does not answer/);
 	await page.unrouteAll();
 	await page.getByRole("button", { name: "Try again" }).click();
 	await expect(page.locator("#empty")).not.toHaveText(/Could not/);

@@ -44,6 +44,16 @@ test("pause and resume go on from where it stood", async ({ desk, page }) => {
 	expect(await page.evaluate(() => Object.keys(localStorage).filter((key) => /unfinished/.test(key)).map((key) => localStorage[key]))).toEqual(["{}"]);
 });
 
+test("a large file can be deleted by whoever sent it", async ({ desk, page }) => {
+	const file = large();
+	await desk.choose(file.path);
+	await arrived(desk, file);
+	await page.reload();
+	await desk.row(file.name).getByRole("button", { name: "Delete" }).click();
+	await expect(desk.row(file.name)).toHaveCount(0, { timeout: 12_000 });
+	expect(await desk.records(file.name)).toEqual([]);
+});
+
 test("after a reload the same file goes on where it stopped", async ({ desk, page }) => {
 	const file = large();
 	await throttle(page, SLOW);
