@@ -282,25 +282,23 @@ static void keep_connection(struct gate *gate, int fd)
 	close(fd);
 }
 
-/* A connection; -1: the gate was shut. Of two that are ready, the second is for another thread. */
+/* A connection; -1: the gate was shut. One event at a time, as epoll takes them in turn: what is
+ * ready besides is for another thread. */
 static int next_connection(struct gate *gate)
 {
-	struct epoll_event event[2];
+	struct epoll_event event;
 	int fd = -1;
 
 	while (fd < 0) {
-		int n = epoll_wait(gate->door, event, 2, -1);
+		int n = epoll_wait(gate->door, &event, 1, -1);
 		if (n < 0 && errno != EINTR)
 			log_line(LOG_ERROR, "epoll_wait failed", "errno=%d", errno);
-		for (int i = 0; i < n; i++)
-			if (event[i].data.fd == gate->shut)
-				return -1;
-		if (n == 2)
-			watch(gate, EPOLL_CTL_MOD, event[1].data.fd, EPOLLIN | EPOLLONESHOT);
-		if (n > 0)
-			fd = event[0].data.fd == gate->listening
-				 ? take_connection(gate)
-				 : take_kept(gate, event[0].data.fd);
+		if (n <= 0)
+			continue;
+		if (event.data.fd == gate->shut)
+			return -1;
+		fd = event.data.fd == gate->listening ? take_connection(gate)
+						      : take_kept(gate, event.data.fd);
 	}
 	return fd;
 }
