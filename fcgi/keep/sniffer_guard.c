@@ -57,6 +57,9 @@ static void clear_nests(struct sniffer_house *house)
 	for (unsigned i = 0; i < house->count; i++) {
 		struct sniff_answer died = {
 		    .kind = SNIFF_DIED, .seq = atomic_load(&house->board->slot[i].birth)};
+		/* One just born may have signed in after we looked: now it is dead as well, and
+		 * nobody would be born where the board names somebody. */
+		atomic_store(&house->board->slot[i].pid, 0);
 		send(house->sockets[i], &died, sizeof died, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 }
