@@ -104,6 +104,10 @@ fuzz:
 bench:
 	@exec tests/bench/run.sh
 
+# The page's main states as pictures, in tests/page/out/screenshots/; DOCS=yes: README's two as well.
+screenshots:
+	@tests/install.sh build test && cd tests/page && npm ci --loglevel=error >&2 && exec node screenshots.mjs $(if $(DOCS),--docs)
+
 # Files as they lie in the tree, with the paths of a package; PREFIX= goes into them here.
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -137,5 +141,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test asan tsan fuzz bench install deb format clean room-tests
+.PHONY: run test asan tsan fuzz bench screenshots install deb format clean room-tests
 -include $(OBJECTS:.o=.d)
