@@ -78,22 +78,21 @@ export class List {
 		this.busy?.abort();
 		this.busy = null;
 		this.next = `files?${new URLSearchParams(asked)}`;
-		return this.page(true);
+		return this.page();
 	}
 
-	async page(fresh = this.fresh) {
+	async page() {
 		if (this.busy || !this.next) return;
 		const { signal } = (this.busy = new AbortController());
-		this.fresh = fresh;
 		this.problem = "";
 		try {
 			const { files, next, total } = await ask(this.next, { signal });
-			if (fresh) {
+			if (!this.next.includes("cursor=")) {
 				this.strikeDoomed();
 				this.shown.clear();
 				$("rows").replaceChildren();
 			}
-			Object.assign(this, { fresh: false, next, total });
+			Object.assign(this, { next, total });
 			$("rows").append(...files.filter(({ id }) => !this.shown.has(id)).map((record) => this.enter(record)));
 		} catch (refusal) {
 			if (signal.aborted) return;
@@ -164,7 +163,7 @@ export class List {
 		this.all.forEach((it) => it.doom || this.equip(it));
 	}
 
-	// Struck through now, deleted in a moment; until then the way back is where the button was.
+	// Struck through now, deleted in a moment; until then the way back is where the buttons were.
 	doom(some) {
 		for (const it of some) {
 			it.doom = setTimeout(() => this.strike(it), GRACE);

@@ -1,7 +1,7 @@
 // screenshots.mjs: the page's main states as pictures, in out/screenshots/; with --docs two of them for the README.
 
 import { chromium } from "@playwright/test";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startMock } from "./mock.mjs";
@@ -48,10 +48,11 @@ async function states(browser, scheme, width, height, suffix) {
 	await page.keyboard.press("Escape");
 	await page.locator("tbody input").nth(2).check();
 	await page.locator("tbody input").nth(3).check();
-	await page.getByRole("button", { name: /^Delete letter/ }).click();
+	await page.getByRole("button", { name: /^Delete: letter/ }).click();
 	await shot("chosen", { fullPage: true });
 	await page.close();
 	await mock.stop();
+	rmSync(folder, { recursive: true });
 }
 
 const browser = await chromium.launch(launch);

@@ -42,7 +42,8 @@ test("progress: a bar per file and one for all, speed, time left, the title; thr
 	const first = await bar.evaluate((it) => it.value);
 	await expect.poll(() => bar.evaluate((it) => it.value)).toBeGreaterThan(first);
 	await expect.poll(() => page.locator("#overall").evaluate((it) => it.position)).toBeGreaterThan(0.05);
-	await expect(page.locator("#live")).toContainText(/\d+ % sent/, { timeout: 20_000 });
+	await throttle(page, 30_000); // what is left must not be over before it is said, every ten seconds
+	await expect(page.locator("#live")).toContainText(/\d+ % sent/, { timeout: 30_000 });
 	await throttle(page, 0);
 	for (const name of names) await desk.state(name, "done");
 });
