@@ -26,6 +26,7 @@ struct verifying {
 	struct lost *lost; /* content that is gone, in the order of its digests */
 	size_t lost_count, lost_room;
 	bool resize; /* sizes in the catalog were set right: sums are to be made anew */
+	int waited;	  /* ms, for deletions to end */
 };
 
 /* Content that the catalog promises and the disk does not have. */

@@ -11,9 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 256 << 10 };
+enum {
+	READ_BYTES = 256 << 10,
+	MOMENT_MS = 100,    /* between two looks at what seems an orphan */
+	MOMENTS = 10,	    /* looks at one */
+	PATIENCE_MS = 5000, /* for all of them */
+};
 
 struct objects { /* a page of rows */
 	uint8_t sha256[VERIFY_CHUNK][SHA256_LEN];
@@ -245,16 +251,40 @@ static enum fault run_orphan(struct catalog *catalog, void *self, struct refusal
 	return sql_finish(c, s, why);
 }
 
+/*
+ * A deletion commits its rows first and unlinks after, under another lock (commit.c): what has no
+ * row now may be gone in a moment, and is no finding. Look again for a second; but not for ever,
+ * where there are many.
+ */
+static enum fault look_again(struct verifying *v, struct orphan *o, struct refusal *why)
+{
+	const struct timespec moment = {.tv_nsec = MOMENT_MS * 1000000L};
+	enum fault f = catalog_commit(v->keep->catalog, run_orphan, o, why);
+
+	for (int i = 0; i < MOMENTS && f == FAULT_NONE && o->stands; i++) {
+		if (v->waited >= PATIENCE_MS)
+			break;
+		nanosleep(&moment, NULL);
+		v->waited += MOMENT_MS;
+		f = catalog_commit(v->keep->catalog, run_orphan, o, why);
+	}
+	return f;
+}
+
 static enum fault check_entry(struct verifying *v, const char *name, struct refusal *why)
 {
-	struct orphan orphan = {.keep = v->keep, .repair = v->repair};
+	struct orphan orphan = {.keep = v->keep};
 	struct known known;
 
 	if (strlen(name) != 2 * SHA256_LEN || !text_unhex(span_of(name), orphan.sha256, SHA256_LEN))
 		return FAULT_NONE;
 	enum fault f = records_known(v->keep->catalog, orphan.sha256, &known, why);
 	if (f == FAULT_NONE && !known.found)
+		f = look_again(v, &orphan, why);
+	if (f == FAULT_NONE && orphan.stands && v->repair) {
+		orphan.repair = true;
 		f = catalog_commit(v->keep->catalog, run_orphan, &orphan, why);
+	}
 	if (f == FAULT_NONE && orphan.stands)
 		verify_tell(v, v->repair ? "removed" : NULL, "orphan object=%s", name);
 	return f;

@@ -122,7 +122,9 @@ def test_reservations_side_by_side(small_disk):
     try:
         with door.connect() as sock:
             sock.sendall(begin() + door.params("PUT", "/upload/first", length=9 * MIB) + record(STDIN, b"x" * 1000))
-            # The first one's reservation is made as soon as its headers are read.
+            # The first one's reservation is made as soon as its headers are read: wait for that, or the
+            # second might come first.
+            wait_until(lambda: door.get("/healthz").json["reserved_bytes"] >= 9 * MIB, "the first to be reserved")
             answer = wait_until(lambda: reserve_refused(door), "the second to be refused")
             refused(answer, 507, "insufficient_storage")
     finally:
