@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import harness
-from harness import text, wait_until
+from harness import text
 from shell import add_token, bearer, waybill
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -20,8 +20,6 @@ class Store:
 
     def __init__(self, door):
         self.door, self.data = door, door.data
-        # The worker sweeps when it starts; it must not take what the test is about to damage.
-        wait_until(self.swept, "the first sweep")
         self.token = bearer(add_token(door, "alice", "upload"))
         self.files = [door.request("PUT", f"/upload/{name}", self.token, text(3000, seed)).file
                       for name, seed in (("one.txt", 1), ("two.txt", 2), ("two again.txt", 2), ("three.txt", 3))]
@@ -29,10 +27,6 @@ class Store:
         patch = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
         assert door.request("PATCH", self.upload, patch, text(2000, 9)).status == 204
         self.partial = self.data / "partial" / self.upload.rsplit("/", 1)[1]
-
-    def swept(self):
-        with sqlite3.connect(self.data / "waybill.db") as db:
-            return db.execute("SELECT swept_at FROM store").fetchone()[0] > 0
 
     def object(self, i):
         return self.data / "objects" / self.files[i]["sha256"]
