@@ -39,7 +39,7 @@ export class Desk {
 		const { li, bar, what, why, acts } = this.row({ name, size, type: "" });
 		Object.assign(li.dataset, { state: "paused", key });
 		bar.value = at;
-		what.textContent = `stopped at ${percent(at, size)}`;
+		what.textContent = `stopped at about ${percent(at, size)}`;
 		why.textContent = "Choose the same file again and it goes on from there.";
 		acts.append(tool("x", `Forget ${name}`, () => {
 			endTus(key);
@@ -79,7 +79,7 @@ export class Desk {
 	fill(item, row) {
 		row.bar.value = item.sent;
 		setText(row.what, this.figures(item));
-		const face = [item.state, item.problem?.slug, item.doubt, item.retryAt > 0].join();
+		const face = [item.state, item.problem?.slug, item.doubt].join();
 		if (row.face === face) return;
 		row.face = face;
 		row.li.dataset.state = item.state;
@@ -110,7 +110,7 @@ export class Desk {
 		const act = (picture, word, deed) => tool(picture, `${word} ${item.name}`, deed);
 		const all = [];
 		if (item.state === "refused" && !explain(item.problem, item).final) all.push(act("again", "Retry", () => queue.resume(item)));
-		if (item.resumable && item.pausable && item.state !== "waiting") all.push(act("pause", "Pause", () => queue.pause(item)));
+		if (item.resumable && item.state === "sending") all.push(act("pause", "Pause", () => queue.pause(item)));
 		if (item.state === "paused") all.push(act("play", "Resume", () => queue.resume(item)));
 		return [...all, act("x", item.over ? "Clear" : "Cancel", () => this.remove(item))];
 	}
@@ -133,6 +133,7 @@ export class Desk {
 		const some = items.length > 0;
 
 		$("desk").hidden = !$("items").childElementCount;
+		$("overall").hidden = !some;
 		$("overall").max = size || 1;
 		$("overall").value = size ? sent : done;
 		setText($("overall-text"), some ? line(`${done} of ${items.length} received`, refused && `${refused} refused`, busy && `${bytes(sent)} of ${bytes(size)}`, busy && pace(size - sent, speed)) : "");

@@ -45,7 +45,6 @@ export function removeRow(row, target, otherwise) {
 	if (had) (next?.querySelector(target) ?? otherwise).focus();
 }
 
-// What comes in quick succession is said together.
 const pending = new Set();
 export function announce(text) {
 	if (!pending.size) setTimeout(() => {

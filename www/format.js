@@ -38,7 +38,6 @@ export function family(type) {
 // Characters that turn around or hide their neighbours are shown, so that no name poses as another.
 export const visible = (text) => `${text}`.replace(/[\p{Cc}\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu, "\ufffd");
 
-// a long name is cut before its ending
 export function splitName(name) {
 	const dot = name.lastIndexOf(".");
 	const cut = dot > 0 && name.length - dot < 13 ? dot : name.length;

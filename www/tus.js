@@ -48,6 +48,10 @@ export async function sendTus(item, chunk) {
 	let it = unfinished()[key];
 	let offset = -1;
 	let token;
+	const moved = (at) => {
+		item.moved(at);
+		if (at > it.at + size / 100) remember(key, Object.assign(it, { at }));
+	};
 	for (let tries = 0; ;) {
 		const cut = cuttable(signal);
 		try {
@@ -63,12 +67,10 @@ export async function sendTus(item, chunk) {
 				const end = Math.min(from + chunk, size);
 				item.moved(from);
 				const xhr = await request("PATCH", it.url, [200, 204], cut, { "Content-Type": "application/offset+octet-stream", "Upload-Offset": from },
-					{ body: file.slice(from, end), onprogress: (n) => item.moved(from + n), onsent: () => end === size && item.turn("storing") });
+					{ body: file.slice(from, end), onprogress: (n) => moved(from + n), onsent: () => end === size && item.turn("storing") });
 				offset = Number(xhr.getResponseHeader("Upload-Offset"));
 				if (!(offset > from)) throw new Refusal("offset_conflict");
 				token = xhr.getResponseHeader("Waybill-Delete-Token");
-				it.at = offset;
-				remember(key, it);
 				tries = 0;
 			}
 			remember(key);
