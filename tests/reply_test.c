@@ -346,7 +346,7 @@ static void listing_page(void **state)
 	    "<option value=\"font/" EVIL_ESCAPED "\" selected>",
 	    "<option value=\"oldest\" selected>", "name=\"owner\" value=\"al&quot;ice\"",
 	    "name=\"since\" value=\"2026-11-22T11:33:00.123Z\"", "name=\"limit\" value=\"20\"",
-	    "<td class=\"c-owner\"><bdi>" EVIL_ESCAPED "</bdi></td>",
+	    "<td role=\"cell\" class=\"c-owner\"><bdi>" EVIL_ESCAPED "</bdi></td>",
 	    "<a href=\"/drop/files?cursor=a&amp;limit=20\" rel=\"next\">",
 	    "<a href=\"/drop/files?limit=20\" rel=\"first\">", "2 files"};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
