@@ -1,8 +1,7 @@
 /*
  * main.c: the process: arguments, sockets, jail, threads, signals.
  *
- *     settings -> sniffers forked -> listening -> jail shut -> threads -> wait for a signal ->
- * leave
+ *     settings -> sniffers -> socket -> jail -> threads -> a signal -> leave
  */
 #include <errno.h>
 #include <malloc.h>

@@ -224,14 +224,6 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 
 /* ---- for endpoints --------------------------------------------------------------------------- */
 
-int64_t call_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 enum fault call_need_buffer(struct call *c)
 {
 	if (!c->buffer)

@@ -43,7 +43,7 @@ static void put_expiring(const char *bytes, int64_t expires_at)
 	struct sent s = {bytes, bytes, 0};
 	struct files files;
 
-	grant.lasts = expires_at - keep_now();
+	grant.lasts = expires_at - clock_calendar();
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
 	keep_release(&files);
 }
@@ -55,9 +55,9 @@ static void test_expired_files_go(void **state)
 
 	for (int i = 0; i < 150; i++) { /* more than one job's worth */
 		snprintf(bytes, sizeof bytes, "%d", i);
-		put_expiring(bytes, keep_now() - 1);
+		put_expiring(bytes, clock_calendar() - 1);
 	}
-	put_expiring("later", keep_now() + 1000000);
+	put_expiring("later", clock_calendar() + 1000000);
 	put("0", "0", NULL, id); /* the same content as one that goes */
 	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(swept.files, 150);

@@ -116,7 +116,7 @@ static void test_names(void **state)
 static void test_times(void **state)
 {
 	struct listing l = all;
-	int64_t now = keep_now();
+	int64_t now = clock_calendar();
 
 	fill();
 	l.since = now + 1000000;
@@ -328,7 +328,7 @@ static void visit(void *self, const struct token *token)
 	assert_int_equal(token->rights, RIGHT_UPLOAD | RIGHT_READ);
 	assert_int_equal(token->quota, 1000);
 	assert_int_equal(token->expires_at, 0);
-	assert_in_range(token->created_at, keep_now() - 60000, keep_now());
+	assert_in_range(token->created_at, clock_calendar() - 60000, clock_calendar());
 }
 
 static void test_tokens(void **state)
@@ -363,7 +363,7 @@ static void test_tokens(void **state)
 
 static void test_tokens_expire(void **state)
 {
-	struct token token = {.name = "old", .rights = RIGHT_READ, .expires_at = keep_now() - 1};
+	struct token token = {.name = "old", .rights = RIGHT_READ, .expires_at = clock_calendar() - 1};
 	char text[64 + 8], owner[256];
 	unsigned rights;
 	int64_t quota;
@@ -372,7 +372,7 @@ static void test_tokens_expire(void **state)
 	assert_int_equal(
 	    keep_token_find(keep, span_of(text), owner, &rights, &quota), FAULT_NOT_FOUND);
 	token =
-	    (struct token){.name = "new", .rights = RIGHT_READ, .expires_at = keep_now() + 100000};
+	    (struct token){.name = "new", .rights = RIGHT_READ, .expires_at = clock_calendar() + 100000};
 	assert_int_equal(keep_token_add(keep, &token, text, &why), FAULT_NONE);
 	assert_int_equal(keep_token_find(keep, span_of(text), owner, &rights, &quota), FAULT_NONE);
 	token = (struct token){.name = ""};

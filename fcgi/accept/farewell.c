@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shared/clock.h"
+
 enum {
 	MOST = 1024,	    /* connections at once */
 	SILENCE_MS = 2000,  /* without a byte: the peer waits for us */
@@ -36,14 +38,6 @@ struct farewell {
 	int all;   /* fresh and lingering; under the lock */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 struct farewell *farewell_new(void)
 {
 	struct farewell *l = calloc(1, sizeof *l);
@@ -66,7 +60,7 @@ struct farewell *farewell_new(void)
 static bool welcome(struct farewell *l)
 {
 	uint64_t calls;
-	int64_t now = now_ms();
+	int64_t now = clock_steady();
 
 	if (read(l->wake, &calls, sizeof calls) < 0 && errno != EAGAIN)
 		return false;
@@ -98,7 +92,7 @@ static bool stays(struct farewell *l, int i, int64_t now)
 
 static void part(struct farewell *l)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_steady();
 	int gone = 0;
 
 	for (int i = l->count - 1; i > 0; i--) {

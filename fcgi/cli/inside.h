@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "keep/keep.h"
+#include "shared/clock.h"
 #include "shared/text.h"
 
 enum { DONE = 0, FAILED = 1, USAGE = 2 };

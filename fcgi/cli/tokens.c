@@ -30,14 +30,6 @@ static unsigned rights_of(const char *text)
 	return set;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int bad_option(const char *text)
 {
 	complain("token add: %s", text);
@@ -57,7 +49,7 @@ static int read_token(const struct options *o, struct token *token)
 {
 	int64_t lifetime = 0;
 
-	*token = (struct token){.name = o->rest[1], .created_at = now_ms()};
+	*token = (struct token){.name = o->rest[1], .created_at = clock_calendar()};
 	if (!is_name(token->name))
 		return bad_option(
 		    "a name has at most 200 bytes of UTF-8, no slash, no control characters");

@@ -28,20 +28,12 @@ enum { SCHEMA_VERSION = sizeof schema / sizeof *schema };
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
-static int64_t monotonic(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Another process holds the lock. SQLite's own handler backs off to 100 ms, and so never gets a
  * turn beside a process that commits without pause; short waits do. */
 static int wait_turn(void *self, int times)
 {
 	struct connection *c = self;
-	int64_t now = monotonic();
+	int64_t now = clock_steady();
 
 	if (times == 0) {
 		c->waiting_since = now;
@@ -214,15 +206,12 @@ static enum fault steps_forward(struct connection *c, struct refusal *why)
  */
 static enum fault refuse_strange_objects(struct keep *keep, struct refusal *why)
 {
-	int copy = openat(keep->objects, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	DIR *dir;
 	struct dirent *entry;
+	enum fault f = keep_entries(keep->objects, "objects", &dir, why);
 
-	if (dir == NULL) {
-		if (copy >= 0)
-			close(copy);
-		return disk_fault(why, "objects");
-	}
+	if (f != FAULT_NONE)
+		return f;
 	do
 		entry = readdir(dir);
 	while (entry != NULL && entry->d_name[0] == '.');

@@ -102,4 +102,10 @@ enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struc
 enum fault record_remove(
     struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why);
 
+/* ---- records.c ------------------------------------------------------------------------------- */
+
+/* What the catalog knows of some content, as this connection sees it: the writer's, under the lock. */
+enum fault object_find(
+    struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why);
+
 #endif

@@ -64,19 +64,11 @@ void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN])
 static enum fault unlink_unreferenced(
     struct catalog *catalog, const uint8_t *sha256, struct refusal *why)
 {
-	struct connection *c = catalog->writer;
 	char name[OBJECT_NAME];
-	sqlite3_stmt *s;
-	bool row = false;
-	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
+	struct known known;
+	enum fault f = object_find(catalog->writer, sha256, &known, why);
 
-	if (f != FAULT_NONE)
-		return f;
-	bind_bytes(s, 1, sha256, SHA256_LEN);
-	f = sql_step(c, s, &row, why);
-	if (row)
-		sql_done(s);
-	if (f != FAULT_NONE || row)
+	if (f != FAULT_NONE || known.found)
 		return f;
 	object_name(sha256, name);
 	if (unlinkat(catalog->keep->objects, name, 0) != 0 && errno != ENOENT)

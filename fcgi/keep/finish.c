@@ -43,7 +43,7 @@ static enum fault make_record(const struct partial_row *row, const struct incomi
 	if (f != FAULT_NONE)
 		return f;
 	struct file *file = &files->at[files->count++];
-	int64_t now = keep_now();
+	int64_t now = clock_calendar();
 	file->id = files_text(files, span_of(row->id));
 	file->name = files_text(files, span_of(row->name));
 	file->size = in->blob.size;
@@ -64,23 +64,6 @@ static enum fault make_record(const struct partial_row *row, const struct incomi
 
 /* ---- judging the whole ----------------------------------------------------------------------- */
 
-/* By another algorithm than the one that ran along: one more pass. */
-static enum fault digest_again(const struct blob *blob, struct digest *digest, struct refusal *why)
-{
-	char buffer[16 * 1024];
-
-	for (int64_t at = 0; at < blob->size;) {
-		ssize_t n = pread(blob->fd, buffer, sizeof buffer, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return disk_fault(why, "read partial file");
-		digest_add(digest, buffer, (size_t)n);
-		at += n;
-	}
-	return FAULT_NONE;
-}
-
 static enum fault check_whole(
     const struct claim *claim, const struct incoming *file, struct refusal *why)
 {
@@ -91,8 +74,9 @@ static enum fault check_whole(
 		return FAULT_NONE;
 	memcpy(value, file->sha256, SHA256_LEN);
 	if (claim->algorithm != DIGEST_SHA256) {
+		/* By another algorithm than the one that ran along: one more pass. */
 		digest_start(&digest, claim->algorithm);
-		enum fault f = digest_again(&file->blob, &digest, why);
+		enum fault f = partial_digest(file->blob.fd, file->blob.size, &digest, why);
 		if (f != FAULT_NONE)
 			return f;
 		digest_end(&digest, value);
@@ -331,7 +315,7 @@ static enum fault concat(struct join *j, const struct grant *grant, const struct
 	if (f == FAULT_NONE)
 		f = judge_whole(&j->room, &plan->whole, &j->whole, why);
 	j->row.state = PARTIAL_DONE;
-	finish.parts_expire_at = keep_now() + USED_MS;
+	finish.parts_expire_at = clock_calendar() + USED_MS;
 	return f != FAULT_NONE ? f : enter(j->keep, &j->row, &j->whole, false, &finish, files, why);
 }
 

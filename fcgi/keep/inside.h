@@ -20,7 +20,10 @@
 
 #include <stdatomic.h>
 
+#include <dirent.h>
+
 #include "keep/keep.h"
+#include "shared/clock.h"
 #include "shared/digest.h"
 
 /* ---- sniff.c --------------------------------------------------------------------------------- */
@@ -64,11 +67,12 @@ struct keep {
 	struct ledger *ledger;
 	struct sniffers *sniffers;
 	struct holders *holders; /* who holds which resumable upload; NULL: nobody can */
-	atomic_bool leaving;  /* sweeps end early */
-	int64_t next_orphans; /* ms since the epoch: when a sweep looks through objects/ again */
+	atomic_bool leaving;	 /* sweeps end early */
+	int64_t next_orphans;	 /* ms since the epoch: when a sweep looks through objects/ again */
 };
 
-int64_t keep_now(void); /* ms since the epoch */
+/* Read the directory that `directory` is open on, from its beginning; closedir() when done. */
+enum fault keep_entries(int directory, const char *what, DIR **dir, struct refusal *why);
 /* When what begins `now` and lasts so long ends; 0, never, where it lasts for ever. */
 int64_t keep_deadline(int64_t now, int64_t lasts);
 /* Bytes of the file system that waybill may use: without min_free_bytes. -1: errno. */

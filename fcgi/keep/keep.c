@@ -18,12 +18,17 @@
 
 enum { DIRECTORY_MODE = 0750 };
 
-int64_t keep_now(void)
+enum fault keep_entries(int directory, const char *what, DIR **dir, struct refusal *why)
 {
-	struct timespec t;
+	int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	*dir = copy < 0 ? NULL : fdopendir(copy);
+	if (*dir != NULL)
+		return FAULT_NONE;
+	enum fault f = disk_fault(why, what);
+	if (copy >= 0)
+		close(copy);
+	return f;
 }
 
 int64_t keep_deadline(int64_t now, int64_t lasts)

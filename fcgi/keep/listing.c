@@ -106,7 +106,7 @@ static void query_owner(struct query *q)
 
 static enum fault query_make(struct query *q, const struct listing *l, struct refusal *why)
 {
-	*q = (struct query){.listing = l, .driver = BY_NUMBER, .now = keep_now()};
+	*q = (struct query){.listing = l, .driver = BY_NUMBER, .now = clock_calendar()};
 	query_type(q);
 	query_owner(q);
 	/* Exact types are looked up by range too where the owner drives: [type, type + NUL). */

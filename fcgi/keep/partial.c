@@ -20,14 +20,14 @@ int64_t partial_deadline(const struct keep *keep)
 {
 	int64_t lasts = keep->config->partial_expire_after;
 
-	return keep_deadline(keep_now(), lasts);
+	return keep_deadline(clock_calendar(), lasts);
 }
 
 int64_t memory_deadline(const struct keep *keep)
 {
 	int64_t lasts = keep->config->partial_expire_after;
 
-	return keep_now() + (lasts > MEMORY_MS || lasts == 0 ? MEMORY_MS : lasts);
+	return clock_calendar() + (lasts > MEMORY_MS || lasts == 0 ? MEMORY_MS : lasts);
 }
 
 const struct partial_row *partial_row(const struct partial *p)
@@ -47,7 +47,7 @@ static enum fault judge_row(struct keep *keep, const struct partial_row *row, st
 {
 	struct stat st;
 
-	if (row->expires_at != 0 && row->expires_at <= keep_now())
+	if (row->expires_at != 0 && row->expires_at <= clock_calendar())
 		return refuse(why, FAULT_EXPIRED, "This upload has expired. Start it anew.");
 	if (row->state == PARTIAL_ENDED)
 		return refuse(why, FAULT_GONE, NULL);
@@ -122,7 +122,7 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 {
 	char name[NAME_BYTES + 1], type[TYPE_BYTES + 1];
 	bool short_of_memory = false, typed;
-	int64_t now = keep_now();
+	int64_t now = clock_calendar();
 
 	*row = (struct partial_row){.protocol = plan->protocol,
 	    .concat = plan->concat,

@@ -82,12 +82,10 @@ void partial_store_digest(struct partial_row *row, const struct digest *digest)
 	row->digest_len = sizeof *digest;
 }
 
-/* Where another build stored it, or not at all: from the bytes themselves. */
-static enum fault redo_digest(int fd, int64_t size, struct digest *digest, struct refusal *why)
+enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct refusal *why)
 {
 	char buffer[16 * 1024];
 
-	digest_start(digest, DIGEST_SHA256);
 	for (int64_t at = 0; at < size;) {
 		int64_t left = size - at;
 		ssize_t n = pread(
@@ -112,7 +110,9 @@ enum fault partial_load_digest(
 		if (digest->algorithm == DIGEST_SHA256 && size == row->offset)
 			return FAULT_NONE;
 	}
-	return redo_digest(fd, row->offset, digest, why);
+	/* Another build stored it, or nobody: from the bytes themselves. */
+	digest_start(digest, DIGEST_SHA256);
+	return partial_digest(fd, row->offset, digest, why);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

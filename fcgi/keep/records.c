@@ -98,7 +98,7 @@ enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struc
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
-static enum fault object_find(
+enum fault object_find(
     struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why)
 {
 	sqlite3_stmt *s;
@@ -261,7 +261,7 @@ static enum fault find_on(
 	if (files->count == 0)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
 	int64_t expires_at = files->at[0].expires_at;
-	if (expires_at != 0 && expires_at <= keep_now())
+	if (expires_at != 0 && expires_at <= clock_calendar())
 		return refuse(why, FAULT_EXPIRED, NULL);
 	return FAULT_NONE;
 }
@@ -299,7 +299,7 @@ static enum fault form_on(
 	if (f != FAULT_NONE)
 		return f;
 	bind_number(s, 1, first);
-	bind_number(s, 2, keep_now());
+	bind_number(s, 2, clock_calendar());
 	f = files_read(c, s, 1000, files, &more, why);
 	if (f == FAULT_NONE && files->count == 0)
 		return refuse(why, FAULT_EXPIRED, NULL);

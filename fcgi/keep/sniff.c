@@ -15,13 +15,6 @@ enum { STALE = 16 }; /* packets of earlier queries that are passed over */
 
 enum heard { HEARD_TYPE, HEARD_DEATH, HEARD_NOTHING, HEARD_RUBBISH, HEARD_PARENT_GONE };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* An honest child sends nothing but clean types: judge() in sniffer.c sees to it. */
 static bool is_type(const struct sniff_answer *answer, char type[TYPE_BYTES + 1])
 {
@@ -50,7 +43,7 @@ static bool next_packet(
 
 static enum heard hear(struct sniffers *s, struct slot *slot, char type[TYPE_BYTES + 1])
 {
-	int64_t deadline = now_ms() + SNIFF_TIMEOUT_MS;
+	int64_t deadline = clock_steady() + SNIFF_TIMEOUT_MS;
 	for (int packets = 0; packets < STALE; packets++) {
 		struct sniff_answer answer;
 		enum heard heard;
@@ -60,7 +53,7 @@ static enum heard hear(struct sniffers *s, struct slot *slot, char type[TYPE_BYT
 			return HEARD_DEATH;
 		if (answer.kind == SNIFF_TYPE && answer.seq == slot->seq)
 			return is_type(&answer, type) ? HEARD_TYPE : HEARD_RUBBISH;
-		if (now_ms() > deadline)
+		if (clock_steady() > deadline)
 			return HEARD_NOTHING;
 	}
 	return HEARD_RUBBISH;
@@ -80,8 +73,8 @@ static void taint(struct sniffers *s, struct slot *slot)
 /* Has the suspect's death been announced, or its successor's birth? */
 static bool settle(struct sniffers *s, struct slot *slot)
 {
-	int64_t deadline = now_ms() + SNIFF_TIMEOUT_MS;
-	while (slot->tainted && now_ms() < deadline) {
+	int64_t deadline = clock_steady() + SNIFF_TIMEOUT_MS;
+	while (slot->tainted && clock_steady() < deadline) {
 		struct sniff_answer answer;
 		enum heard heard;
 		if (!next_packet(s, slot, &answer, &heard)) {

@@ -63,13 +63,6 @@ int sniff_version(void)
 	return magic_version();
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static struct sniff_answer message(enum sniff_kind kind, uint32_t seq, const char *text)
 {
 	struct sniff_answer a = {.kind = kind, .seq = seq};
@@ -166,7 +159,7 @@ static void schedule(struct nest *nest, int64_t lived)
 	int64_t delay = 0;
 	if (nest->quick > QUICK_FREE)
 		delay = nest->quick > QUICK_FREE + 7 ? DELAY_MS : 5 << (nest->quick - QUICK_FREE);
-	nest->due_at = now_ms() + delay;
+	nest->due_at = clock_steady() + delay;
 }
 
 static void bear(struct parent *parent, unsigned slot)
@@ -174,14 +167,14 @@ static void bear(struct parent *parent, unsigned slot)
 	struct nest *nest = &parent->nests[slot];
 	uint32_t birth = atomic_load(&parent->house->board->slot[slot].birth) + 1;
 
-	nest->born_at = now_ms();
+	nest->born_at = clock_steady();
 	atomic_store(&parent->house->board->slot[slot].birth, birth);
 	pid_t pid = fork();
 	if (pid == 0)
 		child(parent, slot, birth);
 	if (pid < 0) {
 		log_line(LOG_ERROR, "sniffer cannot be forked", "slot=%u errno=%d", slot, errno);
-		nest->due_at = now_ms() + DELAY_MS;
+		nest->due_at = clock_steady() + DELAY_MS;
 		return;
 	}
 	atomic_store(&parent->house->board->slot[slot].pid, pid);
@@ -213,7 +206,7 @@ static void bury(struct parent *parent, pid_t pid, int status)
 		    (int)pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
 		    WIFEXITED(status) ? WEXITSTATUS(status) : 0);
 	}
-	schedule(&parent->nests[slot], now_ms() - parent->nests[slot].born_at);
+	schedule(&parent->nests[slot], clock_steady() - parent->nests[slot].born_at);
 	tell(parent, slot);
 }
 
@@ -231,7 +224,7 @@ static void bury_all(struct parent *parent)
 /* Children where there should be some. Returns the ms until one is due, or -1. */
 static int fill_nests(struct parent *parent)
 {
-	int64_t now = now_ms(), wait = -1;
+	int64_t now = clock_steady(), wait = -1;
 	for (unsigned i = 0; i < parent->house->count; i++) {
 		int64_t until = parent->nests[i].due_at - now;
 		if (atomic_load(&parent->house->board->slot[i].pid))

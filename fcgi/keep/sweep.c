@@ -71,7 +71,7 @@ static enum fault run_expire(struct catalog *catalog, void *self, struct refusal
 
 static enum fault sweep_files(struct keep *keep, struct swept *swept, struct refusal *why)
 {
-	struct chunk chunk = {.now = keep_now()};
+	struct chunk chunk = {.now = clock_calendar()};
 	enum fault f;
 
 	do {
@@ -176,7 +176,7 @@ static enum fault sweep_upload(
 static enum fault sweep_uploads(struct keep *keep, struct swept *swept, struct refusal *why)
 {
 	char after[ID_LEN + 1] = "";
-	int64_t now = keep_now();
+	int64_t now = clock_calendar();
 	struct ids ids;
 	enum fault f;
 
@@ -210,15 +210,12 @@ static bool upload_known(struct keep *keep, const char *id)
 /* Temporary files of dead processes, and partial uploads that never got their row, or lost it. */
 static enum fault sweep_partial(struct keep *keep, struct swept *swept, struct refusal *why)
 {
-	int copy = openat(keep->partial, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	DIR *dir;
 	struct dirent *entry;
+	enum fault f = keep_entries(keep->partial, "partial", &dir, why);
 
-	if (dir == NULL) {
-		if (copy >= 0)
-			close(copy);
-		return disk_fault(why, "partial");
-	}
+	if (f != FAULT_NONE)
+		return f;
 	while (!keep->leaving && (entry = readdir(dir)) != NULL) {
 		bool temporary = strncmp(entry->d_name, "tmp-", 4) == 0;
 		if (!temporary && !text_is_id(span_of(entry->d_name)))
@@ -260,7 +257,7 @@ static enum fault run_orphans(struct catalog *catalog, void *self, struct refusa
 
 	if (f != FAULT_NONE)
 		return f;
-	bind_number(s, 1, keep_now());
+	bind_number(s, 1, clock_calendar());
 	for (size_t i = 0; i < orphans->count; i++)
 		catalog_drop(catalog, orphans->at[i]);
 	return sql_finish(c, s, why);
@@ -321,20 +318,17 @@ static enum fault look_through(
 /* Crashes are rare and objects many, so it is looked for them as often as it is cheap. */
 static enum fault sweep_orphans(struct keep *keep, struct swept *swept, struct refusal *why)
 {
-	int64_t start = keep_now();
+	int64_t start = clock_calendar();
 
 	if (start < keep->next_orphans)
 		return FAULT_NONE;
-	int copy = openat(keep->objects, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	if (dir == NULL) {
-		if (copy >= 0)
-			close(copy);
-		return disk_fault(why, "objects");
-	}
-	enum fault f = look_through(keep, dir, swept, why);
+	DIR *dir;
+	enum fault f = keep_entries(keep->objects, "objects", &dir, why);
+	if (f != FAULT_NONE)
+		return f;
+	f = look_through(keep, dir, swept, why);
 	closedir(dir);
-	keep->next_orphans = start + (keep_now() - start) * ORPHAN_PAUSE;
+	keep->next_orphans = start + (clock_calendar() - start) * ORPHAN_PAUSE;
 	return f;
 }
 

@@ -30,7 +30,7 @@ static enum fault find_on(
 	int64_t expires_at = sqlite3_column_int64(s, 3);
 	bool good = column_bytes(s, 1, stored, sizeof stored) &&
 		    digest_same(stored, hash, sizeof stored) &&
-		    (expires_at == 0 || expires_at > keep_now());
+		    (expires_at == 0 || expires_at > clock_calendar());
 	if (good) {
 		span_copy(owner, OWNER_ROOM, column_span(s, 0));
 		*rights = (unsigned)sqlite3_column_int64(s, 2);
@@ -71,7 +71,7 @@ static enum fault run_add(struct catalog *catalog, void *self, struct refusal *w
 	bind_text(s, 1, m->token->name);
 	bind_bytes(s, 2, m->hash, sizeof m->hash);
 	bind_number(s, 3, m->token->rights);
-	bind_number(s, 4, m->token->created_at != 0 ? m->token->created_at : keep_now());
+	bind_number(s, 4, m->token->created_at != 0 ? m->token->created_at : clock_calendar());
 	bind_time(s, 5, m->token->expires_at);
 	bind_number(s, 6, m->token->quota);
 	f = sql_finish(c, s, why);

@@ -262,7 +262,7 @@ static bool fill_record(const struct upload *u, const struct incoming *in, const
 static enum fault prepare(struct upload *u, const char *fields, bool with_token,
     struct minted *minted, struct arrival *arrival, struct files *files, struct refusal *why)
 {
-	int64_t now = keep_now();
+	int64_t now = clock_calendar();
 	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < u->count && f == FAULT_NONE; i++) {

@@ -87,6 +87,8 @@ int64_t memory_deadline(const struct keep *keep);
 
 /* The running digest, stored with its offset; read back, or made again from the bytes in fd. */
 void partial_store_digest(struct partial_row *row, const struct digest *digest);
+/* Take the first `size` bytes of fd into a digest that was started. */
+enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct refusal *why);
 enum fault partial_load_digest(
     const struct partial_row *row, int fd, struct digest *digest, struct refusal *why);
 /* The row counts from here on; the ledger need not any more. */

@@ -89,18 +89,12 @@ static enum fault run_look(struct catalog *catalog, void *self, struct refusal *
 	struct connection *c = catalog->writer;
 	struct second_look *look = self;
 	struct lost now;
+	struct known known;
 	sqlite3_stmt *s;
-	bool row;
-	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
+	enum fault f = object_find(c, look->sha256, &known, why);
 
-	if (f != FAULT_NONE)
-		return f;
-	bind_bytes(s, 1, look->sha256, SHA256_LEN);
-	f = sql_step(c, s, &row, why);
-	if (row)
-		sql_done(s);
 	verify_mark(look->keep, look->sha256, &now);
-	look->stands = row && verify_same(&now, &look->mark);
+	look->stands = known.found && verify_same(&now, &look->mark);
 	if (f != FAULT_NONE || !look->stands || look->resize < 0)
 		return f;
 	f = sql_prepare(c, SQL_MEND_OBJECT, &s, why);
@@ -229,25 +223,19 @@ static enum fault run_orphan(struct catalog *catalog, void *self, struct refusal
 	struct connection *c = catalog->writer;
 	struct orphan *o = self;
 	struct lost now;
+	struct known known;
 	sqlite3_stmt *s;
-	bool row;
-	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
+	enum fault f = object_find(c, o->sha256, &known, why);
 
-	if (f != FAULT_NONE)
-		return f;
-	bind_bytes(s, 1, o->sha256, SHA256_LEN);
-	f = sql_step(c, s, &row, why);
-	if (row)
-		sql_done(s);
 	verify_mark(o->keep, o->sha256, &now);
-	o->stands = !row && now.there;
+	o->stands = f == FAULT_NONE && !known.found && now.there;
 	if (f != FAULT_NONE || !o->stands || !o->repair)
 		return f;
 	catalog_drop(catalog, o->sha256);
 	f = sql_prepare(c, SQL_STORE_SWEPT, &s, why);
 	if (f != FAULT_NONE)
 		return f;
-	bind_number(s, 1, keep_now());
+	bind_number(s, 1, clock_calendar());
 	return sql_finish(c, s, why);
 }
 
@@ -292,16 +280,12 @@ static enum fault check_entry(struct verifying *v, const char *name, struct refu
 
 enum fault verify_orphans(struct verifying *v, struct refusal *why)
 {
-	int copy = openat(v->keep->objects, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	DIR *dir;
 	struct dirent *entry;
-	enum fault f = FAULT_NONE;
+	enum fault f = keep_entries(v->keep->objects, "objects", &dir, why);
 
-	if (dir == NULL) {
-		if (copy >= 0)
-			close(copy);
-		return disk_fault(why, "objects");
-	}
+	if (f != FAULT_NONE)
+		return f;
 	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
 		f = check_entry(v, entry->d_name, why);
 	closedir(dir);

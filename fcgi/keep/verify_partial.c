@@ -150,16 +150,12 @@ static enum fault check_file(struct verifying *v, const char *name, struct refus
 
 static enum fault check_files(struct verifying *v, struct refusal *why)
 {
-	int copy = openat(v->keep->partial, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	DIR *dir;
 	struct dirent *entry;
-	enum fault f = FAULT_NONE;
+	enum fault f = keep_entries(v->keep->partial, "partial", &dir, why);
 
-	if (dir == NULL) {
-		if (copy >= 0)
-			close(copy);
-		return disk_fault(why, "partial");
-	}
+	if (f != FAULT_NONE)
+		return f;
 	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
 		f = check_file(v, entry->d_name, why);
 	closedir(dir);

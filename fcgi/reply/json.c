@@ -214,13 +214,6 @@ char *json_files(const struct files *files, struct span base, size_t *len)
 	return finish(&b, len);
 }
 
-char *json_listing(const struct page *page, struct span base, size_t *len)
-{
-	struct buffer b = {0};
-	json_put_listing(&b, page, base);
-	return finish(&b, len);
-}
-
 /* A name can hold no NUL: jansson would not read it back, so it is cut there. */
 static bool add_field(json_t *object, struct span name, struct span value)
 {

@@ -262,8 +262,7 @@ static void refusal_headers(struct reply *r, const struct refusal *why, bool iet
 		default_header(r, "Tus-Version", "1.0.0");
 	if (why->upload_offset >= 0 && !reply_has_header(r, "Upload-Offset"))
 		own_header(r, "Upload-Offset", "%lld", (long long)why->upload_offset);
-	if (ietf && (why->too_far_to_resume || why->fault == FAULT_OFFSET_CONFLICT ||
-			why->fault == FAULT_BAD_LENGTH_CLAIM))
+	if (ietf && (why->fault == FAULT_OFFSET_CONFLICT || why->fault == FAULT_BAD_LENGTH_CLAIM))
 		default_header(r, "Upload-Complete", "?0");
 }
 

@@ -188,7 +188,7 @@ enum fault files_receipt(struct call *c)
 	if (fault)
 		return fault;
 	const struct file *first = &c->files.at[0];
-	if (call_now() - first->uploaded_at > RECEIPT_MS)
+	if (clock_calendar() - first->uploaded_at > RECEIPT_MS)
 		fault = rules_may_see(&c->caller, c->service->config, first, &c->why);
 	return fault ? fault : reply_receipt(&c->reply, &c->files);
 }

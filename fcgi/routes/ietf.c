@@ -76,7 +76,7 @@ static void say_location(struct call *c, const struct partial_row *row)
 	char limits[80], headers[1024];
 
 	if (row->expires_at)
-		limit.max_age = (row->expires_at - call_now()) / 1000;
+		limit.max_age = (row->expires_at - clock_calendar()) / 1000;
 	upload_limit_text(&limit, limits, sizeof limits);
 	int len = snprintf(headers, sizeof headers, "Location: %s\r\nUpload-Limit: %s\r\n",
 	    url ? url : "", limits);

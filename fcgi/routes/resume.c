@@ -8,7 +8,7 @@
 void resume_tell_limits(struct call *c, const struct partial_row *row)
 {
 	struct upload_limit limit = {.max_size = c->service->config->max_bytes, .max_age = -1};
-	int64_t now = call_now();
+	int64_t now = clock_calendar();
 	char text[80];
 
 	if (row && row->expires_at)

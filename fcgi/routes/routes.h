@@ -13,6 +13,7 @@
 #include "keep/keep.h"
 #include "keep/partial.h"
 #include "reply/reply.h"
+#include "shared/clock.h"
 
 struct metrics;
 
@@ -63,8 +64,6 @@ void serve(const struct service *service, struct exchange *x, struct call *c);
 
 /* ---- for endpoints --------------------------------------------------------------------------- */
 
-/* now, in ms since the epoch */
-int64_t call_now(void);
 /* c->buffer, BODY_BUFFER bytes; INTERNAL: no memory. */
 enum fault call_need_buffer(struct call *c);
 /* A place at the turnstile and a buffer, for a body that will be read or content that is sent. */
@@ -76,11 +75,10 @@ enum fault call_id(struct call *c, unsigned i, struct span *id);
 /* "{base}{path}" in scratch; NULL: no room. */
 const char *call_url(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* upload.c: forms, raw bodies, the policy. Hands that pour into c->upload. */
+/* upload.c: forms, raw bodies, the policy. */
 endpoint upload_policy, upload_post, upload_put;
 /* A whole upload in one request: POST as a form or raw, PUT raw. */
 enum fault upload_plain(struct call *c);
-void upload_hands(struct call *c, struct hands *hands);
 /* files.c: the catalog and the content. */
 endpoint files_list, files_show, files_content, files_delete, files_receipt;
 /* resume.c: tus and IETF resumable uploads; each serves both. */

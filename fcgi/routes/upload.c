@@ -23,7 +23,7 @@ static enum fault hand_end(void *self, struct refusal *why)
 	return upload_file_end(((struct call *)self)->upload, why);
 }
 
-void upload_hands(struct call *c, struct hands *hands)
+static void upload_hands(struct call *c, struct hands *hands)
 {
 	*hands = (struct hands){c, hand_begin, hand_write, hand_end};
 }

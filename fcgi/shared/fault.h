@@ -65,7 +65,6 @@ struct refusal {
 	unsigned allow;		 /* set of method bits for Allow (method_not_allowed) */
 	char file[256];		 /* name of the offending file (type_refused), or empty */
 	char detected_type[128]; /* libmagic's verdict (type_refused), or empty */
-	bool too_far_to_resume;	 /* the upload itself is over: IETF answers say so */
 };
 
 int fault_status(enum fault f);	       /* 400 ... 507; 200 for FAULT_NONE */
