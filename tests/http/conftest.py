@@ -4,6 +4,7 @@ import zlib
 import pytest
 
 import harness
+from resumable import ServedWorker, Worker
 
 _open = {}
 
@@ -78,3 +79,38 @@ def pytest_make_parametrize_id(config, val, argname):
     if isinstance(val, bytes) or isinstance(val, str) and len(val) > 40:
         return f"{argname}-{len(val)}-{zlib.crc32(val if isinstance(val, bytes) else val.encode('utf-8', 'replace')):08x}"
     return None
+
+
+# ---- resumable uploads: a worker whose bytes the test sends one by one ------------------------------
+
+@pytest.fixture(scope="module")
+def direct(tmp_path_factory):
+    """The worker itself: for what only FastCGI can say, or cut off in the middle."""
+    one = Worker(tmp_path_factory.mktemp("resumable"), max_bytes="64M")
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def served():
+    one = ServedWorker(max_bytes="64M")
+    yield one
+    one.stop()
+
+
+@pytest.fixture(params=["direct", "served"])
+def worker(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def own_worker(tmp_path):
+    made = []
+
+    def make(**settings):
+        made.append(Worker(tmp_path / f"w{len(made)}", **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()

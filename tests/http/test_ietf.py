@@ -7,45 +7,12 @@ import time
 
 import pytest
 
-from resumable import ServedWorker, Worker, some_bytes
+from resumable import some_bytes
 
 PATCH_TYPE = "application/partial-upload"
 OFFSET_PROBLEM = "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
 LENGTH_PROBLEM = "https://iana.org/assignments/http-problem-types#inconsistent-upload-length"
 RELAYS = {"WAYBILL_RELAYS_104": "yes"}
-
-
-@pytest.fixture(scope="module")
-def direct(tmp_path_factory):
-    """The worker itself: for what only FastCGI can say, or cut off in the middle."""
-    one = Worker(tmp_path_factory.mktemp("ietf"), max_bytes="64M")
-    yield one
-    one.stop()
-
-
-@pytest.fixture(scope="module")
-def served():
-    one = ServedWorker(max_bytes="64M")
-    yield one
-    one.stop()
-
-
-@pytest.fixture(params=["direct", "served"])
-def worker(request):
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def own_worker(tmp_path):
-    made = []
-
-    def make(**settings):
-        made.append(Worker(tmp_path / f"w{len(made)}", **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
 
 
 def create(worker, body=b"", complete="?0", path="/upload", method="POST", **headers):

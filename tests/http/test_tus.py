@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from resumable import WAYBILL, ServedWorker, Worker, b64, checksum, some_bytes
+from resumable import WAYBILL, ServedWorker, b64, checksum, some_bytes
 
 ID = re.compile(r"^/upload/[0-9a-hjkmnp-tv-z]{26}$")
 CHUNK = "application/offset+octet-stream"
@@ -24,39 +24,6 @@ EXTENSIONS = {
     "concatenation",
 }
 NOT_NUMBERS = ["-1", "+1", "0x10", "1.5", "9223372036854775808", "1" * 40, "1, 1", "ten", "1 2"]
-
-
-@pytest.fixture(scope="module")
-def direct(tmp_path_factory):
-    """The worker itself: for what only FastCGI can say, or cut off in the middle."""
-    one = Worker(tmp_path_factory.mktemp("tus"), max_bytes="64M")
-    yield one
-    one.stop()
-
-
-@pytest.fixture(scope="module")
-def served():
-    one = ServedWorker(max_bytes="64M")
-    yield one
-    one.stop()
-
-
-@pytest.fixture(params=["direct", "served"])
-def worker(request):
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def own_worker(tmp_path):
-    made = []
-
-    def make(**settings):
-        made.append(Worker(tmp_path / f"w{len(made)}", **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
 
 
 # ---- T1, T2, T3 -------------------------------------------------------------------------------------
