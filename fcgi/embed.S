@@ -8,6 +8,7 @@ name:	.incbin path;               \
 name##_end: .byte 0
 
 EMBED(embed_schema_001, "schema/001-catalog.sql")
+EMBED(embed_schema_002, "schema/002-sound.sql")
 EMBED(embed_frame, "www/frame.html")
 
 /* Made by the Makefile: SITE(number, "file name", "www/file name") for each file of the page. */

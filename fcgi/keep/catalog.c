@@ -22,8 +22,8 @@ enum {
 };
 
 /* The schema's versions, embedded: one text for each step forward. */
-extern const char embed_schema_001[];
-static const char *const schema[] = {embed_schema_001};
+extern const char embed_schema_001[], embed_schema_002[];
+static const char *const schema[] = {embed_schema_001, embed_schema_002};
 enum { SCHEMA_VERSION = sizeof schema / sizeof *schema };
 
 /* ---- connections ----------------------------------------------------------------------------- */

@@ -1,0 +1,1 @@
+-- The catalog, version 2: from 0.1.0 to 0.2.
