@@ -5,6 +5,7 @@
 #   make test       every test; last line "N passed, N failed"
 #   make asan tsan  the room tests and a served smoke test under the sanitizers
 #   make fuzz       SECONDS=60 for each target
+#   make cuts       CUTS=300 power cuts on each of ext4, XFS and btrfs
 #   make install    DESTDIR= PREFIX=
 #   make deb        a Debian package, into build/deb/
 
@@ -101,6 +102,11 @@ SECONDS ?= 60
 fuzz:
 	@exec tests/fuzz/run.sh $(SECONDS)
 
+# Power cuts of a real block device, many of them; `make test` has three of each kind.
+CUTS ?= 300
+cuts: waybill
+	@tests/install.sh build test && CUTS=$(CUTS) exec tests/power/run.sh -s tests/power
+
 bench:
 	@exec tests/bench/run.sh
 
@@ -141,5 +147,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test asan tsan fuzz bench screenshots install deb format clean room-tests
+.PHONY: run test asan tsan fuzz cuts bench screenshots install deb format clean room-tests
 -include $(OBJECTS:.o=.d)

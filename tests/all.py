@@ -111,7 +111,7 @@ def suite_script(*command):
 
 SUITES = {"build": suite_build, "layering": suite_layering, "rooms": suite_rooms, "fuzz": suite_fuzz,
           "http": lambda: suite_pytest("http")}
-for folder in ("servers", "page", "clients", "faults", "deb"):  # with a run.sh of their own, or for pytest
+for folder in ("servers", "page", "clients", "faults", "power", "deb"):  # with a run.sh of their own, or for pytest
     if (TESTS / folder / "run.sh").exists():
         SUITES[folder] = suite_script(f"tests/{folder}/run.sh")
     elif any((TESTS / folder).glob("test_*.py")):

@@ -1,0 +1,91 @@
+"""test_cuts.py: the power of a real block device is cut under load; see blockdev.py for how.
+
+durability = full: nothing that was told before the cut is lost: no file, no offset, no deletion.
+"""
+import contextlib
+import os
+import random
+import sqlite3
+import threading
+import time
+
+import pytest
+
+import rig
+from check import Check
+from uploaders import Told, Uploader
+
+SEED = os.environ.get("SEED", "20261125")
+CUTS_OF_A_ROUND = 3
+ROUNDS = -(-int(os.environ.get("CUTS", "3")) // CUTS_OF_A_ROUND)
+CLIENTS = 6
+KINDS = ["ext4", "xfs", "btrfs"]
+
+
+@contextlib.contextmanager
+def load(worker, told, seed):
+    over, failures = threading.Event(), []
+
+    def ask(*words):
+        return worker.request(*words)
+    clients = [Uploader(ask, told, f"{seed}-{n}", over, failures) for n in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        yield failures
+    finally:
+        over.set()
+        for client in clients:
+            client.join(60)
+    assert not failures, (failures[0], worker.said())
+
+
+def checkpoint(data):
+    """Copy the WAL into waybill.db, as the worker itself does now and then: both are synced."""
+    with contextlib.closing(sqlite3.connect(data / "waybill.db")) as db:
+        db.execute("PRAGMA synchronous = NORMAL")
+        return db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+
+def cut_under_load(device, worker, pick):
+    """[(the cut, what was told before it)], and all that was told ever."""
+    told, cuts = Told(), []
+    with load(worker, told, f"{SEED}-{pick.randrange(1 << 30)}") as failures:
+        for n in range(CUTS_OF_A_ROUND):
+            enough = len(told.kept) + 40
+            rig.harness.wait_until(lambda: failures or len(told.kept) >= enough, "some uploads")
+            time.sleep(pick.uniform(0, 0.3))
+            if n % 2:
+                checkpoint(worker.data)
+            before = told.copy()
+            cuts.append((device.cut(), before))
+    worker.kill()
+    return cuts, told
+
+
+def look_at(device, worker, cut, before, told):
+    device.power_up(cut)
+    worker.start()
+    check = Check(worker.request, before, told)
+    check.once_more()
+    return check
+
+
+@pytest.mark.parametrize("durability", ["full"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_cuts_under_load(work_on, kind, durability, number):
+    print(f"SEED={SEED}")
+    device, worker = work_on(kind, durability)
+    cuts, told = cut_under_load(device, worker, random.Random(f"{SEED}-{kind}-{durability}-{number}"))
+    looked = lost = 0
+    for cut, before in cuts:
+        check = look_at(device, worker, cut, before, told)
+        assert not check.lies, (len(check.lies), check.lies[:6])
+        if durability == "full":
+            assert not check.losses, (len(check.losses), check.losses[:6], worker.said())
+            rig.settled(worker)
+        looked, lost = looked + check.looked, lost + len(check.losses)
+        worker.kill()
+    print(f"{kind}, {durability}: {len(cuts)} cuts, {looked} files, offsets and deletions looked at, {lost} lost")
+    assert looked > 40 * len(cuts)
