@@ -26,6 +26,11 @@ extern const char embed_schema_001[], embed_schema_002[];
 static const char *const schema[] = {embed_schema_001, embed_schema_002};
 enum { SCHEMA_VERSION = sizeof schema / sizeof *schema };
 
+int catalog_version(void)
+{
+	return SCHEMA_VERSION;
+}
+
 /* ---- connections ----------------------------------------------------------------------------- */
 
 /* Another process holds the lock. SQLite's own handler backs off to 100 ms, and so never gets a

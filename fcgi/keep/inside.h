@@ -6,7 +6,8 @@
  *     judge.c    whether it may be: space, quotas, type
  *     promise.c  what a file name's extension promises
  *     blob.c     bytes on disk: an unnamed file that is written, digested, synced, linked
- *     ledger.c   bytes promised to uploads under way, shared by all processes on one data_dir
+ *     ledger.c   bytes promised to uploads under way, shared by all processes on one data_dir;
+ *                ledger_table.h: as they lie in a file
  *     sniff.c    one verdict                sniffers.c  the pool of jailed children
  *     sniffer.c  libmagic's only door: their side of it
  *     catalog.h  SQLite's only door, and behind it, in the order of a change's way:
@@ -154,6 +155,8 @@ bool promise_broken(const char *name, const char *type);
 
 struct catalog;
 
+/* The schema's, as this program knows it. */
+int catalog_version(void);
 /* Open (keep->mode & KEEP_WRITE: create, migrate) waybill.db in keep->dir, whose path without
  * symbolic links is `dir`. */
 bool catalog_open(

@@ -43,10 +43,17 @@ int64_t keep_free_bytes(const struct keep *keep)
 	return free_bytes > 0 ? free_bytes : 0;
 }
 
+enum { TRIES = 8 }; /* to judge by figures that did not change meanwhile */
+
 struct wish {
 	const struct upload *upload;
 	int64_t bytes;
 	struct refusal *why;
+	/* As they were after the ledger's mark. */
+	int64_t free_bytes;
+	int64_t stored, owner_stored;		       /* in the catalog */
+	int64_t promised, owner_promised, unallocated; /* to resumable uploads */
+	bool late; /* something changed since: a refusal may be too strict */
 };
 
 static enum fault over_quota(const struct wish *w, const char *whose, int64_t quota, int64_t used)
@@ -59,30 +66,43 @@ static enum fault over_quota(const struct wish *w, const char *whose, int64_t qu
 	    figure(w->bytes, need), whose, figure(quota, has), figure(quota - used, left));
 }
 
-/*
- * Under the ledger's lock, so that no reservation is released meanwhile. An upload releases its own
- * only after its COMMIT: whoever is not among the reserved any more is in the catalog already, and
- * whoever is just committing counts twice for a moment, never not at all.
- */
+/* Sums that other processes write to are only as sane as those are. */
+static int64_t plus(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 static enum fault check_quotas(const struct wish *w, int64_t total, int64_t owner_total)
 {
 	const struct upload *u = w->upload;
-	int64_t quota = u->keep->config->quota_bytes, files, bytes, owned;
+	int64_t quota = u->keep->config->quota_bytes;
 
-	if (quota == 0 && u->grant->owner_quota == 0)
-		return FAULT_NONE;
-	enum fault f =
-	    records_usage(u->keep->catalog, u->grant->owner, &files, &bytes, &owned, w->why);
-	if (f != FAULT_NONE)
-		return f;
-	total -= u->credit;
-	owner_total -= u->credit;
-	if (quota > 0 && w->bytes > quota - bytes - total)
-		return over_quota(w, "this server's", quota, bytes + total);
+	total = plus(total, w->stored + w->promised - u->credit);
+	owner_total = plus(owner_total, w->owner_stored + w->owner_promised - u->credit);
+	if (quota > 0 && w->bytes > quota - total)
+		return over_quota(w, "this server's", quota, total);
 	quota = u->grant->owner_quota;
-	if (quota > 0 && w->bytes > quota - owned - owner_total)
-		return over_quota(w, "your", quota, owned + owner_total);
+	if (quota > 0 && w->bytes > quota - owner_total)
+		return over_quota(w, "your", quota, owner_total);
 	return FAULT_NONE;
+}
+
+/* Under the ledger's lock. */
+static enum fault check_space(void *self, const struct ledger_sums *sums)
+{
+	struct wish *w = self;
+	char need[FIGURE], left[FIGURE];
+	int64_t room = w->free_bytes - plus(sums->pending, w->unallocated);
+
+	w->late = sums->late > 0;
+	if (w->bytes > room)
+		return refuse(w->why, FAULT_NO_SPACE,
+		    "This needs %s, but only %s are free on the server. Nothing was stored. Try a "
+		    "smaller file, or tell whoever runs this server.",
+		    figure(w->bytes, need), figure(room, left));
+	return check_quotas(w, sums->total, sums->owner_total);
 }
 
 /* All that nobody's name is on counts as one owner's, or leaving the token out would be a way round
@@ -92,43 +112,63 @@ static struct span payer(const struct upload *u)
 	return u->grant->owner.at != NULL ? u->grant->owner : span_of("");
 }
 
-static enum fault check_space(void *self, int64_t total, int64_t owner_total, int64_t pending)
+/* In this order: a resumable upload becomes a file in one transaction, and must not be missing from
+ * both sums. */
+static enum fault look_around(struct wish *w)
 {
-	const struct wish *w = self;
-	char need[FIGURE], left[FIGURE];
-	struct keep *keep = w->upload->keep;
-	int64_t free_bytes = keep_free_bytes(keep), more, more_owned, more_pending;
-
-	if (free_bytes < 0)
-		return disk_fault(w->why, "statvfs");
-	/* A resumable upload leaves the ledger only after its row is there: never in neither. */
+	const struct upload *u = w->upload;
+	struct keep *keep = u->keep;
+	int64_t files;
 	enum fault f = uploads_promised(
-	    keep->catalog, payer(w->upload), &more, &more_owned, &more_pending, w->why);
+	    keep->catalog, payer(u), &w->promised, &w->owner_promised, &w->unallocated, w->why);
+
+	if (f == FAULT_NONE && (keep->config->quota_bytes != 0 || u->grant->owner_quota != 0))
+		f = records_usage(
+		    keep->catalog, u->grant->owner, &files, &w->stored, &w->owner_stored, w->why);
+	w->free_bytes = keep_free_bytes(keep);
+	if (f == FAULT_NONE && w->free_bytes < 0)
+		f = disk_fault(w->why, "statvfs");
+	return f;
+}
+
+/*
+ * An upload is in the ledger until its COMMIT, and in the catalog from then on; a resumable one
+ * between two requests is a row of the catalog, too. The catalog is read before the ledger is
+ * locked, after a mark: so what leaves the ledger in between counts, twice perhaps for a moment,
+ * never not at all.
+ */
+static enum fault reserve_once(struct upload *u, struct wish *wish)
+{
+	struct ledger *ledger = u->keep->ledger;
+	struct ledger_mark mark = ledger_now(ledger);
+	enum fault f = look_around(wish);
+
 	if (f != FAULT_NONE)
 		return f;
-	pending += more_pending;
-	if (w->bytes > free_bytes - pending)
-		return refuse(w->why, FAULT_NO_SPACE,
-		    "This needs %s, but only %s are free on the server. Nothing was stored. Try a "
-		    "smaller file, or tell whoever runs this server.",
-		    figure(w->bytes, need), figure(free_bytes - pending, left));
-	return check_quotas(w, total + more, owner_total + more_owned);
+	/* The ledger's own fault (BUSY) leaves *why alone. */
+	refuse(wish->why, FAULT_BUSY, NULL);
+	f = u->reserved
+		? ledger_grow(ledger, u->slot, wish->bytes, mark, check_space, wish)
+		: ledger_reserve(ledger, payer(u), wish->bytes, mark, check_space, wish, &u->slot);
+	if (f == FAULT_BUSY)
+		log_line(LOG_ERROR, "ledger busy",
+		    "problem=\"full, or locked by a process that does not let go\"");
+	return f;
 }
 
 enum fault upload_reserve(struct upload *u, int64_t bytes, struct refusal *why)
 {
 	struct wish wish = {.upload = u, .bytes = bytes, .why = why};
-	struct ledger *ledger = u->keep->ledger;
-	enum fault f;
+	enum fault f = FAULT_NONE;
 
-	if (ledger == NULL)
+	if (u->keep->ledger == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
-	/* The ledger's own fault (BUSY) leaves *why alone. */
-	refuse(why, FAULT_BUSY, NULL);
-	if (u->reserved)
-		f = ledger_grow(ledger, u->slot, bytes, check_space, &wish);
-	else
-		f = ledger_reserve(ledger, payer(u), bytes, check_space, &wish, &u->slot);
+	for (int i = 0; i < TRIES; i++) {
+		wish.late = false;
+		f = reserve_once(u, &wish);
+		if (f == FAULT_NONE || !wish.late)
+			break;
+	}
 	if (f != FAULT_NONE)
 		return f;
 	refusal_clear(why);

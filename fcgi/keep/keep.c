@@ -150,7 +150,7 @@ static enum fault open_all(struct keep *keep, unsigned sniffers, struct refusal 
 			return FAULT_INTERNAL;
 	}
 	if (keep->mode & KEEP_WRITE) {
-		keep->ledger = ledger_open(keep->partial, "ledger", why);
+		keep->ledger = ledger_open(keep->partial, "ledger", catalog_version(), why);
 		if (keep->ledger == NULL)
 			return FAULT_INTERNAL;
 	}

@@ -21,45 +21,30 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "keep/ledger_table.h"
+#include "shared/clock.h"
 #include "shared/digest.h"
 
-enum { ENTRIES = 16384, UNITS = 1024, BITS = 64 };
+enum {
+	UNITS = 1024,
+	BITS = 64,
+	PATIENCE = 2000,     /* ms to wait for the lock, which is held for microseconds */
+	STUCK_PATIENCE = 50, /* ms, once somebody has waited in vain and nobody got it since */
+	TURN = 50	     /* microseconds between two tries; later ten times that */
+};
 
 #define LOCKS ((off_t)1 << 40) /* far behind the table: later builds find the same bytes there */
-#define MAGIC UINT64_C(0x7265676465770a01) /* changes with the layout */
-
-struct entry {
-	_Atomic uint32_t unit; /* who holds it, 1 ... UNITS - 1; 0: free */
-	uint32_t unused;
-	_Atomic uint64_t owner; /* first 8 bytes of SHA-256 of the name; 0: anonymous */
-	_Atomic int64_t bytes;
-	_Atomic int64_t pending;
-};
-
-struct head {
-	uint64_t magic;
-	uint64_t size;	       /* of the table, in bytes */
-	_Atomic uint32_t high; /* entries from here on are free, whatever they say */
-	uint8_t unused[44];
-};
-
-struct table {
-	struct head head;
-	struct entry entries[ENTRIES];
-};
 
 struct ledger {
 	int fd;
 	uint32_t unit;
+	struct edition edition;
 	pthread_mutex_t threads; /* our threads share one description: the lock is one for them */
+	atomic_bool stuck;	 /* the last who wanted the lock did not get it */
 	struct table *table;
-};
-
-struct sums {
-	int64_t total, owner_total, pending;
-	unsigned free; /* index of the first free entry, ENTRIES: none */
 };
 
 /* ---- locks ----------------------------------------------------------------------------------- */
@@ -83,13 +68,33 @@ static bool locked_by_other(int fd, off_t byte, off_t count)
 	return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
-static bool enter(struct ledger *l)
+/* Not F_OFD_SETLKW: a process that is stopped holds its locks for ever. */
+static enum fault take_lock(struct ledger *l, int64_t until)
 {
-	pthread_mutex_lock(&l->threads);
-	if (set_lock(l->fd, F_OFD_SETLKW, F_WRLCK, 0))
-		return true;
-	pthread_mutex_unlock(&l->threads);
-	return false;
+	for (int tries = 0;; tries++) {
+		if (set_lock(l->fd, F_OFD_SETLK, F_WRLCK, 0))
+			return FAULT_NONE;
+		if (errno != EAGAIN && errno != EACCES)
+			return FAULT_INTERNAL;
+		if (clock_steady() >= until)
+			return FAULT_BUSY;
+		usleep(tries < 40 ? TURN : 10 * TURN);
+	}
+}
+
+static enum fault enter(struct ledger *l)
+{
+	int64_t until = clock_steady() + (atomic_load(&l->stuck) ? STUCK_PATIENCE : PATIENCE);
+	struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+	enum fault f = FAULT_BUSY;
+
+	if (pthread_mutex_clocklock(&l->threads, CLOCK_MONOTONIC, &deadline) == 0) {
+		f = take_lock(l, until);
+		if (f != FAULT_NONE)
+			pthread_mutex_unlock(&l->threads);
+	}
+	atomic_store(&l->stuck, f == FAULT_BUSY);
+	return f;
 }
 
 static void leave(struct ledger *l)
@@ -98,64 +103,37 @@ static void leave(struct ledger *l)
 	pthread_mutex_unlock(&l->threads);
 }
 
-/* ---- the table, under its lock --------------------------------------------------------------- */
+/* ---- the dead, under the lock ---------------------------------------------------------------- */
 
-static unsigned used(const struct ledger *l)
-{
-	uint32_t high = atomic_load(&l->table->head.high);
-	return high < ENTRIES ? high : ENTRIES;
-}
+/* Units that live, as far as the kernel was asked. */
+struct census {
+	uint64_t asked[UNITS / BITS], gone[UNITS / BITS];
+};
 
-/* Another process wrote the figures: a sum of them must neither overflow nor shrink. */
-static void add(int64_t *sum, int64_t figure)
+static bool is_gone(const struct ledger *l, struct census *census, uint32_t unit)
 {
-	if (figure > 0 && __builtin_add_overflow(*sum, figure, sum))
-		*sum = INT64_MAX;
-}
-
-/* One pass: the sums, the first free entry; and the table's used part shrinks again. */
-static struct sums add_up(struct ledger *l, uint64_t owner)
-{
-	struct sums sums = {.free = ENTRIES};
-	unsigned high = used(l), last = 0;
-	for (unsigned i = 0; i < high; i++) {
-		struct entry *e = &l->table->entries[i];
-		if (!atomic_load(&e->unit)) {
-			if (sums.free == ENTRIES)
-				sums.free = i;
-			continue;
-		}
-		last = i + 1;
-		add(&sums.total, atomic_load_explicit(&e->bytes, memory_order_relaxed));
-		add(&sums.pending, atomic_load_explicit(&e->pending, memory_order_relaxed));
-		if (owner && atomic_load_explicit(&e->owner, memory_order_relaxed) == owner)
-			add(&sums.owner_total,
-			    atomic_load_explicit(&e->bytes, memory_order_relaxed));
+	if (unit >= UNITS)
+		return true;
+	uint64_t bit = UINT64_C(1) << unit % BITS;
+	if (unit != l->unit && !(census->asked[unit / BITS] & bit)) {
+		census->asked[unit / BITS] |= bit;
+		if (!locked_by_other(l->fd, unit, 1))
+			census->gone[unit / BITS] |= bit;
 	}
-	atomic_store(&l->table->head.high, last);
-	if (sums.free > last)
-		sums.free = last;
-	return sums;
+	return census->gone[unit / BITS] & bit;
 }
 
 /* Free what processes hold that are gone; returns how many entries that were. */
 static unsigned reclaim(struct ledger *l)
 {
-	uint64_t asked[UNITS / BITS] = {0}, gone[UNITS / BITS] = {0};
+	struct census census = {0};
 	unsigned freed = 0;
-	for (unsigned i = 0; i < used(l); i++) {
-		uint32_t unit = atomic_load(&l->table->entries[i].unit);
-		uint64_t bit = UINT64_C(1) << unit % BITS;
-		if (!unit || unit == l->unit)
+	for (unsigned i = 0; i < table_used(l->table); i++) {
+		struct entry *e = &l->table->entries[i];
+		uint32_t unit = atomic_load(&e->unit);
+		if (!unit || !is_gone(l, &census, unit))
 			continue;
-		if (unit < UNITS && !(asked[unit / BITS] & bit)) {
-			asked[unit / BITS] |= bit;
-			if (!locked_by_other(l->fd, unit, 1))
-				gone[unit / BITS] |= bit;
-		}
-		if (unit < UNITS && !(gone[unit / BITS] & bit))
-			continue;
-		atomic_store(&l->table->entries[i].unit, 0);
+		table_end(l->table, e, unit);
 		freed++;
 	}
 	return freed;
@@ -163,22 +141,21 @@ static unsigned reclaim(struct ledger *l)
 
 static void free_entries_of(struct ledger *l, uint32_t unit)
 {
-	for (unsigned i = 0; i < used(l); i++) {
-		uint32_t holder = unit;
-		atomic_compare_exchange_strong(&l->table->entries[i].unit, &holder, 0);
-	}
+	for (unsigned i = 0; i < table_used(l->table); i++)
+		if (atomic_load(&l->table->entries[i].unit) == unit)
+			table_end(l->table, &l->table->entries[i], unit);
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
 /* Start anew: nobody lives. Every block must be there, or a full disk would be a SIGBUS later. */
-static enum fault reset(int fd, struct refusal *why)
+static enum fault reset(const struct ledger *l, struct refusal *why)
 {
-	struct head head = {.magic = MAGIC, .size = sizeof(struct table)};
-	int err = ftruncate(fd, sizeof(struct table)) < 0 ? errno : 0;
+	struct head head = {.edition = l->edition};
+	int err = ftruncate(l->fd, sizeof(struct table)) < 0 ? errno : 0;
 	if (!err)
-		err = posix_fallocate(fd, 0, sizeof(struct table));
-	if (!err && pwrite(fd, &head, sizeof head, 0) < 0)
+		err = posix_fallocate(l->fd, 0, sizeof(struct table));
+	if (!err && pwrite(l->fd, &head, sizeof head, 0) < 0)
 		err = errno;
 	if (!err)
 		return FAULT_NONE;
@@ -186,16 +163,17 @@ static enum fault reset(int fd, struct refusal *why)
 	    "The ledger of uploads under way cannot be written: %s.", strerror(err));
 }
 
-static enum fault check_layout(int fd, struct refusal *why)
+static enum fault check_edition(const struct ledger *l, struct refusal *why)
 {
-	uint64_t head[2];
+	struct edition found;
 	struct stat st;
-	if (fstat(fd, &st) == 0 && st.st_size == (off_t)sizeof(struct table) &&
-	    pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && head[0] == MAGIC &&
-	    head[1] == sizeof(struct table))
+	if (fstat(l->fd, &st) == 0 && st.st_size == (off_t)sizeof(struct table) &&
+	    pread(l->fd, &found, sizeof found, 0) == (ssize_t)sizeof found &&
+	    memcmp(&found, &l->edition, sizeof found) == 0)
 		return FAULT_NONE;
 	return refuse(why, FAULT_BUSY,
-	    "Another build of waybill is serving from this data_dir; stop it first.");
+	    "Another version of waybill is serving from this data_dir. Stop it first: two versions "
+	    "do not share one.");
 }
 
 static enum fault claim_unit(struct ledger *l, struct refusal *why)
@@ -212,8 +190,7 @@ static enum fault claim_unit(struct ledger *l, struct refusal *why)
 
 static enum fault join(struct ledger *l, struct refusal *why)
 {
-	enum fault f =
-	    locked_by_other(l->fd, 1, UNITS - 1) ? check_layout(l->fd, why) : reset(l->fd, why);
+	enum fault f = locked_by_other(l->fd, 1, UNITS - 1) ? check_edition(l, why) : reset(l, why);
 	if (f)
 		return f;
 	l->table = mmap(NULL, sizeof *l->table, PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, 0);
@@ -226,15 +203,19 @@ static enum fault join(struct ledger *l, struct refusal *why)
 
 static enum fault open_locked(struct ledger *l, struct refusal *why)
 {
-	if (!enter(l))
-		return refuse(
-		    why, FAULT_INTERNAL, "The ledger cannot be locked: %s.", strerror(errno));
-	enum fault f = join(l, why);
+	enum fault f = enter(l);
+	if (f == FAULT_BUSY)
+		return refuse(why, f,
+		    "The ledger of uploads under way is locked by a process that does not let go. "
+		    "Is one stopped? Go on with it, or kill it.");
+	if (f)
+		return refuse(why, f, "The ledger cannot be locked: %s.", strerror(errno));
+	f = join(l, why);
 	leave(l);
 	return f;
 }
 
-struct ledger *ledger_open(int dirfd, const char *name, struct refusal *why)
+struct ledger *ledger_open(int dirfd, const char *name, int schema, struct refusal *why)
 {
 	struct ledger *l = calloc(1, sizeof *l);
 	if (!l) {
@@ -242,6 +223,7 @@ struct ledger *ledger_open(int dirfd, const char *name, struct refusal *why)
 		return NULL;
 	}
 	pthread_mutex_init(&l->threads, NULL);
+	l->edition = (struct edition){LEDGER_MAGIC, sizeof(struct table), (uint64_t)schema};
 	l->fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	enum fault f = FAULT_NONE;
 	if (l->fd < 0)
@@ -282,20 +264,32 @@ static uint64_t owner_key(struct span owner)
 	return key ? key : 1;
 }
 
-/* Ask `check`; before a refusal counts, make sure that it is not for the sake of the dead. With
- * `slot` a free entry is wanted too. */
-static enum fault ask(
-    struct ledger *l, uint64_t owner, ledger_check *check, void *self, unsigned *slot)
+struct ledger_mark ledger_now(const struct ledger *l)
+{
+	const struct head *head = &l->table->head;
+	return (struct ledger_mark){atomic_load(&head->ended), atomic_load(&head->settled)};
+}
+
+/* What is asked for. */
+struct wish {
+	uint64_t owner;
+	struct ledger_mark mark;
+	ledger_check *check; /* NULL: none */
+	void *self;
+	unsigned *slot; /* where the index of a free entry goes; NULL: none is wanted */
+};
+
+/* Before a refusal counts, make sure that it is not for the sake of the dead. */
+static enum fault ask(struct ledger *l, const struct wish *wish)
 {
 	for (int attempt = 0;; attempt++) {
-		struct sums s = add_up(l, owner);
-		enum fault f = FAULT_NONE;
-		if (check)
-			f = check(self, s.total, s.owner_total, s.pending);
-		if (!f && slot && s.free == ENTRIES)
+		struct ledger_sums sums;
+		unsigned spare = table_add_up(l->table, wish->owner, wish->mark, &sums);
+		enum fault f = wish->check ? wish->check(wish->self, &sums) : FAULT_NONE;
+		if (!f && wish->slot && spare == ENTRIES)
 			f = FAULT_BUSY;
-		if (!f && slot)
-			*slot = s.free;
+		if (!f && wish->slot)
+			*wish->slot = spare;
 		if (!f || attempt || !reclaim(l))
 			return f;
 	}
@@ -308,19 +302,20 @@ static void fill(struct ledger *l, unsigned slot, uint64_t owner, int64_t bytes)
 	atomic_store(&e->bytes, bytes);
 	atomic_store(&e->pending, bytes);
 	atomic_store(&e->unit, l->unit);
-	if (slot >= used(l))
+	if (slot >= table_used(l->table))
 		atomic_store(&l->table->head.high, slot + 1);
 }
 
-enum fault ledger_reserve(struct ledger *l, struct span owner, int64_t bytes, ledger_check *check,
-    void *self, unsigned *slot)
+enum fault ledger_reserve(struct ledger *l, struct span owner, int64_t bytes,
+    struct ledger_mark mark, ledger_check *check, void *self, unsigned *slot)
 {
-	uint64_t key = owner_key(owner);
-	if (bytes < 0 || !enter(l))
-		return FAULT_INTERNAL;
-	enum fault f = ask(l, key, check, self, slot);
+	struct wish wish = {owner_key(owner), mark, check, self, slot};
+	enum fault f = bytes < 0 ? FAULT_INTERNAL : enter(l);
+	if (f)
+		return f;
+	f = ask(l, &wish);
 	if (!f)
-		fill(l, *slot, key, bytes);
+		fill(l, *slot, wish.owner, bytes);
 	leave(l);
 	return f;
 }
@@ -343,13 +338,15 @@ static enum fault grow(struct entry *e, int64_t more)
 	return FAULT_NONE;
 }
 
-enum fault ledger_grow(
-    struct ledger *l, unsigned slot, int64_t more, ledger_check *check, void *self)
+enum fault ledger_grow(struct ledger *l, unsigned slot, int64_t more, struct ledger_mark mark,
+    ledger_check *check, void *self)
 {
 	struct entry *e = held(l, slot);
-	if (!e || more < 0 || !enter(l))
-		return FAULT_INTERNAL;
-	enum fault f = ask(l, atomic_load(&e->owner), check, self, NULL);
+	enum fault f = !e || more < 0 ? FAULT_INTERNAL : enter(l);
+	if (f)
+		return f;
+	struct wish wish = {atomic_load(&e->owner), mark, check, self, NULL};
+	f = ask(l, &wish);
 	if (!f)
 		f = grow(e, more);
 	leave(l);
@@ -362,6 +359,8 @@ void ledger_written(struct ledger *l, unsigned slot, int64_t bytes)
 	if (!e || bytes <= 0)
 		return;
 	int64_t pending = atomic_load(&e->pending);
+	/* Counted before it is gone from the entry: see add_late(). */
+	atomic_fetch_add(&l->table->head.settled, (uint64_t)(pending < bytes ? pending : bytes));
 	while (!atomic_compare_exchange_weak(
 	    &e->pending, &pending, pending > bytes ? pending - bytes : 0))
 		;
@@ -371,15 +370,18 @@ void ledger_release(struct ledger *l, unsigned slot)
 {
 	struct entry *e = held(l, slot);
 	if (e)
-		atomic_store(&e->unit, 0);
+		table_end(l->table, e, l->unit);
 }
 
 int64_t ledger_total(struct ledger *l)
 {
-	if (!enter(l))
-		return 0;
-	reclaim(l);
-	struct sums s = add_up(l, 0);
-	leave(l);
-	return s.total;
+	struct census census = {0};
+	int64_t total = 0;
+	for (unsigned i = 0; i < table_used(l->table); i++) {
+		const struct entry *e = &l->table->entries[i];
+		uint32_t unit = atomic_load(&e->unit);
+		if (unit && !is_gone(l, &census, unit))
+			table_add(&total, atomic_load(&e->bytes));
+	}
+	return total;
 }
