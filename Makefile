@@ -5,6 +5,7 @@
 #   make test       every test; last line "N passed, N failed"
 #   make asan tsan  the room tests and a served smoke test under the sanitizers
 #   make fuzz       SECONDS=60 for each target
+#   make test-kernels  power cuts of a guest that runs Debian's kernel 6.1
 #   make cuts       CUTS=300 power cuts on each of ext4, XFS and btrfs
 #   make install    DESTDIR= PREFIX=
 #   make deb        a Debian package, into build/deb/
@@ -108,6 +109,10 @@ CUTS ?= 300
 cuts: waybill
 	@tests/install.sh build test && CUTS=$(CUTS) exec tests/power/run.sh -s tests/power
 
+# Power cuts of a machine with Debian's own kernel, in user-mode Linux: minutes, so not in `make test`.
+test-kernels: waybill
+	@tests/install.sh build test-kernels && exec tests/kernels/run.sh
+
 bench:
 	@exec tests/bench/run.sh
 
@@ -148,5 +153,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test asan tsan fuzz cuts bench screenshots install deb format clean room-tests
+.PHONY: run test asan tsan fuzz cuts test-kernels bench screenshots install deb format clean room-tests
 -include $(OBJECTS:.o=.d)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # install.sh WHAT...: Debian packages that are missing, installed; nothing said or done when none is.
-# WHAT: build, run-lighttpd, run-nginx, run-apache, test, or a package's name.
+# WHAT: build, run-lighttpd, run-nginx, run-apache, test, test-kernels, or a package's name.
 set -euo pipefail
 
 declare -A sets=(
@@ -12,6 +12,7 @@ declare -A sets=(
 	[test]="lighttpd nginx-light apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile media-types
 		busybox e2fsprogs xfsprogs btrfs-progs mount binutils libcmocka-dev python3 python3-pytest python3-tuspy curl file chromium nodejs npm procps openssl
 		debhelper dpkg-dev fakeroot lintian man-db mandoc systemd"
+	[test-kernels]="user-mode-linux e2fsprogs xfsprogs btrfs-progs util-linux python3 python3-pytest"
 )
 
 # Any nginx and node will do, wherever they came from.

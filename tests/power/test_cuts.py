@@ -5,7 +5,6 @@ durability = full: nothing that was told before the cut is lost: no file, no off
 import contextlib
 import os
 import random
-import sqlite3
 import threading
 import time
 
@@ -13,7 +12,7 @@ import pytest
 
 import rig
 from check import Check
-from uploaders import Told, Uploader
+from uploaders import Told, Uploader, checkpoint
 
 SEED = os.environ.get("SEED", "20261125")
 CUTS_OF_A_ROUND = 3
@@ -38,13 +37,6 @@ def load(worker, told, seed):
         for client in clients:
             client.join(60)
     assert not failures, (failures[0], worker.said())
-
-
-def checkpoint(data):
-    """Copy the WAL into waybill.db, as the worker itself does now and then: both are synced."""
-    with contextlib.closing(sqlite3.connect(data / "waybill.db")) as db:
-        db.execute("PRAGMA synchronous = NORMAL")
-        return db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 def cut_under_load(device, worker, pick):
