@@ -17,12 +17,13 @@
 
 #include "cli/cli.h"
 #include "serve.h"
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/sandbox.h"
 
 enum {
 	STACK_BYTES = 256 * 1024, /* only the touched pages cost */
-	SWEEP_SECONDS = 180
+	SWEEP_PAUSE = 180 * 1000 /* ms */
 };
 
 struct server {
@@ -35,7 +36,7 @@ struct server {
 	pthread_t sweeper;
 	bool has_sweeper; /* to be joined */
 	atomic_bool sweeping;
-	time_t next_sweep;
+	int64_t next_sweep; /* by the steady clock */
 };
 
 /* ---- one worker thread ----------------------------------------------------------------------- */
@@ -180,14 +181,14 @@ static void end_sweep(struct server *server)
 /* When it is time, and the one before is over. */
 static void start_sweep(struct server *server)
 {
-	if (time(NULL) < server->next_sweep || atomic_load(&server->sweeping))
+	if (clock_steady() < server->next_sweep || atomic_load(&server->sweeping))
 		return;
 	end_sweep(server);
 	atomic_store(&server->sweeping, true);
 	server->has_sweeper = pthread_create(&server->sweeper, NULL, sweep, server) == 0;
 	if (!server->has_sweeper)
 		atomic_store(&server->sweeping, false);
-	server->next_sweep = time(NULL) + SWEEP_SECONDS;
+	server->next_sweep = clock_steady() + SWEEP_PAUSE;
 }
 
 /* Until a signal: house is kept meanwhile, first of all after a crash; SIGHUP: at once. */

@@ -225,18 +225,20 @@ static enum fault refuse_strange_objects(struct keep *keep, struct refusal *why)
 		return FAULT_NONE;
 	return refuse(why, FAULT_INTERNAL,
 	    "There are files in objects/, but waybill.db knows of none: it is new or empty. Put "
-	    "waybill.db and waybill.db-wal back, or move objects/ away.");
+	    "waybill.db and waybill.db-wal back, or take a backup (waybill restore), or say `waybill "
+	    "verify --adopt`: that enters them as files of nobody. Or move objects/ away.");
 }
 
 /* All steps in one transaction under an exclusive lock. */
-static enum fault migrate(struct connection *c, struct refusal *why)
+static enum fault migrate(struct connection *c, bool *fresh, struct refusal *why)
 {
 	int64_t version;
 	enum fault f = read_version(c, &version, why);
 
 	if (f != FAULT_NONE || version == SCHEMA_VERSION)
 		return f;
-	if (version == 0)
+	*fresh = version == 0;
+	if (*fresh && !(c->catalog->keep->mode & KEEP_ADOPT))
 		f = refuse_strange_objects(c->catalog->keep, why);
 	if (f != FAULT_NONE)
 		return f;
@@ -269,7 +271,7 @@ static enum fault check_writable(struct catalog *catalog, struct refusal *why)
 static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
 {
 	struct keep *keep = catalog->keep;
-	bool full = keep->config->durability == DURABILITY_FULL;
+	bool full = keep->config->durability == DURABILITY_FULL, fresh = false;
 
 	if (flock(keep->dir, LOCK_EX) != 0)
 		return disk_fault(why, "flock");
@@ -277,7 +279,9 @@ static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
 	    PATIENCE, "PRAGMA wal_autocheckpoint = 0", why);
 	enum fault f = catalog->writer == NULL ? FAULT_INTERNAL : check_writable(catalog, why);
 	if (f == FAULT_NONE)
-		f = migrate(catalog->writer, why);
+		f = migrate(catalog->writer, &fresh, why);
+	if (f == FAULT_NONE)
+		f = generation_open(catalog, fresh, why);
 	if (f == FAULT_NONE)
 		f = execute(catalog->writer,
 		    full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", why);
@@ -323,6 +327,7 @@ bool catalog_open(struct catalog **catalog, struct keep *keep, const char *dir, 
 	 * calls are refused, which does no harm. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	new->keep = keep;
+	new->generation.fd = -1;
 	new->last = &new->first;
 	pthread_mutex_init(&new->pool_lock, NULL);
 	pthread_cond_init(&new->pool_ready, NULL);
@@ -353,9 +358,13 @@ void catalog_close(struct catalog *catalog)
 		catalog->idle = c->next;
 		connection_close(c);
 	}
-	/* The last process to leave folds the WAL back into waybill.db; SQLite sees to that. */
+	/* The last process to leave folds the WAL back into waybill.db, synced; SQLite sees to that. */
+	int64_t seen = generation_seen(catalog);
 	connection_close(catalog->writer);
 	connection_close(catalog->tender);
+	if (faccessat(catalog->keep->dir, "waybill.db-wal", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		generation_settle(catalog, seen);
+	generation_close(catalog);
 	free(catalog->dropped);
 	pthread_mutex_destroy(&catalog->pool_lock);
 	pthread_cond_destroy(&catalog->pool_ready);

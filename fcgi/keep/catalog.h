@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "keep/generation.h"
 #include "keep/inside.h"
 #include "keep/statements.h"
 
@@ -53,6 +54,8 @@ struct catalog {
 	int64_t tended_commits;
 	atomic_int wal_pages; /* as of this process's last commit, or 0 once checkpointed */
 	atomic_int_least64_t commits, batches, busy;
+
+	struct generation generation;
 };
 
 /* ---- connections ----------------------------------------------------------------------------- */

@@ -158,6 +158,7 @@ static enum fault transact(struct catalog *catalog, struct waiting *batch, struc
 {
 	struct connection *c = catalog->writer;
 	size_t kept = 0;
+	sqlite3_int64 changes = sqlite3_total_changes64(c->db);
 	enum fault f = sql_do(c, SQL_BEGIN_WRITE, why);
 
 	if (f != FAULT_NONE)
@@ -167,8 +168,13 @@ static enum fault transact(struct catalog *catalog, struct waiting *batch, struc
 	f = run_all(catalog, batch, &kept, why);
 	if (f == FAULT_NONE && kept > 0)
 		f = sync_objects(catalog, why);
+	bool changed = sqlite3_total_changes64(c->db) != changes;
+	if (f == FAULT_NONE && kept > 0 && changed)
+		f = generation_count(catalog, why);
 	if (f == FAULT_NONE && kept > 0)
 		f = sql_do(c, SQL_COMMIT, why);
+	if (f == FAULT_NONE && kept > 0 && changed)
+		generation_tell(catalog);
 	if (!sqlite3_get_autocommit(c->db))
 		sql_do(c, SQL_ROLLBACK, NULL);
 	atomic_fetch_add(&catalog->commits, (int64_t)kept);
@@ -272,6 +278,7 @@ void catalog_tend(struct catalog *catalog)
 	int pages = atomic_load(&catalog->wal_pages), in_wal = 0, done = 0;
 	int64_t commits = atomic_load(&catalog->commits);
 	bool idle = commits == catalog->tended_commits;
+	int64_t seen = generation_seen(catalog);
 	struct stat st;
 
 	if (c == NULL)
@@ -289,8 +296,10 @@ void catalog_tend(struct catalog *catalog)
 	if (code == SQLITE_OK && done < in_wal && in_wal > CATCH_UP_PAGES)
 		code = sqlite3_wal_checkpoint_v2(
 		    c->db, NULL, SQLITE_CHECKPOINT_RESTART, &in_wal, &done);
-	if (code == SQLITE_OK && done == in_wal)
+	if (code == SQLITE_OK && done == in_wal) {
 		atomic_compare_exchange_strong(&catalog->wal_pages, &pages, 0);
+		generation_settle(catalog, seen);
+	}
 	else if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
 		sql_fault(c, code, NULL);
 }

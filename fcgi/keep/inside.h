@@ -12,7 +12,7 @@
  *     sniffer.c  libmagic's only door: their side of it
  *     catalog.h  SQLite's only door, and behind it, in the order of a change's way:
  *     catalog.c  connections, migrations       statements.c  every word of SQL
- *     commit.c   group commit, checkpoints
+ *     commit.c   group commit, checkpoints     generation.c  does it belong to the objects
  *     records.c  files: add, find, remove      listing.c  pages of them
  *     tokens.c   who is asking                 sweep.c    what has to go
  */
@@ -69,11 +69,13 @@ struct keep {
 	struct sniffers *sniffers;
 	struct holders *holders; /* who holds which resumable upload; NULL: nobody can */
 	atomic_bool leaving;	 /* sweeps end early */
-	int64_t next_orphans;	 /* ms since the epoch: when a sweep looks through objects/ again */
+	int64_t next_orphans;	 /* by the steady clock: when a sweep looks through objects/ again */
 };
 
 /* Read the directory that `directory` is open on, from its beginning; closedir() when done. */
 enum fault keep_entries(int directory, const char *what, DIR **dir, struct refusal *why);
+/* The content of an entry of objects/; false: no object has such a name. */
+bool object_named(const char *name, uint8_t sha256[SHA256_LEN]);
 /* When what begins `now` and lasts so long ends; 0, never, where it lasts for ever. */
 int64_t keep_deadline(int64_t now, int64_t lasts);
 /* Bytes of the file system that waybill may use: without min_free_bytes. -1: errno. */
@@ -184,6 +186,21 @@ struct catalog_counts {
 	int64_t commits, batches, busy;
 };
 void catalog_count(struct catalog *catalog, struct catalog_counts *counts);
+
+/* ---- generation.c ---------------------------------------------------------------------------- */
+
+/* Do catalog and objects belong together, as far as data_dir/generation tells? INTERNAL: no; nothing
+ * may be taken for an orphan. keep_open() with KEEP_WRITE has asked that already. */
+enum fault keep_generation_check(struct keep *keep, struct refusal *why);
+/*
+ * Have them belong together from now on, as what no older or newer copy of either can be taken for.
+ * For a data_dir that nobody serves: workers that do have to be started anew. In two steps, for
+ * whoever has something to enter between them: after the first, a crash leaves a data_dir that is
+ * refused until the second is done.
+ */
+enum fault keep_generation_renew(struct keep *keep, struct refusal *why);
+enum fault keep_generation_part(struct keep *keep, struct refusal *why);
+enum fault keep_generation_join(struct keep *keep, struct refusal *why);
 
 /* ---- records.c ------------------------------------------------------------------------------- */
 

@@ -31,6 +31,11 @@ enum fault keep_entries(int directory, const char *what, DIR **dir, struct refus
 	return f;
 }
 
+bool object_named(const char *name, uint8_t sha256[SHA256_LEN])
+{
+	return strlen(name) == 2 * SHA256_LEN && text_unhex(span_of(name), sha256, SHA256_LEN);
+}
+
 int64_t keep_deadline(int64_t now, int64_t lasts)
 {
 	return lasts == 0 || lasts > INT64_MAX - now ? 0 : now + lasts;

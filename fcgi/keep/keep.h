@@ -20,8 +20,9 @@
 struct keep;   /* an open data_dir */
 struct upload; /* one upload under way */
 
-/* What to bring up: `waybill ls` needs no sniffers. */
-enum { KEEP_READ = 1, KEEP_WRITE = 2, KEEP_SNIFF = 4 };
+/* What to bring up: `waybill ls` needs no sniffers. KEEP_ADOPT: also a catalog that does not belong
+ * to the objects, for keep_adopt() alone. */
+enum { KEEP_READ = 1, KEEP_WRITE = 2, KEEP_SNIFF = 4, KEEP_ADOPT = 8 };
 
 /*
  * Open (KEEP_WRITE: and where need be create, 0750) config->data_dir. With KEEP_SNIFF `sniffers`

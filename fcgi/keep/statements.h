@@ -67,6 +67,10 @@
 	X(FILE_EXPIRED, "SELECT id FROM files WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2") \
 	\
 	X(STORE,         "SELECT files, bytes FROM store") \
+	X(GENERATION,       "SELECT commits, committed_at, line FROM store") \
+	X(GENERATION_COUNT, "UPDATE store SET commits = commits + 1, committed_at = ?1" \
+	                    " RETURNING commits") \
+	X(GENERATION_NEW,   "UPDATE store SET line = randomblob(16), commits = commits + 1") \
 	X(STORE_SWEPT,   "UPDATE store SET swept_at = ?1") \
 	X(USAGE,         "SELECT files, bytes FROM usage WHERE owner = ?1") \
 	X(EXPIRED_COUNT, "SELECT count(*) FROM files WHERE expires_at <= ?1") \

@@ -4,10 +4,10 @@
  * In small bounded jobs, so that uploads wait for none of them. Nothing needs a grace period: an
  * object without a row, seen under the write lock, belongs to nobody, because objects are linked
  * and entered in one transaction under that lock; and a file in partial/ that is not locked is
- * nobody's, because whoever is at it holds its lock.
+ * nobody's, because whoever is at it holds its lock. All of that holds for the catalog that belongs
+ * to the objects: beside any other nothing is swept (generation.h).
  */
 #include "keep/catalog.h"
-#include "shared/log.h"
 #include "shared/text.h"
 
 #include <dirent.h>
@@ -290,7 +290,7 @@ static enum fault consider(
 	struct known known;
 	struct stat st;
 
-	if (strlen(name) != 2 * SHA256_LEN || !text_unhex(span_of(name), sha256, SHA256_LEN))
+	if (!object_named(name, sha256))
 		return FAULT_NONE;
 	enum fault f = records_known(keep->catalog, sha256, &known, why);
 	if (f != FAULT_NONE || known.found ||
@@ -318,7 +318,7 @@ static enum fault look_through(
 /* Crashes are rare and objects many, so it is looked for them as often as it is cheap. */
 static enum fault sweep_orphans(struct keep *keep, struct swept *swept, struct refusal *why)
 {
-	int64_t start = clock_calendar();
+	int64_t start = clock_steady();
 
 	if (start < keep->next_orphans)
 		return FAULT_NONE;
@@ -328,7 +328,7 @@ static enum fault sweep_orphans(struct keep *keep, struct swept *swept, struct r
 		return f;
 	f = look_through(keep, dir, swept, why);
 	closedir(dir);
-	keep->next_orphans = start + (clock_calendar() - start) * ORPHAN_PAUSE;
+	keep->next_orphans = start + (clock_steady() - start) * ORPHAN_PAUSE;
 	return f;
 }
 
@@ -340,7 +340,9 @@ void keep_stop_sweeping(struct keep *keep)
 enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *why)
 {
 	*swept = (struct swept){0};
-	enum fault f = sweep_files(keep, swept, why);
+	enum fault f = keep_generation_check(keep, why);
+	if (f == FAULT_NONE)
+		f = sweep_files(keep, swept, why);
 	if (f == FAULT_NONE)
 		f = sweep_uploads(keep, swept, why);
 	if (f == FAULT_NONE)

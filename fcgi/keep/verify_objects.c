@@ -264,7 +264,7 @@ static enum fault check_entry(struct verifying *v, const char *name, struct refu
 	struct orphan orphan = {.keep = v->keep};
 	struct known known;
 
-	if (strlen(name) != 2 * SHA256_LEN || !text_unhex(span_of(name), orphan.sha256, SHA256_LEN))
+	if (!object_named(name, orphan.sha256))
 		return FAULT_NONE;
 	enum fault f = records_known(v->keep->catalog, orphan.sha256, &known, why);
 	if (f == FAULT_NONE && !known.found)

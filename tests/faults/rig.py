@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -168,6 +169,15 @@ class Worker(harness.FastCGIDoor):
             assert done.returncode == check and "Sanitizer" not in done.stderr, (words, done.returncode, done.stdout, done.stderr)
         return done
 
+    def run_cgi(self, method, path):
+        """One request as plain CGI."""
+        self.write_config()
+        request = {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": method, "PATH_INFO": path, "SCRIPT_NAME": "",
+                   "QUERY_STRING": "", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1",
+                   "HTTP_HOST": "localhost"}
+        return subprocess.run([WAYBILL], env={**self.environment(), **request}, stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=60)
+
     # ---- what it says ----------------------------------------------------------------------------
 
     def health(self):
@@ -206,6 +216,14 @@ def pids_below(pid):
 def new_ids(answer):
     """{id: sha256} of a 201."""
     return {f["id"]: f["sha256"] for f in answer.json["files"]}
+
+
+def reboot(data):
+    """What the record of a data_dir says of this boot is of another one now."""
+    path = data / "generation"
+    magic, line, _, rest = struct.unpack("<8s16s16s24s8x", path.read_bytes())
+    record = magic + line + b"another boot, so" + rest
+    path.write_bytes(record + hashlib.sha256(record).digest()[:8])
 
 
 # ---- looking at what is left -----------------------------------------------------------------------

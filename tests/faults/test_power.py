@@ -354,6 +354,7 @@ def test_the_model_has_teeth(make_worker):
         state = pathlib.Path(tempfile.mkdtemp(prefix="wbf-normal-"))
         try:
             model.leave(state, random.Random(n) if n else None)
+            rig.reboot(state / "data")
             command(state / "data", "gc")
             command(state / "data", "ls", "--json")
             found, rows = rig.problems(state / "data")

@@ -1,0 +1,209 @@
+"""test_generation.py: a waybill.db that does not belong to the objects beside it, such as an older copy
+put back, is noticed: nothing is served and nothing removed before somebody has said what is meant."""
+import os
+import pathlib
+import shutil
+import sqlite3
+
+import pytest
+
+import rig
+
+CATALOG = ("waybill.db", "waybill.db-wal", "waybill.db-shm")
+
+
+def objects(worker):
+    return {p.name for p in (worker.data / "objects").iterdir()}
+
+
+def copy_catalog(worker, to):
+    """As an administrator would, beside the server."""
+    to.mkdir()
+    with sqlite3.connect(worker.data / "waybill.db") as db:
+        db.execute("VACUUM INTO ?", (str(to / "waybill.db"),))
+    return to
+
+
+def take_catalog(worker, to):
+    to.mkdir()
+    for name in CATALOG:
+        if (worker.data / name).exists():
+            shutil.move(worker.data / name, to / name)
+
+
+def put_catalog(worker, place):
+    for name in CATALOG:
+        (worker.data / name).unlink(missing_ok=True)
+    for path in place.iterdir():
+        shutil.copy(path, worker.data / path.name)
+
+
+def put(worker, *texts):
+    for text in texts:
+        assert worker.put(f"{text}.txt", text.encode()).status == 201
+
+
+def refused(worker, *words):
+    """By whatever would change something; said in words, and nothing is gone."""
+    before = objects(worker)
+    worker.start(wait=False)
+    assert worker.process.wait(rig.harness.PATIENCE) == 1
+    said = worker.said()
+    for word in (*words, "waybill.db", "waybill restore", "waybill verify --adopt"):
+        assert word in said, said
+    for command in (["gc"], ["verify"], ["verify", "--repair"], ["token", "add", "x", "--can", "read"]):
+        done = worker.run(*command, check=1)
+        assert "--adopt" in done.stderr, done.stderr
+    cgi = worker.run_cgi("GET", "/files")
+    assert b"500" in cgi.stdout.split(b"\r\n")[0] and b"--adopt" in cgi.stderr, cgi
+    assert objects(worker) == before
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("durability", ["full", "normal"])
+def test_an_older_copy_put_back(make_worker, tmp_path, durability, end):
+    worker = make_worker({"durability": durability})
+    put(worker, "one", "two")
+    older = copy_catalog(worker, tmp_path / "older")
+    put(worker, "three", "four", "five")
+    listed = worker.listed()
+    getattr(worker, end)()
+    take_catalog(worker, tmp_path / "right")
+    put_catalog(worker, older)
+    refused(worker, "older than the objects", "does not know 3 of them")
+    assert len(worker.run("ls", "--json", check=0).stdout.split('"id"')) == 3  # looking does no harm
+    put_catalog(worker, tmp_path / "right")
+    worker.start()
+    assert worker.listed() == listed
+    worker.stop()
+    assert rig.settled(worker) == listed
+
+
+def test_by_one_commit(worker, tmp_path):
+    """Whatever it was, and though no object is at stake."""
+    put(worker, "one")
+    older = copy_catalog(worker, tmp_path / "older")
+    worker.run("token", "add", "alice", "--can", "upload", check=0)
+    worker.stop()
+    put_catalog(worker, older)
+    refused(worker, "older than the objects", "does not know 0 of them")
+
+
+def test_a_copy_of_the_same_moment_is_no_older(worker, tmp_path):
+    put(worker, "one")
+    worker.stop()
+    same = copy_catalog(worker, tmp_path / "same")
+    put_catalog(worker, same)
+    worker.start()
+    put(worker, "two")
+    assert len(worker.listed()) == 2
+
+
+def test_the_catalog_of_another_data_dir(make_worker, tmp_path):
+    worker, other = make_worker(), make_worker()
+    put(worker, "one", "two")
+    put(other, *map(str, range(20)))
+    foreign = copy_catalog(other, tmp_path / "foreign")
+    worker.stop()
+    put_catalog(worker, foreign)
+    refused(worker, "not the catalog of the objects")
+
+
+def test_replaced_while_serving(worker):
+    """Nothing more is taken, and nothing swept, by a worker whose data_dir went over to another."""
+    put(worker, "one")
+    put(worker, "two")
+    other = sqlite3.connect(worker.data / "waybill.db", isolation_level=None)
+    other.execute("UPDATE store SET commits = (SELECT commits - 1 FROM store)")
+    before = objects(worker)
+    assert worker.put("three.txt", b"three").status == 500
+    worker.process.send_signal(rig.signal.SIGHUP)
+    rig.harness.wait_until(lambda: "sweeping failed" in worker.said(), "a sweep")
+    assert before <= objects(worker)
+    other.execute("UPDATE store SET commits = commits + 1")
+    other.close()
+    put(worker, "three")
+
+
+# ---- where nothing tells --------------------------------------------------------------------------
+
+def forget(worker):
+    (worker.data / "generation").unlink()
+
+
+def damage(worker):
+    (worker.data / "generation").write_bytes(os.urandom(72))
+
+
+@pytest.mark.parametrize("lose", [forget, damage])
+def test_without_its_record(worker, tmp_path, lose):
+    """A copy without the file, say: fine as long as the catalog knows all objects."""
+    put(worker, "one")
+    older = copy_catalog(worker, tmp_path / "older")
+    put(worker, "two")
+    worker.stop()
+    lose(worker)
+    worker.start()
+    assert len(worker.listed()) == 2
+    worker.stop()
+    lose(worker)
+    put_catalog(worker, older)
+    refused(worker, "may be older", "does not know 1 of them")
+
+
+@pytest.fixture
+def first_version(make_worker):
+    """A data_dir of 0.1.0 with two files, made of its own schema."""
+    worker = make_worker(start=False)
+    (worker.data / "objects").mkdir(parents=True)
+    db = sqlite3.connect(worker.data / "waybill.db")
+    db.executescript((rig.TOP / "schema" / "001-catalog.sql").read_text())
+    for n, text in enumerate((b"one", b"two")):
+        digest = rig.sha256(text)
+        (worker.data / "objects" / digest).write_bytes(text)
+        db.execute("INSERT INTO objects VALUES (?, 3, 'text/plain', 544, 1, 0)", (bytes.fromhex(digest),))
+        db.execute("INSERT INTO files (id, name, name_fold, size, type, sha256, fields, uploaded_at)"
+                   " VALUES (?, 'x', 'x', 3, 'text/plain', ?, '{}', 1)", (f"{n:026d}", bytes.fromhex(digest)))
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.execute("PRAGMA journal_mode = WAL")
+    db.close()
+    return worker
+
+
+def test_brought_up_from_the_first_version(first_version):
+    first_version.start()
+    put(first_version, "three")
+    assert len(first_version.listed()) == 3
+    first_version.stop()
+    assert len(rig.settled(first_version)) == 3
+
+
+def test_first_version_older_than_its_objects(first_version):
+    """Put back before the new version ever ran."""
+    three = first_version.data / "objects" / rig.sha256(b"three")
+    three.write_bytes(b"three")
+    refused(first_version, "may be older", "does not know 1 of them")
+    assert three.exists()
+
+
+def test_first_version_put_back_later(first_version, tmp_path):
+    take = tmp_path / "first"
+    take.mkdir()
+    shutil.copy(first_version.data / "waybill.db", take)
+    first_version.start()
+    put(first_version, "three")
+    first_version.stop()
+    put_catalog(first_version, take)
+    refused(first_version, "not the catalog of the objects", "does not know 1 of them")
+
+
+def test_everything_begun_anew(worker):
+    """Neither catalog nor objects: what is left of the old ones stands in nobody's way."""
+    put(worker, "one")
+    worker.stop()
+    for path in [*(worker.data / "objects").iterdir(), *(worker.data / name for name in CATALOG)]:
+        pathlib.Path(path).unlink(missing_ok=True)
+    worker.start()
+    put(worker, "two")
+    assert len(worker.listed()) == 1
