@@ -1,7 +1,7 @@
 /*
  * serve.c: the score. One request walks from the gate to its answer:
  *
- *     parse -> length -> route -> site -> caller -> endpoint -> answer -> log
+ *     parse -> length -> host -> route -> site -> caller -> endpoint -> answer -> log
  */
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -127,6 +127,17 @@ static enum fault find_caller(struct call *c)
 	return FAULT_NONE;
 }
 
+/* ---- a place at the turnstile ---------------------------------------------------------------- */
+
+static enum fault enter(struct call *c, enum lane lane)
+{
+	enum fault fault = turnstile_enter(c->service->turnstile, lane, &c->why);
+
+	c->inside = fault == FAULT_NONE;
+	c->lane = lane;
+	return fault;
+}
+
 /* ---- one request ----------------------------------------------------------------------------- */
 
 static enum fault judge_and_answer(struct call *c)
@@ -138,6 +149,8 @@ static enum fault judge_and_answer(struct call *c)
 		fault = request_turned_away(&c->request, c->x, config, &c->why);
 	if (!fault && rules_needs_length(&c->request))
 		fault = rules_length(&c->request, config, &c->why);
+	if (!fault)
+		fault = rules_host(c->x, config, &c->why);
 	if (fault)
 		return fault;
 	const struct route *route = find_route(c, &fault);
@@ -147,6 +160,15 @@ static enum fault judge_and_answer(struct call *c)
 	if (!fault)
 		fault = find_caller(c);
 	return fault ? fault : route->serve(c);
+}
+
+/* Readers that do not read must not take every thread: what may take as long as they like needs a
+ * place. Uploads have theirs already. */
+static enum fault admit_answer(void *self)
+{
+	struct call *c = self;
+
+	return c->inside ? FAULT_NONE : enter(c, LANE_CONTENT);
 }
 
 static void begin(struct call *c, const struct service *service, struct exchange *x)
@@ -159,6 +181,8 @@ static void begin(struct call *c, const struct service *service, struct exchange
 	c->route = "(none)";
 	c->route_number = ROUTES;
 	reply_open(&c->reply, x, &c->request);
+	c->reply.admit = admit_answer;
+	c->reply.self = c;
 }
 
 static void give_back(struct call *c)
@@ -234,13 +258,9 @@ enum fault call_need_buffer(struct call *c)
 
 enum fault call_enter(struct call *c, enum lane lane)
 {
-	enum fault fault = turnstile_enter(c->service->turnstile, lane, &c->why);
+	enum fault fault = enter(c, lane);
 
-	if (fault)
-		return fault;
-	c->inside = true;
-	c->lane = lane;
-	return call_need_buffer(c);
+	return fault ? fault : call_need_buffer(c);
 }
 
 enum fault call_grant(struct call *c)

@@ -155,6 +155,16 @@ static void the_mount_point_is_found(void **state)
 	    {"https://h", NULL, NULL, NULL, "", "", "/"},
 	    {"/app", "/app", "", NULL, "", "/app", ""},
 	    {"/cgi-bin/waybill", "/cgi-bin/waybill", NULL, NULL, "", "/cgi-bin/waybill", ""},
+	    {"/a%2Fb%/upload", "/a/b%", "/upload", NULL, "", "/a%2Fb%", "/upload"},
+	    {"/app%20", "/app ", "", NULL, "", "/app%20", ""},
+	    {"/appl/upload", "/app", "/upload", NULL, "", "", "/appl/upload"},
+	    {"/ap", "/app", "/upload", NULL, "", "", "/ap"},
+	    /* what would be another site in a link */
+	    {"//evil.example/w/upload", "//evil.example/w", "/upload", NULL, "", "/evil.example/w", "/upload"},
+	    {"///evil/upload", NULL, NULL, "///evil", "", "/evil", "/upload"},
+	    {"///evil/upload", NULL, NULL, NULL, "///evil/", "/evil", "/upload"},
+	    {"/\\evil/upload", "/\\evil", "/upload", NULL, "", "", "/\\evil/upload"},
+	    {"//\\evil/upload", "//\\evil", "/upload", NULL, "", "", "//\\evil/upload"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -615,9 +625,25 @@ static void some_threads_are_kept_from_transfers(void **state)
 	assert_int_equal(turnstile_inside(t, LANE_BODY), 13);
 	assert_int_equal(turnstile_inside(t, LANE_CONTENT), 2);
 	turnstile_free(t);
-	t = turnstile_new(1);
-	assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_NONE);
-	turnstile_free(t);
+}
+
+static void few_threads_leave_one_too(void **state)
+{
+	static const struct {
+		int threads, lane, both;
+	} cases[] = {{1, 1, 1}, {2, 1, 1}, {3, 2, 2}, {4, 2, 3}, {8, 6, 7}, {16, 14, 15}, {256, 224, 240}};
+	struct refusal why;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct turnstile *t = turnstile_new(cases[i].threads);
+		for (int n = 0; n < cases[i].lane; n++)
+			assert_int_equal(turnstile_enter(t, LANE_CONTENT, &why), FAULT_NONE);
+		for (int n = cases[i].lane; n < cases[i].both; n++)
+			assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_NONE);
+		if (cases[i].threads < 32) /* no bench to wait on */
+			assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_BUSY);
+		turnstile_free(t);
+	}
 }
 
 int main(void)
@@ -646,6 +672,7 @@ int main(void)
 	    cmocka_unit_test(a_grant_takes_the_smaller_limits),
 	    cmocka_unit_test(the_first_minute_is_free_then_an_average_counts),
 	    cmocka_unit_test(some_threads_are_kept_from_transfers),
+	    cmocka_unit_test(few_threads_leave_one_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

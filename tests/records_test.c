@@ -168,14 +168,14 @@ static void health(void **state)
 	static const struct fact facts[] = {{"files", 12, NULL}, {"sandbox", 0, "on"}};
 	struct scene s;
 	set(&s);
-	reply_health(&s.r, true, NULL, facts, 2);
+	reply_health(&s.r, 200, "ok", NULL, facts, 2);
 	assert_string_equal(body_of(&s), "{\"status\":\"ok\",\"files\":12,\"sandbox\":\"on\"}");
 	strike(&s);
 
 	set(&s);
-	reply_health(&s.r, false, "disk full", facts, 1);
+	reply_health(&s.r, 503, "degraded", "disk full", facts, 1);
 	assert_string_equal(
-	    body_of(&s), "{\"status\":\"failing\",\"reason\":\"disk full\",\"files\":12}");
+	    body_of(&s), "{\"status\":\"degraded\",\"reason\":\"disk full\",\"files\":12}");
 	assert_header(&s, "Status", "503 Service Unavailable");
 	strike(&s);
 }

@@ -44,8 +44,9 @@ void cgi_finish(struct exchange *x);
 
 /*
  * Bodies that stall, and readers that do not read, must not take every thread. Each of the two lanes
- * leaves an eighth of the threads free, both together a sixteenth, for requests that are quick. Who
- * finds no place waits a few seconds, together with a few others; then BUSY.
+ * leaves an eighth of the threads free (at least two, of four and more), so that the other lane has
+ * some; both together a sixteenth (at least one), for requests that are quick. Who finds no place
+ * waits a few seconds, together with a few others; then BUSY.
  */
 enum lane { LANE_BODY, LANE_CONTENT, LANES };
 struct turnstile;
@@ -69,6 +70,10 @@ enum fault request_parse(struct request *request, struct exchange *x, const stru
  * (REDIRECT_STATUS); FAULT_NONE: go on. May change r->method to METHOD_OTHER. */
 enum fault request_turned_away(
     struct request *request, struct exchange *x, const struct config *config, struct refusal *why);
+
+/* host.c: does this machine itself ask? REMOTE_ADDR is a loopback address and nothing was forwarded
+ * (X-Forwarded-For, Forwarded, Via, X-Real-IP). */
+bool request_is_local(struct exchange *x);
 
 /* The value of a header field by its CGI name ("HTTP_IF_MATCH"); absent when empty or unset. */
 struct span request_header(struct exchange *x, const char *name);
@@ -98,6 +103,9 @@ bool rules_needs_length(const struct request *request);
 /* BAD_LENGTH, LENGTH_REQUIRED, TOO_LARGE: before all else, before a byte is read. */
 enum fault rules_length(
     const struct request *request, const struct config *config, struct refusal *why);
+/* host.c. WRONG_HOST: Host carries a name that is none of allowed_hosts; where there are none, that
+ * is neither localhost nor an address in a request from this machine itself. No Host passes. */
+enum fault rules_host(struct exchange *x, const struct config *config, struct refusal *why);
 /* CROSS_SITE: an unsafe request made by another site's page. */
 enum fault rules_site(const struct request *request, struct refusal *why);
 
@@ -114,7 +122,7 @@ enum fault rules_may_see(const struct caller *caller, const struct config *confi
  * delete_token. */
 enum fault rules_may_delete(const struct caller *caller, const struct config *config,
     const struct file *file, bool token_fits, struct refusal *why);
-/* Metrics: a token with admin, or the same machine. */
+/* Metrics and the figures of /healthz: a token with admin, or this machine itself. */
 enum fault rules_may_watch(const struct caller *caller, struct exchange *x, struct refusal *why);
 
 /* What the request may do. expires_in: ms asked for, or 0. */

@@ -116,26 +116,43 @@ static bool is_program(struct span script)
 	return span_starts_nocase(name, "waybill");
 }
 
-/* SCRIPT_NAME as it stands in the raw path: servers hand it on decoded. */
-static struct span raw_script(struct span path, struct span script, struct scratch *scratch)
+/* SCRIPT_NAME as it stands in the raw path: servers hand it on decoded. One pass, however many
+ * slashes a stranger sends. */
+static struct span raw_script(struct span path, struct span script)
 {
-	for (size_t end = 1; end <= path.len; end++) {
-		struct span raw = {path.at, end}, decoded;
-		size_t mark = scratch->used;
-		if (end < path.len && path.at[end] != '/')
-			continue;
-		bool same = text_percent_decode(raw, false, scratch, &decoded) &&
-			    decoded.len == script.len &&
-			    memcmp(decoded.at, script.at, script.len) == 0;
-		scratch->used = mark;
-		if (same)
-			return raw;
+	size_t at = 0;
+	uint8_t byte;
+
+	for (size_t i = 0; i < script.len; i++) {
+		if (at == path.len)
+			return (struct span){0};
+		bool escaped = path.at[at] == '%' && at + 2 < path.len &&
+			       text_unhex((struct span){path.at + at + 1, 2}, &byte, 1);
+		if (!escaped)
+			byte = (uint8_t)path.at[at];
+		if (byte != (uint8_t)script.at[i])
+			return (struct span){0};
+		at += escaped ? 3 : 1;
 	}
-	return (struct span){0};
+	if (at < path.len && path.at[at] != '/')
+		return (struct span){0};
+	return (struct span){path.at, at};
 }
 
-static struct span find_base(
-    struct exchange *x, const struct config *config, struct span path, struct scratch *scratch)
+/* Links and redirects begin with the base: "//host" and "/\host" in front of them would lead to
+ * another site (RFC 3986 4.2; browsers read a backslash as a slash). So one slash begins it, and no
+ * backslash is in it. */
+static struct span clean_base(struct span base)
+{
+	while (base.len > 1 && base.at[1] == '/') {
+		base.at++;
+		base.len--;
+	}
+	bool odd = base.len > 0 && (base.at[0] != '/' || memchr(base.at, '\\', base.len));
+	return odd ? (struct span){"", 0} : base;
+}
+
+static struct span find_base(struct exchange *x, const struct config *config, struct span path)
 {
 	struct span given = span_trim(span_of(x->env(x, "WAYBILL_BASE")));
 
@@ -155,7 +172,7 @@ static struct span find_base(
 	bool told = x->env(x, "PATH_INFO") || is_program(script);
 	if (script.len == 0 || is_own_name(script) || !told)
 		return (struct span){"", 0};
-	struct span raw = raw_script(path, script, scratch);
+	struct span raw = raw_script(path, script);
 	return raw.at ? raw : (struct span){"", 0};
 }
 
@@ -191,9 +208,12 @@ enum fault request_address(struct request *r, struct exchange *x, const struct c
 	r->base = (struct span){"", 0};
 	if (fault)
 		return fault;
-	r->base = find_base(x, config, r->path, scratch);
-	r->path.at += r->base.len;
-	r->path.len -= r->base.len;
+	struct span mounted = find_base(x, config, r->path);
+	r->base = clean_base(mounted);
+	if (r->base.len > 0) {
+		r->path.at += mounted.len;
+		r->path.len -= mounted.len;
+	}
 	if (r->path.len == 0) /* "/drop" itself: the page is at "/drop/" */
 		return FAULT_NONE;
 	return split(r, scratch, why);

@@ -147,20 +147,9 @@ enum fault rules_may_delete(const struct caller *caller, const struct config *co
 	return may(caller, config->delete_access, RIGHT_DELETE, "delete", why);
 }
 
-static bool is_same_machine(struct exchange *x)
-{
-	struct span remote = request_header(x, "REMOTE_ADDR");
-
-	/* Where a proxy stands before the web server, everybody seems to come from this machine. */
-	if (request_header(x, "HTTP_X_FORWARDED_FOR").at || request_header(x, "HTTP_FORWARDED").at)
-		return false;
-	return span_is(remote, "::1") || span_starts_nocase(remote, "127.") ||
-	       span_starts_nocase(remote, "::ffff:127.");
-}
-
 enum fault rules_may_watch(const struct caller *caller, struct exchange *x, struct refusal *why)
 {
-	if ((caller->rights & RIGHT_ADMIN) || is_same_machine(x))
+	if ((caller->rights & RIGHT_ADMIN) || request_is_local(x))
 		return FAULT_NONE;
 	if (!is_known(caller))
 		return unauthorized(caller, why);

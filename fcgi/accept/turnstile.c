@@ -17,16 +17,23 @@ struct turnstile {
 	int64_t inside[LANES], waiting;
 };
 
+/* The only thread serves whatever comes; of several at least `least` are kept free. */
+static int64_t kept_free(int64_t threads, int64_t part, int64_t least)
+{
+	if (threads == 1)
+		return 0;
+	return threads / part > least ? threads / part : least;
+}
+
 struct turnstile *turnstile_new(int64_t threads)
 {
 	struct turnstile *t = calloc(1, sizeof *t);
 
 	if (!t)
 		return NULL;
-	int64_t kept_free = threads / 8;
-	t->places = threads - kept_free;
-	t->total = t->places + kept_free / 2;
-	t->benches = kept_free / 4;
+	t->places = threads - kept_free(threads, 8, threads < 4 ? 1 : 2);
+	t->total = threads - kept_free(threads, 16, 1);
+	t->benches = threads / 32;
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
@@ -70,7 +77,7 @@ enum fault turnstile_enter(struct turnstile *t, enum lane lane, struct refusal *
 	return refuse(why, FAULT_BUSY,
 	    lane == LANE_BODY ? "The server is reading %lld uploads already and takes no more at "
 				"once; nothing was stored. Try again in a few seconds."
-			      : "The server is sending %lld files already and cannot send more at "
+			      : "The server is sending %lld long answers already and cannot send more at "
 				"once. Try again in a few seconds.",
 	    under_way);
 }

@@ -250,6 +250,7 @@ static void check_health(struct keep *keep, struct health *health)
 	health->free_bytes = keep_free_bytes(keep);
 	if (health->free_bytes < 0)
 		ill(health, "The file system of data_dir does not answer.");
+	health->readable = health->ok;
 	if (keep->mode & KEEP_WRITE && (faccessat(keep->objects, ".", W_OK | X_OK, 0) != 0 ||
 					   faccessat(keep->dir, ".", W_OK | X_OK, 0) != 0))
 		ill(health, "data_dir cannot be written to.");

@@ -130,7 +130,8 @@ enum fault keep_verify(struct keep *keep, bool repair, const struct inspector *i
 void keep_tend(struct keep *keep);
 
 struct health {
-	bool ok;
+	bool ok;	     /* uploads can be kept */
+	bool readable;	     /* what is there can be listed and read */
 	char reason[256];    /* why not */
 	int64_t files, bytes; /* stored: records, and bytes of distinct content */
 	int64_t reserved;    /* bytes promised to uploads under way, in all processes */

@@ -29,11 +29,14 @@ void buffer_html(struct buffer *b, const char *fmt, ...) __attribute__((format(p
 void buffer_free(struct buffer *b);
 
 /* Status line and headers for a body of `length` bytes (-1: none announced); then the body in
- * pieces, which HEAD, 204 and 304 swallow. False from begin: something else was answered before. */
-bool reply_begin(struct reply *r, int status, const char *type, int64_t length);
+ * pieces, which HEAD, 204 and 304 swallow. INTERNAL from begin: something else was answered before,
+ * or the client is gone; any other fault: a long body was not let begin. */
+enum fault reply_begin(struct reply *r, int status, const char *type, int64_t length);
 enum fault reply_write(struct reply *r, const void *bytes, size_t len);
 /* Send a document and free it; INTERNAL is refused when memory was short. */
 enum fault reply_buffer(struct reply *r, int status, const char *type, struct buffer *b);
+/* The headers that follow describe the body, and do not stay on a refusal. */
+void reply_describe(struct reply *r);
 /* The mount point; "" where there is no request. */
 struct span reply_base(const struct reply *r);
 bool reply_wants_html(const struct reply *r);

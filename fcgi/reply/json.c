@@ -311,19 +311,19 @@ enum fault reply_policy(struct reply *r, const struct policy *policy)
 	return reply_buffer(r, 200, "application/json", &b);
 }
 
-enum fault reply_health(
-    struct reply *r, bool ok, const char *reason, const struct fact *facts, size_t count)
+enum fault reply_health(struct reply *r, int status, const char *state, const char *reason,
+    const struct fact *facts, size_t count)
 {
 	json_t *o = json_object();
-	json_object_set_new(o, "status", json_string(ok ? "ok" : "failing"));
-	if (!ok)
-		json_object_set_new(o, "reason", string_or_null(reason ? reason : "unknown"));
+	json_object_set_new(o, "status", json_string(state));
+	if (reason)
+		json_object_set_new(o, "reason", string_or_null(reason));
 	for (size_t i = 0; i < count; i++)
 		json_object_set_new(o, facts[i].name,
 		    facts[i].text ? string_or_null(facts[i].text) : json_integer(facts[i].figure));
 	struct buffer b = {0};
 	put_value(&b, o);
-	if (!ok)
+	if (status == 503)
 		reply_header(r, "Retry-After", "5");
-	return reply_buffer(r, ok ? 200 : 503, "application/json", &b);
+	return reply_buffer(r, status, "application/json", &b);
 }

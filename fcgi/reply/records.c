@@ -65,6 +65,7 @@ enum fault reply_listing(struct reply *r, const struct page *page)
 	char etag[40];
 	listing_etag(r, page, etag);
 	r->negotiated = true;
+	reply_describe(r);
 	reply_header(r, "ETag", "%s", etag);
 	reply_header(r, "Cache-Control", "private, no-cache");
 	if (etag_listed(span_of(r->x->env(r->x, "HTTP_IF_NONE_MATCH")), etag))

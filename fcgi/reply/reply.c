@@ -33,6 +33,13 @@ void reply_open(struct reply *r, struct exchange *x, const struct request *reque
 	r->sent = 0;
 	r->negotiated = false;
 	r->used = 0;
+	r->admit = NULL;
+	r->about = sizeof r->headers;
+}
+
+void reply_describe(struct reply *r)
+{
+	r->about = r->used;
 }
 
 struct span reply_base(const struct reply *r)
@@ -168,10 +175,28 @@ static bool bodiless(int status)
 	return status < 200 || status == 204 || status == 304;
 }
 
-bool reply_begin(struct reply *r, int status, const char *type, int64_t length)
+static bool has_body(const struct reply *r, int status)
 {
+	return !bodiless(status) && !(r->request && r->request->method == METHOD_HEAD);
+}
+
+static enum fault ask(struct reply *r)
+{
+	enum fault f = r->admit(r->self);
+	if (f != FAULT_NONE && r->used > r->about)
+		r->used = r->about;
+	return f;
+}
+
+enum fault reply_begin(struct reply *r, int status, const char *type, int64_t length)
+{
+	enum fault f = FAULT_NONE;
 	if (r->status)
-		return false;
+		return FAULT_INTERNAL;
+	if (length > REPLY_AT_ONCE && r->admit && has_body(r, status))
+		f = ask(r);
+	if (f != FAULT_NONE)
+		return f;
 	r->status = status;
 	if (type && !bodiless(status))
 		own_header(r, "Content-Type", "%s", type);
@@ -182,14 +207,13 @@ bool reply_begin(struct reply *r, int status, const char *type, int64_t length)
 	char line[80];
 	int len = snprintf(line, sizeof line, "Status: %d %s\r\n", status, reason(status));
 	memcpy(r->headers + r->used, "\r\n", 2); /* own_header() leaves room for it */
-	return r->x->write(r->x, line, (size_t)len) == FAULT_NONE &&
-	       r->x->write(r->x, r->headers, r->used + 2) == FAULT_NONE;
+	f = r->x->write(r->x, line, (size_t)len);
+	return f != FAULT_NONE ? f : r->x->write(r->x, r->headers, r->used + 2);
 }
 
 enum fault reply_write(struct reply *r, const void *bytes, size_t len)
 {
-	bool head = r->request && r->request->method == METHOD_HEAD;
-	if (len == 0 || head || bodiless(r->status))
+	if (len == 0 || !has_body(r, r->status))
 		return FAULT_NONE;
 	enum fault f = r->x->write(r->x, bytes, len);
 	if (f == FAULT_NONE)
@@ -199,9 +223,8 @@ enum fault reply_write(struct reply *r, const void *bytes, size_t len)
 
 enum fault reply_send(struct reply *r, int status, const char *type, const void *body, size_t len)
 {
-	if (!reply_begin(r, status, type, (int64_t)len))
-		return FAULT_INTERNAL;
-	return reply_write(r, body, len);
+	enum fault f = reply_begin(r, status, type, (int64_t)len);
+	return f != FAULT_NONE ? f : reply_write(r, body, len);
 }
 
 enum fault reply_buffer(struct reply *r, int status, const char *type, struct buffer *b)

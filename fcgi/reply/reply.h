@@ -8,7 +8,7 @@
  * HEAD gets the headers of GET and no body; 204 and 304 have neither body nor Content-Type.
  *
  * Every function that answers returns FAULT_NONE, or INTERNAL when the client is gone or memory is
- * short; there is nothing to clean up either way. Once one of them has begun, further answers are
+ * short, or what kept a long answer from beginning; there is nothing to clean up either way. Once one of them has begun, further answers are
  * dropped, so an endpoint may always end in `return reply_refuse(r, why)`.
  */
 #ifndef WAYBILL_REPLY_H
@@ -21,6 +21,10 @@
  */
 enum { REPLY_HEADERS = 16 * 1024 };
 
+/* A body of so many bytes fits the buffers on its way (a socket's takes 200 KiB), headers and all:
+ * it is sent whether anybody reads it or not. A longer one takes as long as the reader likes. */
+enum { REPLY_AT_ONCE = 64 * 1024 };
+
 /* Once per process, before it jails itself and before threads: jansson seeds its hash tables from
  * /dev/urandom, and makes do with the clock where it can no longer be opened. */
 void reply_start(void);
@@ -32,7 +36,12 @@ struct reply {
 	int status;		       /* what was answered; 0: nothing yet (for the log) */
 	int64_t sent;		       /* bytes of body written */
 	bool negotiated;	       /* the form depends on Accept: Vary says so */
+	/* Asked before a body of more than REPLY_AT_ONCE bytes begins; a fault (BUSY) is handed back
+	 * to the endpoint, and nothing has been answered. NULL: no need to ask. */
+	enum fault (*admit)(void *self);
+	void *self;
 	size_t used;
+	size_t about; /* headers from here on describe the body: no refusal keeps them */
 	char headers[REPLY_HEADERS];
 };
 
@@ -92,15 +101,15 @@ struct policy {
 };
 enum fault reply_policy(struct reply *r, const struct policy *policy);
 
-/* GET /healthz: 200 {"status":"ok",...} or 503 {"status":"failing","reason":"...",...}, then the
- * facts. */
+/* GET /healthz: {"status":state,"reason":"..."}, without a reason where it is NULL, then the facts.
+ */
 struct fact {
 	const char *name;
 	int64_t figure;
 	const char *text; /* when not NULL, instead of the figure */
 };
-enum fault reply_health(
-    struct reply *r, bool ok, const char *reason, const struct fact *facts, size_t count);
+enum fault reply_health(struct reply *r, int status, const char *state, const char *reason,
+    const struct fact *facts, size_t count);
 
 /* GET and HEAD of a file's bytes: Range, If-Range, If-None-Match, If-Modified-Since (RFC 9110 13,
  * 14), Repr-Digest (RFC 9530), always as an attachment (RFC 6266). The caller closes fd. */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECEIPT_MS = 60 * 60 * 1000, OBJECT_PATH = 96, LONG_BYTES = 128 * 1024 };
+enum { RECEIPT_MS = 60 * 60 * 1000, OBJECT_PATH = 96 };
 
 /* ---- the listing ----------------------------------------------------------------------------- */
 
@@ -92,11 +92,23 @@ enum fault files_show(struct call *c)
 	return reply_record(&c->reply, &c->files.at[0]);
 }
 
-/* Does it take as long as the client likes? What is shorter fits the buffers on its way. */
-static bool is_long(const struct call *c)
+/*
+ * A page of ours may load scripts and styles from this site, and content is part of it, as the
+ * browser sees it: what is asked for to be run, or to style, is no download. Browsers say so
+ * (Sec-Fetch-Dest, which no script can set); others run nothing.
+ */
+static enum fault only_as_data(struct call *c)
 {
-	return c->request.method == METHOD_GET && c->files.at[0].size > LONG_BYTES &&
-	       c->service->config->sendfile == SENDFILE_NONE;
+	static const char *const run[] = {"script", "style", "worker", "sharedworker",
+	    "serviceworker", "audioworklet", "paintworklet", "xslt", "manifest", "embed", "object"};
+	struct span dest = request_header(c->x, "HTTP_SEC_FETCH_DEST");
+
+	for (size_t i = 0; i < sizeof run / sizeof *run; i++)
+		if (span_is_nocase(dest, run[i]))
+			return refuse(&c->why, FAULT_FORBIDDEN,
+			    "What was uploaded is for downloading: it is not handed out as a %s.",
+			    run[i]);
+	return FAULT_NONE;
 }
 
 enum fault files_content(struct call *c)
@@ -104,10 +116,12 @@ enum fault files_content(struct call *c)
 	const struct config *config = c->service->config;
 	char object[OBJECT_PATH], path[4096];
 	int fd = -1;
-	enum fault fault = find_visible(c);
+	enum fault fault = only_as_data(c);
 
 	if (!fault)
-		fault = is_long(c) ? call_enter(c, LANE_CONTENT) : call_need_buffer(c);
+		fault = find_visible(c);
+	if (!fault)
+		fault = call_need_buffer(c);
 	if (!fault)
 		fault = keep_content(c->service->keep, &c->files.at[0], &fd, object, &c->why);
 	if (fault)

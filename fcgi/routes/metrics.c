@@ -8,7 +8,7 @@
 
 /* Statuses that are counted one by one; the last row takes any other. */
 static const int statuses[] = {200, 201, 204, 206, 303, 304, 308, 400, 401, 403, 404, 405, 408, 409,
-    410, 411, 412, 413, 414, 415, 416, 422, 423, 460, 500, 503, 507, 0};
+    410, 411, 412, 413, 414, 415, 416, 421, 422, 423, 460, 500, 503, 507, 0};
 enum { STATUSES = sizeof statuses / sizeof *statuses };
 
 /* Upper bounds of the histogram's buckets, in seconds. */

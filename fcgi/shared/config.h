@@ -12,6 +12,7 @@
  *     TEXT      char *  path of a mount point, "" or "/drop", without a slash at the end
  *     TYPES     char *  media type globs in lower case, separated by ", "
  *     ORIGINS   char *  origins in lower case as browsers send them, separated by ", ", or "*"
+ *     HOSTS     char *  hosts in lower case, each with its port or without, separated by ", "
  *     COUNT     int64_t
  *     SIZE      int64_t bytes
  *     DURATION  int64_t ms
@@ -56,6 +57,7 @@ enum { SWITCH_ON, SWITCH_OFF };
 	X(ACCESS,   read_access,    "open", ACCESS_CHOICES, "who may list and download") \
 	X(ACCESS,   delete_access,  "owner", ACCESS_CHOICES, "who may delete") \
 	X(ORIGINS,  allowed_origins, "", "", "other sites whose pages may upload here (CORS and forms)") \
+	X(HOSTS,    allowed_hosts,  "", "", "names that Host may carry; none: any, but localhost or an address where a request comes from this machine itself") \
 	X(SIZE,     quota_bytes,    "0", "0-", "bytes the whole store may hold; 0: no limit") \
 	X(SIZE,     owner_quota_bytes, "0", "0-", "bytes one owner may hold; 0: no limit") \
 	X(SIZE,     min_free_bytes, "64M", "0-", "bytes of the file system that stay free") \
@@ -76,6 +78,7 @@ enum { SWITCH_ON, SWITCH_OFF };
 #define CONFIG_TYPE_TEXT char *
 #define CONFIG_TYPE_TYPES char *
 #define CONFIG_TYPE_ORIGINS char *
+#define CONFIG_TYPE_HOSTS char *
 #define CONFIG_TYPE_COUNT int64_t
 #define CONFIG_TYPE_SIZE int64_t
 #define CONFIG_TYPE_DURATION int64_t

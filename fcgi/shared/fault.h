@@ -38,6 +38,7 @@
 	X(UNSUPPORTED_FORM,  415, "unsupported_form",  "Unsupported Media Type", "The form lacks enctype=\"multipart/form-data\"; without it a browser sends no file.") \
 	X(UNSUPPORTED_TYPE,  415, "unsupported_type",  "Unsupported Media Type", "A PATCH of this media type is not understood.") \
 	X(RANGE,             416, "range_not_satisfiable", "Range Not Satisfiable", "None of the ranges asked for lies inside the file.") \
+	X(WRONG_HOST,        421, "wrong_host",        "Misdirected Request",    "This server does not answer to the name that Host carries.") \
 	X(DIGEST_MISMATCH,   422, "digest_mismatch",   "Unprocessable Content",  "The body does not have the digest it was declared with; nothing was kept. Send it again.") \
 	X(LOCKED,            423, "locked",            "Locked",                 "Another request still holds this upload; try again in a moment.") \
 	X(CHECKSUM_MISMATCH, 460, "checksum_mismatch", "Checksum Mismatch",      "The chunk does not have the checksum it was sent with; it was discarded. Send it again.") \

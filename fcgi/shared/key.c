@@ -39,7 +39,7 @@ static int *choice_of(const struct key *key, const struct config *config)
 bool key_is_text(const struct key *key)
 {
 	return key->kind == KIND_PATH || key->kind == KIND_TEXT || key->kind == KIND_TYPES ||
-	       key->kind == KIND_ORIGINS;
+	       key->kind == KIND_ORIGINS || key->kind == KIND_HOSTS;
 }
 
 /* ---- numbers and choices --------------------------------------------------------------------- */
@@ -207,13 +207,28 @@ static bool take_host(struct span *s)
 	return all_of(host, LETTERS DIGITS "-._");
 }
 
-/* scheme "://" host [":" port] (RFC 6454 6.2), without the port that the scheme implies: so do
- * browsers send it. */
-static bool origin_item(struct span item, char *to)
+static void lower(struct span item, char *to)
 {
 	for (size_t i = 0; i < item.len; i++)
 		to[i] = item.at[i] >= 'A' && item.at[i] <= 'Z' ? item.at[i] + 32 : item.at[i];
 	to[item.len] = '\0';
+}
+
+/* Nothing, or ":" and a number. */
+static bool is_port(struct span s, int64_t *port)
+{
+	*port = 0;
+	if (!s.len)
+		return true;
+	return s.at[0] == ':' && s.len <= 6 &&
+	       text_number((struct span){s.at + 1, s.len - 1}, port) && *port && *port <= 65535;
+}
+
+/* scheme "://" host [":" port] (RFC 6454 6.2), without the port that the scheme implies: so do
+ * browsers send it. */
+static bool origin_item(struct span item, char *to)
+{
+	lower(item, to);
 	if (span_is(item, "*"))
 		return true;
 	struct span rest = {to, item.len}, scheme = span_cut(&rest, ':');
@@ -224,14 +239,20 @@ static bool origin_item(struct span item, char *to)
 	rest.len -= 2;
 	if (!take_host(&rest))
 		return false;
-	if (!rest.len)
-		return true;
-	if (rest.at[0] != ':' || rest.len > 6 ||
-	    !text_number((struct span){rest.at + 1, rest.len - 1}, &port) || !port || port > 65535)
+	if (!is_port(rest, &port))
 		return false;
 	if ((span_is(scheme, "http") && port == 80) || (span_is(scheme, "https") && port == 443))
 		to[rest.at - to] = '\0';
 	return true;
+}
+
+/* host [":" port] (RFC 9110 7.2). */
+static bool host_item(struct span item, char *to)
+{
+	struct span rest = {to, item.len};
+	int64_t port;
+	lower(item, to);
+	return take_host(&rest) && is_port(rest, &port);
 }
 
 static bool set_text(const struct key *key, struct config *config, struct span value)
@@ -245,6 +266,8 @@ static bool set_text(const struct key *key, struct config *config, struct span v
 		return set_list(key, config, value, glob_item);
 	case KIND_ORIGINS:
 		return set_list(key, config, value, origin_item);
+	case KIND_HOSTS:
+		return set_list(key, config, value, host_item);
 	default:
 		return set_mount(key, config, value);
 	}
@@ -342,6 +365,7 @@ const char *key_accepts(const struct key *key, char *to, size_t room)
 	    [KIND_TEXT] = "a path such as /drop, or nothing",
 	    [KIND_TYPES] = "media types or globs such as image/*, separated by commas",
 	    [KIND_ORIGINS] = "origins such as https://example.org, separated by commas, or *",
+	    [KIND_HOSTS] = "names or addresses such as example.org or [::1]:8080, separated by commas",
 	    [KIND_COUNT] = "a whole number",
 	    [KIND_SIZE] = "a size such as 512K, 64M or 10G",
 	    [KIND_DURATION] = "a time such as 90s, 5m, 24h or 30d",

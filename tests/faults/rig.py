@@ -138,7 +138,7 @@ class Worker(harness.FastCGIDoor):
     def _serves(self, ready):
         assert self.process.poll() is None, "the worker ended: " + self.said()
         try:
-            return self.path.exists() and self.get("/healthz").status in ready
+            return self.path.exists() and self.get("/healthz?ready").status in ready
         except (OSError, AssertionError):
             return False
 

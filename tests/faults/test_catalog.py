@@ -56,7 +56,7 @@ def test_directories_that_cannot_be_written(make_worker):
     first = rig.new_ids(worker.put("first", b"one"))
     for name, mode in (("objects", 0o750), (".", 0o750)):
         (worker.data / name).chmod(0o550)
-        assert worker.get("/healthz").status == 503
+        assert worker.get("/healthz?ready").status == 503 and worker.health()["status"] == "degraded"
         worker.intact(*next(iter(first.items())))
         answer = worker.put("refused", b"two" * 1000)
         if name == "objects":

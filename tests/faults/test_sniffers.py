@@ -79,8 +79,8 @@ def test_guard_killed(worker):
     rest is refused in words; a new worker is well."""
     (id, digest), = rig.new_ids(worker.put("first", b"one")).items()
     os.kill(rig.pids_below(worker.process.pid)[0], signal.SIGKILL)
-    wait_until(lambda: worker.get("/healthz").status == 503, "an alarm")
-    assert "sniffer" in worker.get("/healthz").text
+    wait_until(lambda: worker.get("/healthz?ready").status == 503, "an alarm")
+    assert "sniffer" in worker.get("/healthz").json["reason"]
     worker.intact(id, digest)
     assert worker.put("again", b"one").status == 201
     refused = worker.put("new", b"two")

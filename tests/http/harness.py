@@ -215,8 +215,7 @@ class Door:
         return listing.json["total"], files["objects"], files["partial"]
 
     def alive(self):
-        answer = self.get("/healthz")
-        return answer.status == 200
+        return self.get("/healthz?ready").status == 200
 
 
 class ServerDoor(Door):

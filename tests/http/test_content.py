@@ -53,6 +53,50 @@ def test_never_inline(door, content, name):
     assert answer["X-Content-Type-Options"] == "nosniff"
 
 
+RUN = ["script", "style", "worker", "sharedworker", "serviceworker", "audioworklet", "paintworklet", "xslt", "manifest", "embed", "object"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("dest", RUN)
+def test_content_is_not_handed_out_to_be_run(kept, dest, method):
+    door, file, url = kept
+    etag = door.get(url)["ETag"]
+    for path, more in ((url, {}), (url + "/a.js", {}), (url, {"Range": "bytes=0-9"}), (url, {"If-None-Match": etag})):
+        answer = door.request(method, path, {"Sec-Fetch-Dest": dest, "Sec-Fetch-Site": "same-origin", **more})
+        if method == "HEAD":
+            assert answer.status == 403
+        else:
+            refused(answer, 403, "forbidden", dest)
+    assert door.request(method, f"/files/{file['id']}", {"Sec-Fetch-Dest": dest}).status == 200
+
+
+@pytest.mark.parametrize("dest", [None, "empty", "document", "iframe", "image", "video", "audio", "font", "track", "report", "json", "new"])
+def test_all_else_is_a_download(kept, dest):
+    door, _, url = kept
+    assert door.request("GET", url, {"Sec-Fetch-Dest": dest}).body == CONTENT
+
+
+def test_the_pages_own_scripts_are_served(door):
+    page = door.get("/")
+    names = re.findall(r'(?:src|href)="([a-z.]+\.(?:js|css))"', page.text)
+    assert names
+    for name in names:
+        dest = "script" if name.endswith(".js") else "style"
+        answer = door.request("GET", "/" + name, {"Sec-Fetch-Dest": dest, "Sec-Fetch-Site": "same-origin"})
+        assert answer.status == 200 and answer["Content-Type"].startswith("text/")
+
+
+def test_scripts_go_out_as_text(door):
+    """The record says what they are; the content's type is none that a browser runs."""
+    file = door.put("a.js", b"#!/usr/bin/env node\nconsole.log(1)\n", Content_Type="text/javascript").file
+    assert "javascript" in file["type"]
+    for spec in (None, "bytes=0-3", "bytes=0-1,5-6"):
+        answer = door.request("GET", f"/files/{file['id']}/content", {"Range": spec})
+        assert answer["X-Content-Type-Options"] == "nosniff" and b"javascript" not in answer.body
+        assert answer["Content-Type"].startswith(("text/plain", "multipart/byteranges")), answer
+    assert door.request("HEAD", f"/files/{file['id']}/content")["Content-Type"].startswith("text/plain")
+
+
 def test_head(kept):
     door, file, url = kept
     head, get = door.request("HEAD", url), door.get(url)

@@ -194,6 +194,46 @@ def test_metrics(fresh, stack):
     assert value(exposition(door.get("/metrics")), "waybill_requests_in_flight") == 1
 
 
+FORWARDED = [{"X-Forwarded-For": "192.0.2.7"}, {"Forwarded": "for=192.0.2.7"}, {"Via": "1.1 proxy"}, {"X-Real-IP": "192.0.2.7"}]
+
+
+@pytest.mark.parametrize("headers", FORWARDED)
+def test_what_was_forwarded_is_not_from_this_machine(fastcgi, headers):
+    refused(fastcgi.request("GET", "/metrics", headers), 401, "unauthorized")
+    assert fastcgi.request("GET", "/healthz", headers).json == {"status": "ok"}
+    assert fastcgi.request("GET", "/healthz?ready", headers).json == {"status": "ok"}
+
+
+def test_figures_are_for_those_who_may_see_metrics(fresh):
+    door = fresh("fastcgi")
+    admin, reader = add_token(door, "root", "admin"), add_token(door, "reader", "upload,read,delete")
+    far = {"REMOTE_ADDR": "192.0.2.7"}
+    here = door.get("/healthz").json
+    assert here["status"] == "ok" and {"files", "bytes", "free_bytes", "sandbox", "version"} < here.keys()
+    assert door.request("GET", "/healthz", **far).json == {"status": "ok"}
+    assert door.request("GET", "/healthz", bearer(reader), **far).json == {"status": "ok"}
+    assert door.request("GET", "/healthz", bearer("wrong"), **far).json == {"status": "ok"}
+    assert door.request("GET", "/healthz", bearer(admin), **far).json.keys() == here.keys()
+    assert door.request("HEAD", "/healthz", **far).status == 200
+
+
+def test_alive_but_not_ready(fresh):
+    """Where uploads are refused, reading goes on: a load balancer leaves the worker where it is, unless it asks for more."""
+    door = fresh("fastcgi")
+    file = door.put("a", b"x").file
+    full = harness.FastCGIDoor({"min_free_bytes": "1000T"}, data=door.data)
+    try:
+        for path, status in (("/healthz", 200), ("/healthz?", 200), ("/healthz?already=1", 200), ("/healthz?ready", 503),
+                             ("/healthz?ready=1", 503), ("/healthz?x=1&ready=", 503)):
+            answer = full.request("GET", path, REMOTE_ADDR="192.0.2.7")
+            assert answer.status == status, (path, answer)
+            assert answer.json.keys() == {"status", "reason"} and answer.json["status"] == "degraded", answer
+            assert (answer["Retry-After"] is not None) == (status == 503)
+        assert full.get(f"/files/{file['id']}/content").body == b"x"
+    finally:
+        full.close()
+
+
 def test_metrics_survive_hostile_requests(fresh):
     door = fresh("fastcgi")
     for name in HOSTILE:

@@ -100,8 +100,9 @@ def test_min_free_bytes(fresh):
     full = harness.FastCGIDoor({"min_free_bytes": "1000T"}, data=door.data)
     try:
         refused(full.put("a", b"y"), 507, "insufficient_storage", "free")
-        answer = full.get("/healthz")
-        assert answer.status == 503 and "full" in answer.text, answer
+        answer, ready = full.get("/healthz"), full.get("/healthz?ready")
+        assert answer.status == 200 and answer.json["status"] == "degraded" and "full" in answer.json["reason"], answer
+        assert ready.status == 503 and ready["Retry-After"] and ready.json == answer.json, ready
         assert full.get("/files").json["total"] == 1  # reading goes on
     finally:
         full.close()

@@ -101,6 +101,23 @@ def test_unknown_address(door, path):
     assert answer.json["code"] == answer.status
 
 
+EVIL = ["//evil.example/waybill", "///evil.example/waybill", "/\\evil.example/waybill", "/\\/evil.example/waybill",
+        "//evil.example", "/" * 12000 + "evil.example"]
+
+
+@pytest.mark.parametrize("script", EVIL)
+@pytest.mark.parametrize("behind", ["", "/", "/files?limit=1", "/files"])
+def test_a_mount_point_is_never_another_site(fastcgi, script, behind):
+    """Neither redirects nor links begin with what a browser takes for a host."""
+    path, _, query = behind.partition("?")
+    answer = fastcgi.request("GET", behind, {"Accept": "text/html"}, SCRIPT_NAME=script, PATH_INFO=path,
+                             REQUEST_URI=script + behind, QUERY_STRING=query)
+    for value in [answer["Location"] or "", answer["Link"] or ""] + re.findall(r'(?:href|src|action)="([^"]*)"', answer.text):
+        assert not re.match(r'<?\s*[/\\]{2}', value), (value, answer)
+    if behind == "" and "\\" not in script and len(script) < 1000:
+        assert answer.status == 308 and answer["Location"] == "/evil.example" + script.partition("evil.example")[2] + "/"
+
+
 def test_options(door):
     answer = door.request("OPTIONS", "/files")
     assert answer.status == 204 and "GET" in answer["Allow"]

@@ -4,6 +4,8 @@ The minimum rate (min_rate) counts after a free minute; tests/accept_test.c prov
 no test here waits for that minute."""
 import contextlib
 
+import pytest
+
 import harness
 from harness import STDIN, begin, record, refused, text, wait_until
 
@@ -89,6 +91,61 @@ def test_stalled_bodies_are_given_up(fresh):
         until(door, "bodies_in_flight", 0)
     assert door.get("/healthz").json["reserved_bytes"] == 0
     assert door.put("a", b"x").status == 201
+
+
+@pytest.fixture
+def filled(fresh):
+    """fill(door): records whose listing has more than any socket takes, and a file of 4 MB."""
+    def fill(**config):
+        door = fresh("fastcgi", **config)
+        for batch in range(6):
+            parts = [harness.Upload(f"f{n}", f"{'long' * 50}-{batch}-{n}.txt", b"%d-%d" % (batch, n)) for n in range(60)]
+            assert door.send_form(("note", "n" * 3000), *parts).status == 201
+        return door, door.put("large", text(1000) * 4000).file
+    return fill
+
+
+RANGES = {"Range": "bytes=0-1999999,2100000-3900000"}
+
+
+@pytest.mark.parametrize("sendfile", ["none", "x-sendfile", "x-accel-redirect"])
+@pytest.mark.parametrize("what", ["listing", "page", "ranges"])
+def test_long_answers_that_nobody_reads_leave_room(filled, what, sendfile):
+    """More of them than threads: the last are told to come back, and what is quick is served meanwhile."""
+    door, large = filled(threads="8", sendfile=sendfile)
+    path, headers = {"listing": ("/files?limit=1000", {}), "page": ("/files?limit=1000", {"Accept": "text/html"}),
+                     "ranges": (f"/files/{large['id']}/content", RANGES)}[what]
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            sock = stack.enter_context(door.connect())
+            sock.sendall(begin() + door.params("GET", path, headers) + record(STDIN))
+        until(door, "downloads_in_flight", 6)
+        assert door.get("/healthz").status == 200 and door.put("small", b"small").status == 201
+        answer = door.request("GET", path, {**headers, "Accept": "application/json" if what != "page" else "text/html"})
+        assert answer.status == 503 and int(answer["Retry-After"]) > 0, answer
+        for name in ("ETag", "Link", "Content-Disposition", "Content-Range", "Repr-Digest", "Last-Modified", "Accept-Ranges"):
+            assert answer[name] is None, answer
+        assert answer["Cache-Control"] == "no-store"
+        assert door.request("HEAD", path, headers).status in (200, 206) and door.get("/files?limit=1").status == 200
+    until(door, "downloads_in_flight", 0)
+    assert door.request("GET", path, headers).status in (200, 206)
+
+
+def test_with_few_threads_one_is_left(filled):
+    door, large = filled(threads="2")
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            begun(door, stack, "GET", f"/files/{large['id']}/content")
+        until(door, "downloads_in_flight", 1)
+        assert door.get("/healthz").status == 200
+
+
+def test_an_upload_is_never_refused_for_its_receipt(fresh):
+    """It holds its place until the answer is out, however long that is."""
+    door = fresh("fastcgi", threads="2", max_files="100")
+    parts = [harness.Upload(f"f{n}", f"{'long' * 50}-{n}.txt", b"x") for n in range(100)]
+    answer = door.send_form(("note", "n" * 3000), *parts)
+    assert answer.status == 201 and len(answer.body) > 70000 and len(answer.json["files"]) == 100
 
 
 def test_connections_that_say_nothing_hold_nobody(fresh):
