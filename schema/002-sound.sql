@@ -6,3 +6,78 @@ ALTER TABLE store ADD COLUMN line BLOB CHECK (length(line) = 16);
 ALTER TABLE store ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE store ADD COLUMN committed_at INTEGER NOT NULL DEFAULT 0;
 UPDATE store SET line = randomblob(16);
+
+-- ---- resumable uploads: sums of what is under way, and who pays for it ---------------------------
+
+-- Who made it, where nobody's name is on it: only to count how many such an address has.
+ALTER TABLE uploads ADD COLUMN address TEXT;
+-- Quota of the owner's token at the creation, for when that token is no more; 0: none.
+ALTER TABLE uploads ADD COLUMN quota INTEGER NOT NULL DEFAULT 0;
+-- The upload that this part went into: the part stays no longer than it.
+ALTER TABLE uploads ADD COLUMN whole TEXT;
+CREATE INDEX uploads_by_whole ON uploads (whole) WHERE whole IS NOT NULL;
+
+-- What a row counts for. Before its first byte an upload reserves nothing.
+ALTER TABLE uploads ADD COLUMN is_open INTEGER AS (state = 0);
+ALTER TABLE uploads ADD COLUMN promised INTEGER AS
+	(iif(state = 0 AND offset > 0, ifnull(length, offset), 0));
+ALTER TABLE uploads ADD COLUMN pending INTEGER AS -- promised, and not on disk yet
+	(iif(state = 0 AND offset > 0, max(ifnull(length, offset) - max(allocated, offset), 0), 0));
+DROP INDEX uploads_open;
+
+CREATE TABLE uploads_sums (
+	whose    TEXT    PRIMARY KEY, -- 'all'; 'owner:NAME', no name: the anonymous, and of them 'address:...'
+	uploads  INTEGER NOT NULL,
+	promised INTEGER NOT NULL,
+	pending  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The same, added up from the rows: where the sums begin, and what verify holds them against.
+CREATE VIEW uploads_added_up (whose, uploads, promised, pending) AS
+	SELECT whose, count(*), sum(promised), sum(pending) FROM (
+		SELECT 'all' AS whose, promised, pending FROM uploads WHERE is_open
+		UNION ALL
+		SELECT 'owner:' || ifnull(owner, ''), promised, pending FROM uploads WHERE is_open
+		UNION ALL
+		SELECT 'address:' || ifnull(address, ''), promised, pending FROM uploads
+			WHERE is_open AND owner IS NULL)
+	GROUP BY whose;
+INSERT INTO uploads_sums SELECT * FROM uploads_added_up;
+
+CREATE TRIGGER uploads_added AFTER INSERT ON uploads WHEN new.is_open BEGIN
+	INSERT INTO uploads_sums
+		SELECT whose, 1, new.promised, new.pending FROM (
+			SELECT 'all' AS whose
+			UNION ALL SELECT 'owner:' || ifnull(new.owner, '')
+			UNION ALL SELECT 'address:' || ifnull(new.address, '') WHERE new.owner IS NULL)
+		WHERE true
+		ON CONFLICT (whose) DO UPDATE SET uploads = uploads + 1,
+			promised = promised + excluded.promised, pending = pending + excluded.pending;
+END;
+-- An upload never opens again.
+CREATE TRIGGER uploads_changed AFTER UPDATE OF state, length, offset, allocated ON uploads
+	WHEN old.is_open BEGIN
+	UPDATE uploads_sums SET uploads = uploads - old.is_open + new.is_open,
+		promised = promised - old.promised + new.promised,
+		pending = pending - old.pending + new.pending
+		WHERE whose IN ('all', 'owner:' || ifnull(old.owner, ''),
+			iif(old.owner IS NULL, 'address:' || ifnull(old.address, ''), NULL));
+	DELETE FROM uploads_sums WHERE uploads = 0 AND NOT new.is_open
+		AND whose IN ('all', 'owner:' || ifnull(old.owner, ''),
+			iif(old.owner IS NULL, 'address:' || ifnull(old.address, ''), NULL));
+END;
+CREATE TRIGGER uploads_removed AFTER DELETE ON uploads WHEN old.is_open BEGIN
+	UPDATE uploads_sums SET uploads = uploads - 1,
+		promised = promised - old.promised, pending = pending - old.pending
+		WHERE whose IN ('all', 'owner:' || ifnull(old.owner, ''),
+			iif(old.owner IS NULL, 'address:' || ifnull(old.address, ''), NULL));
+	DELETE FROM uploads_sums WHERE uploads = 0
+		AND whose IN ('all', 'owner:' || ifnull(old.owner, ''),
+			iif(old.owner IS NULL, 'address:' || ifnull(old.address, ''), NULL));
+END;
+
+-- Parts of a file that is gone would be bytes that nobody pays for. What is left of them in
+-- partial/ is the next sweep's.
+CREATE TRIGGER files_forgot_parts AFTER DELETE ON files BEGIN
+	DELETE FROM uploads WHERE whole = old.id;
+END;

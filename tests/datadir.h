@@ -96,6 +96,7 @@ static int make_keep(void **state)
 	config = (struct config){.data_dir = data_dir,
 	    .max_bytes = 1 << 30,
 	    .max_files = 64,
+	    .open_uploads = 1000,
 	    .allow_types = "*/*",
 	    .deny_types = "application/x-dosexec",
 	    .durability = DURABILITY_NORMAL};
@@ -166,6 +167,10 @@ static inline void check_sums(void)
 	    ask("SELECT ifnull(sum(size), 0) FROM files"));
 	assert_int_equal(ask("SELECT count(*) FROM objects WHERE refs <= 0"), 0);
 	assert_int_equal(ask("SELECT count(*) FROM objects"), entries("objects"));
+	assert_int_equal(ask("SELECT count(*) FROM (SELECT * FROM uploads_sums EXCEPT"
+			     " SELECT * FROM uploads_added_up)"), 0);
+	assert_int_equal(ask("SELECT count(*) FROM (SELECT * FROM uploads_added_up EXCEPT"
+			     " SELECT * FROM uploads_sums)"), 0);
 }
 
 /* ---- uploads --------------------------------------------------------------------------------- */

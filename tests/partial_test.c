@@ -397,32 +397,120 @@ static void test_removed_under_its_holder(void **state)
 
 /* ---- space ----------------------------------------------------------------------------------- */
 
-static void test_declared_length_counts_from_the_start(void **state)
+/* What is promised to unfinished uploads, as quotas see it. */
+static int64_t promised(void)
+{
+	struct catalog_sums sums;
+
+	assert_int_equal(catalog_sums(keep->catalog, (struct span){NULL, 0}, &sums, &why), FAULT_NONE);
+	return sums.promised;
+}
+
+static struct partial *create(const struct grant *grant, int64_t length)
+{
+	struct partial_plan plan = plan_of(length);
+	struct partial *p;
+
+	refusal_clear(&why);
+	return partial_create(keep, grant, &plan, &p, &why) == FAULT_NONE ? p : NULL;
+}
+
+static void test_declared_length_counts_from_the_first_byte(void **state)
 {
 	struct grant plain = grant_of(300, "alice");
 	struct grant alice = grant_of(-1, "alice");
-	struct partial_plan plan = plan_of(800);
 	char id[ID_LEN + 1];
-	struct partial *p;
 	struct upload *u;
 
+	for (int by_owner = 0; by_owner < 2; by_owner++) {
+		config.quota_bytes = by_owner ? 0 : 1000;
+		plain.owner_quota = alice.owner_quota = by_owner ? 1000 : 0;
+		plain.owner = span_of("alice");
+		struct partial *p = create(&alice, 800);
+		assert_non_null(p);
+		strcpy(id, partial_row(p)->id);
+		assert_int_equal(promised(), 0);
+		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_NONE);
+		upload_leave(u);
+		assert_int_equal(partial_write(p, "x", 1, &why), FAULT_NONE);
+		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_QUOTA_EXCEEDED);
+		assert_int_equal(partial_pause(p, &why), FAULT_NONE);
+		partial_leave(p);
+		assert_int_equal(promised(), 800);
+		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_QUOTA_EXCEEDED);
+		assert_null(create(&alice, 800));
+		assert_int_equal(why.fault, FAULT_QUOTA_EXCEEDED);
+		plain.owner = span_of("bob");
+		assert_int_equal(upload_begin(keep, &plain, &u, &why),
+		    by_owner ? FAULT_NONE : FAULT_QUOTA_EXCEEDED);
+		upload_leave(u);
+		check_sums();
+		assert_int_equal(partial_remove(keep, span_of(id), &why), FAULT_NONE);
+		assert_int_equal(promised(), 0);
+		check_sums();
+	}
+}
+
+/* Judged at creation, but what fitted then need not when its first byte comes. */
+static void test_first_byte_may_be_one_too_many(void **state)
+{
+	struct grant alice = grant_of(-1, "alice");
+
 	config.quota_bytes = 1000;
-	assert_int_equal(partial_create(keep, &alice, &plan, &p, &why), FAULT_NONE);
+	struct partial *first = create(&alice, 600), *second = create(&alice, 600);
+	assert_non_null(first);
+	assert_non_null(second);
+	assert_int_equal(partial_write(first, "x", 1, &why), FAULT_NONE);
+	assert_int_equal(partial_write(second, "x", 1, &why), FAULT_QUOTA_EXCEEDED);
+	assert_int_equal(partial_write(first, "y", 1, &why), FAULT_NONE);
+	assert_int_equal(partial_discard(first, &why), FAULT_NONE);
+	assert_int_equal(partial_write(second, "x", 1, &why), FAULT_NONE);
+	partial_leave(second);
+	partial_leave(first);
+	assert_int_equal(promised(), 0);
+}
+
+/* Blocks that the file system has set aside for it, in bytes. */
+static int64_t blocks(const char *id)
+{
+	char path[160];
+	struct stat st;
+
+	in_partial(id, path);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_blocks * 512;
+}
+
+static void test_no_space_is_taken_without_a_byte_that_counts(void **state)
+{
+	char id[ID_LEN + 1];
+	struct partial *p = create(&nobody, 64 << 20);
+
 	strcpy(id, partial_row(p)->id);
+	assert_in_range(blocks(id), 0, 4096);
 	partial_leave(p);
-	assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_QUOTA_EXCEEDED);
-	assert_int_equal(partial_create(keep, &alice, &plan, &p, &why), FAULT_QUOTA_EXCEEDED);
-	assert_int_equal(partial_remove(keep, span_of(id), &why), FAULT_NONE);
-	assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_NONE);
-	upload_leave(u);
-	config.quota_bytes = 0;
-	plain.owner_quota = alice.owner_quota = 1000;
-	assert_int_equal(partial_create(keep, &alice, &plan, &p, &why), FAULT_NONE);
+	assert_in_range(blocks(id), 0, 4096);
+	p = resume(id, 0, true);
+	assert_int_equal(partial_write(p, "x", 1, &why), FAULT_NONE);
+	assert_int_equal(partial_discard(p, &why), FAULT_NONE);
 	partial_leave(p);
-	assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_QUOTA_EXCEEDED);
-	plain.owner = span_of("bob");
-	assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_NONE);
-	upload_leave(u);
+	assert_in_range(blocks(id), 0, 4096);
+	assert_int_equal(offset_of(id), 0);
+}
+
+/* After a crash an upload of no known length may have more set aside than it counts for. */
+static void test_pending_is_never_negative(void **state)
+{
+	struct catalog_sums sums;
+	char id[ID_LEN + 1];
+
+	rest_with(-1, "hello ", id);
+	ask("UPDATE uploads SET allocated = 1000000");
+	assert_int_equal(catalog_sums(keep->catalog, span_of("alice"), &sums, &why), FAULT_NONE);
+	assert_int_equal(sums.pending, 0);
+	assert_int_equal(sums.promised, 6);
+	assert_int_equal(sums.owner_promised, 0);
+	check_sums();
 }
 
 static enum fault join(const struct span *ids, size_t count, struct files *files)
@@ -550,7 +638,10 @@ int main(void)
 	    WITH_KEEP(test_holder_is_asked_to_let_go),
 	    WITH_KEEP(test_holder_that_does_not_let_go_is_shut_out),
 	    WITH_KEEP(test_removed_under_its_holder),
-	    WITH_KEEP(test_declared_length_counts_from_the_start),
+	    WITH_KEEP(test_declared_length_counts_from_the_first_byte),
+	    WITH_KEEP(test_first_byte_may_be_one_too_many),
+	    WITH_KEEP(test_no_space_is_taken_without_a_byte_that_counts),
+	    WITH_KEEP(test_pending_is_never_negative),
 	    WITH_KEEP(test_parts_become_one),
 	    WITH_KEEP(test_parts_must_be_finished_parts),
 	    WITH_KEEP(test_expired_uploads_go),

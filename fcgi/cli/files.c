@@ -181,12 +181,14 @@ int cli_get(struct options *o)
 	return store_close(&store, get_one(store.keep, o->rest[0], o->output));
 }
 
-/* A file, or an upload that is not one yet. */
+/* A file, or an upload that is not one yet, or has just become one. */
 static enum fault remove_any(struct keep *keep, struct span id, struct refusal *why)
 {
 	enum fault fault = keep_remove(keep, id, why);
 
-	return fault == FAULT_NOT_FOUND ? partial_remove(keep, id, why) : fault;
+	if (fault == FAULT_NOT_FOUND)
+		fault = partial_remove(keep, id, why);
+	return fault == FAULT_FINISHED ? keep_remove(keep, id, why) : fault;
 }
 
 int cli_rm(struct options *o)

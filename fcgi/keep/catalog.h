@@ -91,6 +91,7 @@ void bind_span(sqlite3_stmt *s, int at, struct span text);		    /* absent: NULL 
 void bind_bytes(sqlite3_stmt *s, int at, const uint8_t *bytes, size_t len); /* NULL: NULL */
 void bind_number(sqlite3_stmt *s, int at, int64_t value);
 void bind_time(sqlite3_stmt *s, int at, int64_t value); /* 0: NULL */
+void bind_length(sqlite3_stmt *s, int at, int64_t length); /* below 0: NULL */
 /* Exactly `len` bytes of a BLOB column, or false. */
 bool column_bytes(sqlite3_stmt *s, int at, uint8_t *to, size_t len);
 struct span column_span(sqlite3_stmt *s, int at);
@@ -104,6 +105,11 @@ enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struc
 /* In a job: remove a record; its object goes when it was the last. *freed: bytes of the object. */
 enum fault record_remove(
     struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why);
+
+/* ---- uploads.c ------------------------------------------------------------------------------- */
+
+/* Step to the end; LOCKED when no row was changed: the upload is not its holder's any more. */
+enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why);
 
 /* ---- records.c ------------------------------------------------------------------------------- */
 

@@ -172,6 +172,8 @@ struct join {
 	struct incoming whole;
 	const struct span *ids;
 	size_t count;
+	struct span *own; /* those among them that count for the same owner, once each */
+	size_t owned;
 };
 
 static enum fault not_a_part(struct span id, const char *reason, struct refusal *why)
@@ -200,12 +202,23 @@ static enum fault look_at_part(
 	return f;
 }
 
-static bool seen_before(const struct join *j, size_t i)
+/*
+ * A part counts for its owner until it is in a whole of that owner's, which then counts instead. In
+ * somebody else's it goes on counting: the whole is new to who pays for it.
+ */
+static void credit(struct join *j, struct span id, const struct partial_row *part)
 {
-	for (size_t k = 0; k < i; k++)
-		if (memcmp(j->ids[k].at, j->ids[i].at, ID_LEN) == 0)
-			return true;
-	return false;
+	struct span owner = j->room.grant->owner;
+	bool ours = part->owner == NULL ? owner.at == NULL
+					: owner.at != NULL && span_is(owner, part->owner);
+
+	if (part->state != PARTIAL_OPEN || !ours)
+		return;
+	for (size_t i = 0; i < j->owned; i++)
+		if (memcmp(j->own[i].at, id.at, ID_LEN) == 0)
+			return;
+	j->own[j->owned++] = id;
+	j->room.credit += part->length;
 }
 
 /* All that can be refused is, before a byte is copied. */
@@ -219,9 +232,7 @@ static enum fault measure(
 		if (f != FAULT_NONE)
 			return f;
 		int64_t length = part.length;
-		/* A part stops to count once it is in a whole. */
-		if (part.state == PARTIAL_OPEN && !seen_before(j, i))
-			j->room.credit += length;
+		credit(j, j->ids[i], &part);
 		partial_release(&part);
 		if (__builtin_add_overflow(*sum, length, sum) || *sum > grant->max_bytes)
 			return partial_too_large(grant, *sum, why);
@@ -300,7 +311,7 @@ static enum fault join_parts(struct join *j, int64_t sum, struct refusal *why)
 static enum fault concat(struct join *j, const struct grant *grant, const struct partial_plan *plan,
     struct files *files, struct refusal *why)
 {
-	struct finish finish = {.parts = j->ids, .parts_count = j->count};
+	struct finish finish = {.parts = j->own};
 	int64_t sum;
 	enum fault f = measure(j, grant, &sum, why);
 
@@ -315,6 +326,7 @@ static enum fault concat(struct join *j, const struct grant *grant, const struct
 	if (f == FAULT_NONE)
 		f = judge_whole(&j->room, &plan->whole, &j->whole, why);
 	j->row.state = PARTIAL_DONE;
+	finish.parts_count = j->owned;
 	finish.parts_expire_at = clock_calendar() + USED_MS;
 	return f != FAULT_NONE ? f : enter(j->keep, &j->row, &j->whole, false, &finish, files, why);
 }
@@ -329,15 +341,18 @@ enum fault partial_concat(struct keep *keep, const struct grant *grant,
 	if (j == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
 	*j = (struct join){.keep = keep, .ids = ids, .count = count};
+	j->own = calloc(count + 1, sizeof *j->own);
 	j->room = (struct upload){.keep = keep, .grant = grant};
 	j->whole.blob.fd = -1;
-	enum fault f = concat(j, grant, plan, files, why);
+	enum fault f = j->own != NULL ? concat(j, grant, plan, files, why)
+				      : refuse(why, FAULT_INTERNAL, NULL);
 	if (f != FAULT_NONE)
 		keep_release(files);
 	if (j->room.reserved)
 		ledger_release(keep->ledger, j->room.slot);
 	blob_leave(keep, &j->whole.blob, false);
 	partial_release(&j->row);
+	free(j->own);
 	free(j);
 	return f;
 }

@@ -14,6 +14,7 @@
  *     catalog.c  connections, migrations       statements.c  every word of SQL
  *     commit.c   group commit, checkpoints     generation.c  does it belong to the objects
  *     records.c  files: add, find, remove      listing.c  pages of them
+ *     sums.c     what quotas are judged by
  *     tokens.c   who is asking                 sweep.c    what has to go
  */
 #ifndef WAYBILL_KEEP_INSIDE_H
@@ -235,9 +236,21 @@ enum fault files_make(struct files *files, size_t limit, struct refusal *why);
 /* A copy that lives as long as *files; NULL: absent, or no memory. */
 const char *files_text(struct files *files, struct span text);
 
-/* Bytes of distinct content, records, and what `owner` (absent: anonymous) holds. */
-enum fault records_usage(struct catalog *catalog, struct span owner, int64_t *files, int64_t *bytes,
-    int64_t *owner_bytes, struct refusal *why);
+/* ---- sums.c ---------------------------------------------------------------------------------- */
+
+/* What quotas are judged by, in bytes; `owner` is one owner, or all who have no name. Triggers keep
+ * it: asking costs the same however much there is. */
+struct catalog_sums {
+	int64_t files;		/* records */
+	int64_t bytes;		/* of distinct content */
+	int64_t owner_bytes;	/* of the owner's records, shared content or not */
+	int64_t promised;	/* to resumable uploads that have begun and are not finished */
+	int64_t owner_promised; /* the owner's among them */
+	int64_t pending;	/* of the promised, those that are not on disk yet */
+};
+/* All from one snapshot. `owner` absent: the anonymous. */
+enum fault catalog_sums(
+    struct catalog *catalog, struct span owner, struct catalog_sums *sums, struct refusal *why);
 
 /* ---- upload.c, judge.c ----------------------------------------------------------------------- */
 
@@ -260,6 +273,7 @@ struct upload {
 	bool reserved;	  /* slot is held */
 	int64_t promised; /* bytes reserved */
 	int64_t credit;	  /* bytes that quotas count already, and that this one replaces */
+	bool anothers;	  /* who asks is not who pays: figures are none of his business */
 	int64_t received; /* bytes of all files */
 	int64_t told;	  /* of the promised, bytes the ledger was told are on disk */
 	bool open;	  /* between upload_file() and upload_file_end() */
@@ -271,6 +285,8 @@ struct upload {
 /* Reserve `bytes` more than what is reserved already, against free space and quotas; see
  * upload_begin(). */
 enum fault upload_reserve(struct upload *upload, int64_t bytes, struct refusal *why);
+/* Would that be refused now? Reserves nothing. */
+enum fault upload_would_fit(struct upload *upload, int64_t bytes, struct refusal *why);
 /* libmagic's verdict on the file so far, and whether it is allowed. */
 enum fault upload_judge(struct upload *upload, struct incoming *file, struct refusal *why);
 /* The client's claim made fit to be stored: false when nothing is left of it. */
@@ -278,10 +294,6 @@ bool upload_clean_type(struct span raw, char to[TYPE_BYTES + 1]);
 
 /* ---- uploads.c, holder.c: resumable ones, see partial.h and uploads.h ------------------------ */
 
-/* Bytes promised to unfinished ones: all, those of `owner` (absent: 0), and those that are not on
- * disk yet. */
-enum fault uploads_promised(struct catalog *catalog, struct span owner, int64_t *total,
-    int64_t *owner_total, int64_t *pending, struct refusal *why);
 /* With the data_dir: before the first upload, after the last. */
 bool holders_open(struct keep *keep);
 void holders_close(struct keep *keep);

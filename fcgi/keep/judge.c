@@ -49,10 +49,10 @@ struct wish {
 	const struct upload *upload;
 	int64_t bytes;
 	struct refusal *why;
+	bool only_asking; /* nothing is to be reserved */
 	/* As they were after the ledger's mark. */
 	int64_t free_bytes;
-	int64_t stored, owner_stored;		       /* in the catalog */
-	int64_t promised, owner_promised, unallocated; /* to resumable uploads */
+	struct catalog_sums sums;
 	bool late; /* something changed since: a refusal may be too strict */
 };
 
@@ -77,16 +77,19 @@ static int64_t plus(int64_t a, int64_t b)
 static enum fault check_quotas(const struct wish *w, int64_t total, int64_t owner_total)
 {
 	const struct upload *u = w->upload;
-	int64_t quota = u->keep->config->quota_bytes;
+	const struct catalog_sums *sums = &w->sums;
+	int64_t quota = u->keep->config->quota_bytes, owner_quota = u->grant->owner_quota;
 
-	total = plus(total, w->stored + w->promised - u->credit);
-	owner_total = plus(owner_total, w->owner_stored + w->owner_promised - u->credit);
+	total = plus(total, sums->bytes + sums->promised - u->credit);
+	owner_total = plus(owner_total, sums->owner_bytes + sums->owner_promised - u->credit);
 	if (quota > 0 && w->bytes > quota - total)
 		return over_quota(w, "this server's", quota, total);
-	quota = u->grant->owner_quota;
-	if (quota > 0 && w->bytes > quota - owner_total)
-		return over_quota(w, "your", quota, owner_total);
-	return FAULT_NONE;
+	if (owner_quota == 0 || w->bytes <= owner_quota - owner_total)
+		return FAULT_NONE;
+	if (u->anothers)
+		return refuse(w->why, FAULT_QUOTA_EXCEEDED,
+		    "This would go over the quota of the upload's owner. Nothing was stored.");
+	return over_quota(w, "your", owner_quota, owner_total);
 }
 
 /* Under the ledger's lock. */
@@ -94,7 +97,7 @@ static enum fault check_space(void *self, const struct ledger_sums *sums)
 {
 	struct wish *w = self;
 	char need[FIGURE], left[FIGURE];
-	int64_t room = w->free_bytes - plus(sums->pending, w->unallocated);
+	int64_t room = w->free_bytes - plus(sums->pending, w->sums.pending);
 
 	w->late = sums->late > 0;
 	if (w->bytes > room)
@@ -112,19 +115,12 @@ static struct span payer(const struct upload *u)
 	return u->grant->owner.at != NULL ? u->grant->owner : span_of("");
 }
 
-/* In this order: a resumable upload becomes a file in one transaction, and must not be missing from
- * both sums. */
 static enum fault look_around(struct wish *w)
 {
 	const struct upload *u = w->upload;
 	struct keep *keep = u->keep;
-	int64_t files;
-	enum fault f = uploads_promised(
-	    keep->catalog, payer(u), &w->promised, &w->owner_promised, &w->unallocated, w->why);
+	enum fault f = catalog_sums(keep->catalog, payer(u), &w->sums, w->why);
 
-	if (f == FAULT_NONE && (keep->config->quota_bytes != 0 || u->grant->owner_quota != 0))
-		f = records_usage(
-		    keep->catalog, u->grant->owner, &files, &w->stored, &w->owner_stored, w->why);
 	w->free_bytes = keep_free_bytes(keep);
 	if (f == FAULT_NONE && w->free_bytes < 0)
 		f = disk_fault(w->why, "statvfs");
@@ -141,24 +137,31 @@ static enum fault reserve_once(struct upload *u, struct wish *wish)
 {
 	struct ledger *ledger = u->keep->ledger;
 	struct ledger_mark mark = ledger_now(ledger);
+	int64_t bytes = wish->only_asking ? 0 : wish->bytes;
 	enum fault f = look_around(wish);
+	unsigned slot;
 
 	if (f != FAULT_NONE)
 		return f;
 	/* The ledger's own fault (BUSY) leaves *why alone. */
 	refuse(wish->why, FAULT_BUSY, NULL);
-	f = u->reserved
-		? ledger_grow(ledger, u->slot, wish->bytes, mark, check_space, wish)
-		: ledger_reserve(ledger, payer(u), wish->bytes, mark, check_space, wish, &u->slot);
+	f = u->reserved ? ledger_grow(ledger, u->slot, bytes, mark, check_space, wish)
+			: ledger_reserve(ledger, payer(u), bytes, mark, check_space, wish, &slot);
 	if (f == FAULT_BUSY)
 		log_line(LOG_ERROR, "ledger busy",
 		    "problem=\"full, or locked by a process that does not let go\"");
-	return f;
+	if (f != FAULT_NONE)
+		return f;
+	if (!u->reserved)
+		u->slot = slot;
+	u->reserved = true;
+	u->promised += bytes;
+	return FAULT_NONE;
 }
 
-enum fault upload_reserve(struct upload *u, int64_t bytes, struct refusal *why)
+static enum fault reserve(struct upload *u, int64_t bytes, bool only_asking, struct refusal *why)
 {
-	struct wish wish = {.upload = u, .bytes = bytes, .why = why};
+	struct wish wish = {.upload = u, .bytes = bytes, .why = why, .only_asking = only_asking};
 	enum fault f = FAULT_NONE;
 
 	if (u->keep->ledger == NULL)
@@ -169,12 +172,19 @@ enum fault upload_reserve(struct upload *u, int64_t bytes, struct refusal *why)
 		if (f == FAULT_NONE || !wish.late)
 			break;
 	}
-	if (f != FAULT_NONE)
-		return f;
-	refusal_clear(why);
-	u->reserved = true;
-	u->promised += bytes;
-	return FAULT_NONE;
+	if (f == FAULT_NONE)
+		refusal_clear(why);
+	return f;
+}
+
+enum fault upload_reserve(struct upload *u, int64_t bytes, struct refusal *why)
+{
+	return reserve(u, bytes, false, why);
+}
+
+enum fault upload_would_fit(struct upload *u, int64_t bytes, struct refusal *why)
+{
+	return reserve(u, bytes, true, why);
 }
 
 /* ---- types ----------------------------------------------------------------------------------- */

@@ -241,12 +241,15 @@ static void ill(struct health *health, const char *reason)
 
 static void check_health(struct keep *keep, struct health *health)
 {
-	struct span nobody = {NULL, 0};
-	int64_t owned;
+	struct catalog_sums sums;
 
-	if (records_usage(keep->catalog, nobody, &health->files, &health->bytes, &owned, NULL) !=
-	    FAULT_NONE)
+	if (catalog_sums(keep->catalog, (struct span){NULL, 0}, &sums, NULL) != FAULT_NONE)
 		ill(health, "The catalog does not answer; the log says why.");
+	health->files = sums.files;
+	health->bytes = sums.bytes;
+	health->reserved = sums.promised;
+	if (keep->ledger != NULL)
+		health->reserved += ledger_total(keep->ledger);
 	health->free_bytes = keep_free_bytes(keep);
 	if (health->free_bytes < 0)
 		ill(health, "The file system of data_dir does not answer.");
@@ -264,10 +267,6 @@ void keep_health(struct keep *keep, struct health *health)
 
 	*health = (struct health){.ok = true};
 	check_health(keep, health);
-	int64_t owned, pending;
-	if (keep->ledger != NULL && uploads_promised(keep->catalog, (struct span){NULL, 0},
-					&health->reserved, &owned, &pending, NULL) == FAULT_NONE)
-		health->reserved += ledger_total(keep->ledger);
 	if (keep->sniffers != NULL) {
 		sniff_count(keep->sniffers, &health->sniffers, &health->sniffer_deaths);
 		if (health->sniffers == 0)

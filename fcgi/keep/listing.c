@@ -1,5 +1,5 @@
 /*
- * listing.c: pages of records, and their sums.
+ * listing.c: pages of records, and how many there are in all.
  *
  * Keyset pages: a page begins after the seq the last one ended with, so a page costs the same
  * wherever it is, and whatever comes or goes meanwhile moves nothing else. Which index drives
@@ -259,32 +259,5 @@ enum fault keep_list(struct keep *keep, const struct listing *listing, struct fi
 	free(q.name_text);
 	if (f != FAULT_NONE)
 		keep_release(files);
-	return f;
-}
-
-/* ---- sums for quotas ------------------------------------------------------------------------- */
-
-enum fault records_usage(struct catalog *catalog, struct span owner, int64_t *files, int64_t *bytes,
-    int64_t *owner_bytes, struct refusal *why)
-{
-	struct connection *c = reader_take(catalog, why);
-	int64_t sums[2] = {0, 0}, owned[2] = {0, 0};
-	sqlite3_stmt *s;
-
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = sql_prepare(c, SQL_STORE, &s, why);
-	if (f == FAULT_NONE)
-		f = sql_numbers(c, s, sums, 2, why);
-	if (f == FAULT_NONE)
-		f = sql_prepare(c, SQL_USAGE, &s, why);
-	if (f == FAULT_NONE) {
-		bind_span(s, 1, owner.at == NULL ? span_of("") : owner);
-		f = sql_numbers(c, s, owned, 2, why);
-	}
-	reader_give(catalog, c);
-	*files = sums[0];
-	*bytes = sums[1];
-	*owner_bytes = owned[1];
 	return f;
 }

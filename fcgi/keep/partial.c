@@ -1,5 +1,5 @@
 /*
- * partial.c: resumable uploads are found, made, taken over, left and removed.
+ * partial.c: resumable uploads are found, made, left and removed.
  */
 #include "keep/ledger.h"
 #include "keep/uploads.h"
@@ -14,13 +14,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MEMORY_MS = 24 * 3600 * 1000 /* a finished upload is remembered for so long */ };
+enum {
+	MEMORY_MS = 24 * 3600 * 1000, /* a finished upload is remembered for so long */
+	FIRST_BYTE_MS = 10 * 60 * 1000 /* and one that was only announced for so long */
+};
 
-int64_t partial_deadline(const struct keep *keep)
+int64_t partial_deadline(const struct keep *keep, const struct partial_row *row)
 {
-	int64_t lasts = keep->config->partial_expire_after;
+	int64_t deadline = keep_deadline(clock_calendar(), keep->config->partial_expire_after);
+	int64_t first = row->created_at + FIRST_BYTE_MS;
 
-	return keep_deadline(clock_calendar(), lasts);
+	if (row->state == PARTIAL_USED)
+		return row->expires_at;
+	if (row->offset > 0 || row->length == 0)
+		return deadline;
+	return deadline == 0 || first < deadline ? first : deadline;
 }
 
 int64_t memory_deadline(const struct keep *keep)
@@ -59,8 +67,8 @@ static enum fault judge_row(struct keep *keep, const struct partial_row *row, st
 	return FAULT_NONE;
 }
 
-/* Found and judged. A file that was linked and unlinked between the two looks is not lost. */
-static enum fault look(
+/* A file that was linked and unlinked between the two looks is not lost. */
+enum fault partial_look(
     struct keep *keep, struct span id, struct partial_row *row, struct refusal *why)
 {
 	enum fault f = row_find(keep->catalog, id, row, why);
@@ -86,7 +94,7 @@ static enum fault look(
 enum fault partial_find(
     struct keep *keep, struct span id, bool settle, struct partial_row *row, struct refusal *why)
 {
-	enum fault f = look(keep, id, row, why);
+	enum fault f = partial_look(keep, id, row, why);
 
 	if (f != FAULT_NONE || !settle || row->state == PARTIAL_DONE)
 		return f;
@@ -94,7 +102,7 @@ enum fault partial_find(
 	if (!holder_settle(keep, row->id, HOLDER_PATIENCE))
 		f = row_shut_out(keep->catalog, id, why);
 	partial_release(row);
-	return f != FAULT_NONE ? f : look(keep, id, row, why);
+	return f != FAULT_NONE ? f : partial_look(keep, id, row, why);
 }
 
 /* ---- creating -------------------------------------------------------------------------------- */
@@ -128,9 +136,10 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 	    .concat = plan->concat,
 	    .length = plan->length,
 	    .created_at = now,
-	    .expires_at = partial_deadline(keep),
 	    .lasts = grant->lasts,
+	    .quota = plan->quota,
 	    .whole = plan->whole};
+	row->expires_at = partial_deadline(keep, row);
 	text_clean_name(plan->name, name);
 	typed = plan->declared_type.at != NULL && upload_clean_type(plan->declared_type, type);
 	row->owner = keep_text(row, grant->owner, &short_of_memory);
@@ -142,17 +151,27 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 	return short_of_memory ? refuse(why, FAULT_INTERNAL, NULL) : make_id(row, why);
 }
 
-/* Name and type as the judge of types wants them. */
-static void describe_file(struct partial *p)
+/* Where its body ends, as far as it is declared. */
+static int64_t body_end(const struct partial *p)
+{
+	int64_t end;
+
+	if (p->grant.length <= 0)
+		return 0;
+	return __builtin_add_overflow(p->row.offset, p->grant.length, &end) ? INT64_MAX : end;
+}
+
+void partial_describe(struct partial *p)
 {
 	struct incoming *file = &p->file;
 
+	p->end = body_end(p);
 	span_copy(file->name, sizeof file->name, span_of(p->row.name));
 	span_copy(file->type, sizeof file->type, span_of(p->row.type));
 	file->judged = p->row.type[0] != '\0';
 }
 
-static struct partial *new_partial(struct keep *keep, const struct grant *grant)
+struct partial *partial_new(struct keep *keep, const struct grant *grant)
 {
 	struct partial *p = calloc(1, sizeof *p);
 
@@ -165,7 +184,7 @@ static struct partial *new_partial(struct keep *keep, const struct grant *grant)
 	return p;
 }
 
-static void hold(struct partial *p, struct exchange *x)
+void partial_hold(struct partial *p, struct exchange *x)
 {
 	memcpy(p->holder.id, p->row.id, sizeof p->holder.id);
 	p->holder.x = x;
@@ -180,160 +199,56 @@ static enum fault make_file(struct partial *p, struct refusal *why)
 
 	digest_start(&unused, DIGEST_SHA256);
 	enum fault f = blob_open_named(p->keep, &p->file.blob, p->row.id, true, 0, &unused, why);
-	if (f == FAULT_NONE)
-		f = partial_set_aside(p, why);
 	if (f == FAULT_NONE && durable && fsync(p->keep->partial) != 0)
 		f = disk_fault(why, "fsync partial");
+	return f;
+}
+
+static enum fault judge_plan(struct partial *p, const struct partial_plan *plan, struct refusal *why)
+{
+	struct keep *keep = p->keep;
+	enum fault f = plan->length > p->grant.max_bytes
+			   ? partial_too_large(&p->grant, plan->length, why)
+			   : row_from_plan(keep, &p->grant, plan, &p->row, why);
+
+	if (f == FAULT_NONE)
+		partial_describe(p);
+	if (f == FAULT_NONE)
+		f = row_may_be_added(keep->catalog, &p->row, plan->address,
+		    keep->config->open_uploads, why);
+	return f == FAULT_NONE ? partial_expect(p, why) : f;
+}
+
+static enum fault make(struct partial *p, const struct partial_plan *plan, struct refusal *why)
+{
+	enum fault f = make_file(p, why);
+
+	partial_store_digest(&p->row, &p->file.blob.digest);
+	if (f == FAULT_NONE)
+		f = row_add(p->keep->catalog, &p->row, plan->address,
+		    p->keep->config->open_uploads, why);
+	if (f != FAULT_NONE)
+		blob_leave(p->keep, &p->file.blob, false);
 	return f;
 }
 
 enum fault partial_create(struct keep *keep, const struct grant *grant,
     const struct partial_plan *plan, struct partial **result, struct refusal *why)
 {
-	struct partial *p = new_partial(keep, grant);
-	enum fault f;
+	struct partial *p = partial_new(keep, grant);
 
 	*result = NULL;
 	if (p == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
-	f = plan->length > grant->max_bytes ? partial_too_large(grant, plan->length, why)
-					    : FAULT_NONE;
+	enum fault f = judge_plan(p, plan, why);
 	if (f == FAULT_NONE)
-		f = row_from_plan(keep, grant, plan, &p->row, why);
-	if (f == FAULT_NONE)
-		f = upload_reserve(&p->room, plan->length > 0 ? plan->length : 0, why);
-	if (f == FAULT_NONE)
-		f = partial_expect(p, why);
-	if (f == FAULT_NONE)
-		f = make_file(p, why);
-	partial_store_digest(&p->row, &p->file.blob.digest);
-	if (f == FAULT_NONE)
-		f = row_add(keep->catalog, &p->row, why);
+		f = make(p, plan, why);
 	if (f != FAULT_NONE) {
-		blob_leave(keep, &p->file.blob, false);
 		partial_leave(p);
 		return f;
 	}
-	if (plan->length >= 0)
-		partial_release_room(p);
 	p->start = p->file.blob.digest;
-	describe_file(p);
-	hold(p, plan->x);
-	*result = p;
-	return FAULT_NONE;
-}
-
-/* ---- resuming -------------------------------------------------------------------------------- */
-
-/*
- * A crash between the linking of an object and its COMMIT leaves an orphan in objects/ that is the
- * same file as ours. Before a byte changes here, ours becomes a file of its own: otherwise somebody
- * who uploads what the orphan's name says would be given what we write.
- */
-static enum fault be_alone(struct partial *p, struct refusal *why)
-{
-	struct blob *blob = &p->file.blob, copy;
-	struct stat st;
-
-	if (fstat(blob->fd, &st) != 0)
-		return disk_fault(why, "fstat");
-	if (st.st_nlink == 1)
-		return FAULT_NONE;
-	char name[BLOB_NAME];
-	snprintf(name, sizeof name, "tmp-%s", p->row.id);
-	unlinkat(p->keep->partial, name, 0);
-	enum fault f = blob_open_named(p->keep, &copy, name, true, 0, &p->start, why);
-	if (f != FAULT_NONE)
-		return f;
-	off_t from = 0, to = 0;
-	ssize_t n = 1;
-	while (to < p->row.offset && n > 0)
-		n = copy_file_range(blob->fd, &from, copy.fd, &to, (size_t)(p->row.offset - to), 0);
-	if (to < p->row.offset || fdatasync(copy.fd) != 0 ||
-	    renameat(p->keep->partial, name, p->keep->partial, p->row.id) != 0) {
-		f = disk_fault(why, "copy partial file");
-		blob_leave(p->keep, &copy, false);
-		return f;
-	}
-	close(blob->fd);
-	blob->fd = copy.fd;
-	return FAULT_NONE;
-}
-
-/* With the lock held, the row is ours: read it again, and stand where it says. */
-static enum fault settle_in(struct partial *p, struct span id, struct refusal *why)
-{
-	struct blob *blob = &p->file.blob;
-
-	partial_release(&p->row);
-	enum fault f = look(p->keep, id, &p->row, why);
-	if (f != FAULT_NONE || !p->held || p->row.state == PARTIAL_DONE)
-		return f;
-	f = partial_load_digest(&p->row, blob->fd, &p->start, why);
-	if (f == FAULT_NONE)
-		f = be_alone(p, why);
-	if (f == FAULT_NONE)
-		f = blob_cut(blob, p->row.offset, &p->start, why);
-	if (f == FAULT_NOT_FOUND)
-		f = refuse(why, FAULT_GONE, "Bytes of this upload are lost. Start it anew.");
-	return f;
-}
-
-static enum fault compare_offset(const struct partial *p, int64_t offset, struct refusal *why)
-{
-	if (offset != p->row.offset) {
-		refuse(why, FAULT_OFFSET_CONFLICT,
-		    "Upload-Offset is %lld, but this upload stands at %lld. Go on from there.",
-		    (long long)offset, (long long)p->row.offset);
-		why->upload_offset = p->row.offset;
-		why->provided_offset = offset;
-		return FAULT_OFFSET_CONFLICT;
-	}
-	if (!p->held || p->row.state == PARTIAL_DONE)
-		return refuse(why, FAULT_LOCKED, "Another request has just completed this upload.");
-	return FAULT_NONE;
-}
-
-/* Afterwards the upload is held, unless it was done meanwhile. */
-static enum fault take_over(
-    struct partial *p, struct span id, struct exchange *x, struct refusal *why)
-{
-	enum fault f = look(p->keep, id, &p->row, why);
-
-	if (f != FAULT_NONE || p->row.state == PARTIAL_DONE)
-		return f;
-	f = holder_take(p->keep, p->row.id, HOLDER_PATIENCE, &p->file.blob, why);
-	if (f == FAULT_NONE)
-		hold(p, x);
-	else if (f != FAULT_NOT_FOUND)
-		return f;
-	return settle_in(p, id, why);
-}
-
-enum fault partial_resume(struct keep *keep, const struct grant *grant, struct span id,
-    int64_t offset, bool all_or_nothing, struct exchange *x, struct partial **result,
-    struct refusal *why)
-{
-	struct partial *p = new_partial(keep, grant);
-
-	*result = NULL;
-	if (p == NULL)
-		return refuse(why, FAULT_INTERNAL, NULL);
-	p->all_or_nothing = all_or_nothing;
-	enum fault f = take_over(p, id, x, why);
-	if (f == FAULT_NONE)
-		f = compare_offset(p, offset, why);
-	if (f == FAULT_NONE)
-		p->grant.owner = span_of(p->row.owner);
-	if (f == FAULT_NONE)
-		f = partial_set_aside(p, why);
-	if (f == FAULT_NONE)
-		f = partial_expect(p, why);
-	if (f != FAULT_NONE) {
-		partial_leave(p);
-		return f;
-	}
-	describe_file(p);
+	partial_hold(p, plan->x);
 	*result = p;
 	return FAULT_NONE;
 }

@@ -7,8 +7,9 @@
  *
  * Bytes are partial/<id>; offset, digest state and verdict are one row of the catalog and change in
  * one UPDATE, after the bytes were synced. Whatever kills the process, the offset told is backed by
- * bytes, and going on from there gives the right SHA-256. The whole declared length counts against
- * quotas and free space from creation to the end, in all processes.
+ * bytes, and going on from there gives the right SHA-256. Whoever owns an upload pays for it, whoever
+ * sends: the whole declared length counts against quotas and free space, in all processes, from the
+ * first byte to the end. Before that byte it is only judged, and dropped if none comes in ten minutes.
  *
  * One request at a time holds an upload. A new one makes the old one let go, also in another
  * process on the same data_dir.
@@ -24,7 +25,8 @@ enum partial_state {
 	PARTIAL_OPEN,  /* bytes are missing, or nobody has said that it is complete */
 	PARTIAL_DONE,  /* it is a file now; the row is kept for a while, to answer HEAD */
 	PARTIAL_ENDED, /* refused for good */
-	PARTIAL_USED   /* a part that went into a final upload: like open, but no longer counted */
+	PARTIAL_USED   /* a part that went into a final upload of its owner's: like open, but counted
+			  with that one, and gone with it or after an hour */
 };
 enum partial_concat { PARTIAL_WHOLE, PARTIAL_PART, PARTIAL_FINAL };
 
@@ -46,6 +48,7 @@ struct partial_row {
 	int64_t created_at;	   /* ms since the epoch */
 	int64_t expires_at;	   /* 0: never */
 	int64_t lasts;		   /* ms the finished file is kept; 0: for ever */
+	int64_t quota;		   /* of the owner's token, as it was at the creation; 0: none */
 	int64_t claim;		   /* grows when a holder that did not let go was shut out */
 	struct claim whole;	   /* Repr-Digest, to be held against all of it */
 	char type[TYPE_BYTES + 1]; /* the verdict; empty: not yet */
@@ -72,12 +75,15 @@ struct partial_plan {
 	struct span metadata, parts;	 /* to be echoed; absent: none */
 	int64_t length;			 /* -1: not known yet */
 	struct claim whole;		 /* of all of it; DIGEST_NONE: none */
+	struct span address;		 /* who makes it, for the count of those without a name */
+	int64_t quota;			 /* of the token that makes it; 0: none */
 	struct exchange *x;		 /* what to interrupt when another request wants it */
 };
 
 /*
- * Make one and hold it. Reserves plan->length bytes. What the grant borrows, and plan->x, must
- * outlive *p. TOO_LARGE, NO_SPACE, QUOTA_EXCEEDED, INTERNAL.
+ * Make one and hold it. Judges plan->length against quotas and space as if its first byte came now.
+ * What the grant and the plan borrow must outlive *p. TOO_LARGE, NO_SPACE, INTERNAL; QUOTA_EXCEEDED,
+ * also where this owner has open_uploads of them already.
  */
 enum fault partial_create(struct keep *keep, const struct grant *grant,
     const struct partial_plan *plan, struct partial **p, struct refusal *why);
@@ -96,9 +102,10 @@ const struct partial_row *partial_row(const struct partial *p);
 /* Bytes that are there, recorded or not. */
 int64_t partial_offset(const struct partial *p);
 
-/* Once; the rest is reserved. BAD_LENGTH_CLAIM: it contradicts what is known, or the offset. */
+/* Once; the rest is reserved, or judged where nothing is there yet. BAD_LENGTH_CLAIM: it contradicts what is known, or the offset. */
 enum fault partial_set_length(struct partial *p, int64_t length, struct refusal *why);
 /*
+ * The first bytes of all reserve the length: NO_SPACE, QUOTA_EXCEEDED.
  * TYPE_REFUSED as soon as the first HEAD_BYTES are there: the upload is then over.
  * BAD_LENGTH_CLAIM: past the length; what fits was taken. LOCKED: another request wants it.
  */
@@ -118,7 +125,8 @@ void partial_end(struct partial *p);
 /* Let go. What was not paused is forgotten. NULL is fine. */
 void partial_leave(struct partial *p);
 
-/* Remove one and free its bytes, whoever holds it; a finished one leaves its file alone. */
+/* Remove one and free its bytes, whoever holds it. FINISHED: it is a file by now, and nothing was
+ * removed. */
 enum fault partial_remove(struct keep *keep, struct span id, struct refusal *why);
 
 /*

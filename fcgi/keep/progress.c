@@ -31,8 +31,12 @@ enum fault partial_set_aside(struct partial *p, struct refusal *why)
 
 	if (p->row.length <= 0 || blob->allocated >= p->row.length)
 		return FAULT_NONE;
+	int64_t before = blob->allocated;
 	enum fault f = blob_allocate(blob, p->row.length, why);
 	p->row.allocated = blob->allocated;
+	/* Free space shows it from here on. */
+	if (p->room.reserved && blob->allocated > before)
+		ledger_written(p->keep->ledger, p->room.slot, blob->allocated - before);
 	return f;
 }
 
@@ -58,12 +62,16 @@ enum fault partial_set_length(struct partial *p, int64_t length, struct refusal 
 		    was >= 0 ? "what it was declared with" : "there already");
 	if (length > p->grant.max_bytes)
 		return partial_too_large(&p->grant, length, why);
+	bool begun = p->row.offset > 0;
 	int64_t more = length - p->file.blob.size - p->room.promised;
-	enum fault f = more > 0 ? upload_reserve(&p->room, more, why) : FAULT_NONE;
+	enum fault f = FAULT_NONE;
+	if (more > 0)
+		f = begun ? upload_reserve(&p->room, more, why)
+			  : upload_would_fit(&p->room, more, why);
 	if (f != FAULT_NONE)
 		return f;
 	p->row.length = length;
-	f = partial_set_aside(p, why);
+	f = begun ? partial_set_aside(p, why) : FAULT_NONE;
 	if (f == FAULT_NONE && !p->all_or_nothing)
 		f = row_update(p->keep->catalog, &p->row, why);
 	if (f != FAULT_NONE)
@@ -134,7 +142,7 @@ static enum fault record(struct partial *p, struct refusal *why)
 		return f;
 	next.offset = p->file.blob.size;
 	next.allocated = p->file.blob.allocated;
-	next.expires_at = partial_deadline(p->keep);
+	next.expires_at = partial_deadline(p->keep, &next);
 	if (p->file.judged)
 		span_copy(next.type, sizeof next.type, span_of(p->file.type));
 	partial_store_digest(&next, &p->file.blob.digest);
@@ -143,34 +151,74 @@ static enum fault record(struct partial *p, struct refusal *why)
 		return f;
 	p->row = next;
 	p->start = p->file.blob.digest;
+	p->prolong_at = 0;
+	if (p->row.length >= 0)
+		partial_release_room(p);
 	return FAULT_NONE;
+}
+
+/* Bytes to be reserved on top of what the row counts for, to get to `after`: the row counts for
+ * nothing before the first byte, and then for the length, or what is there of it. */
+static int64_t need(const struct partial *p, int64_t after)
+{
+	if (p->row.length >= 0)
+		return p->row.offset > 0 ? 0 : p->row.length;
+	return (after > p->end ? after : p->end) - p->row.offset;
+}
+
+static enum fault check_end(const struct partial *p, int64_t after, struct refusal *why)
+{
+	if (p->row.length >= 0 || after <= p->grant.max_bytes)
+		return FAULT_NONE;
+	return partial_too_large(&p->grant, after, why);
 }
 
 enum fault partial_expect(struct partial *p, struct refusal *why)
 {
-	int64_t body = p->grant.length, after = p->file.blob.size + body;
+	int64_t bytes = need(p, p->row.offset);
+	enum fault f = check_end(p, p->end, why);
 
-	if (p->row.length >= 0 || body <= 0)
-		return FAULT_NONE;
-	if (after > p->grant.max_bytes)
-		return partial_too_large(&p->grant, after, why);
-	return upload_reserve(&p->room, body, why);
+	if (f != FAULT_NONE || bytes == 0)
+		return f;
+	return upload_would_fit(&p->room, bytes, why);
 }
 
-/* Without any known length, what comes is reserved as it comes: in steps, or just as much as it
+/* Where no length is known, what comes is reserved as it comes: in steps, or just as much as it
  * takes where a step is too much to ask. */
 static enum fault make_room(struct partial *p, size_t len, struct refusal *why)
 {
 	int64_t after = p->file.blob.size + (int64_t)len;
-	int64_t over = after - p->row.offset - p->room.promised;
+	int64_t over = need(p, after) - p->room.promised;
+	bool declared = p->row.length >= 0 || after <= p->end;
+	enum fault f = check_end(p, after, why);
 
-	if (p->row.length >= 0)
+	if (f != FAULT_NONE || over <= 0)
+		return f;
+	if (!declared && upload_reserve(&p->room, over + ROOM_STEP, why) == FAULT_NONE)
 		return FAULT_NONE;
-	if (after > p->grant.max_bytes)
-		return partial_too_large(&p->grant, after, why);
-	if (over <= 0 || upload_reserve(&p->room, over + ROOM_STEP, why) == FAULT_NONE)
+	f = upload_reserve(&p->room, over, why);
+	return f == FAULT_NONE ? partial_set_aside(p, why) : f;
+}
+
+/* While bytes come an upload does not expire, though none of them be recorded yet. */
+static enum fault stay(struct partial *p, struct refusal *why)
+{
+	int64_t now = clock_calendar();
+
+	if (p->row.expires_at == 0)
 		return FAULT_NONE;
-	return upload_reserve(&p->room, over, why);
+	if (p->prolong_at == 0)
+		p->prolong_at = now + (p->row.expires_at - now) / 2;
+	if (now < p->prolong_at)
+		return FAULT_NONE;
+	struct partial_row next = p->row;
+	next.offset = p->file.blob.size;
+	next.expires_at = partial_deadline(p->keep, &next);
+	p->prolong_at = 0;
+	enum fault f = row_prolong(p->keep->catalog, &next, why);
+	if (f == FAULT_NONE)
+		p->row.expires_at = next.expires_at;
+	return f;
 }
 
 static enum fault judge_type(struct partial *p, struct refusal *why)
@@ -188,6 +236,8 @@ static enum fault write_some(struct partial *p, const void *bytes, size_t len, s
 
 	if (f == FAULT_NONE)
 		f = blob_write(&p->file.blob, bytes, len, why);
+	if (f == FAULT_NONE)
+		f = stay(p, why);
 	if (f == FAULT_NONE && !p->file.judged && p->file.blob.size >= HEAD_BYTES)
 		f = judge_type(p, why);
 	/* Never at the very end: a tus client that reads its length there takes it for a file. */
@@ -234,6 +284,9 @@ void partial_let_go(struct partial *p, bool rest)
 	/* First nobody may interrupt our exchange any more, then another may have the file. */
 	if (p->held)
 		holder_leave(p->keep, &p->holder);
+	/* What counts for nothing takes no space either. */
+	if (p->held && rest && p->row.offset == 0 && ftruncate(p->file.blob.fd, 0) != 0)
+		disk_fault(NULL, "ftruncate partial");
 	p->held = false;
 	blob_leave(p->keep, &p->file.blob, rest);
 	partial_release_room(p);

@@ -123,6 +123,14 @@ void bind_time(sqlite3_stmt *s, int at, int64_t value)
 		sqlite3_bind_int64(s, at, value);
 }
 
+void bind_length(sqlite3_stmt *s, int at, int64_t length)
+{
+	if (length < 0)
+		sqlite3_bind_null(s, at);
+	else
+		bind_number(s, at, length);
+}
+
 bool column_bytes(sqlite3_stmt *s, int at, uint8_t *to, size_t len)
 {
 	const void *bytes = sqlite3_column_blob(s, at);

@@ -14,7 +14,7 @@
 
 #define UPLOAD_COLUMNS \
 	"id, protocol, state, concat, owner, name, declared_type, fields, metadata, parts, length," \
-	" offset, allocated, created_at, expires_at, lasts, claim, repr_digest, type, digest"
+	" offset, allocated, created_at, expires_at, lasts, claim, repr_digest, type, digest, quota"
 
 #define LIST_FILTERS \
 	" AND (?2 IS NULL OR owner = ?2)" \
@@ -36,6 +36,8 @@
 #define VIA_TYPE  "INDEXED BY files_by_type", "type = ?3 AND "
 #define VIA_TYPES "INDEXED BY files_by_type", "type >= ?3 AND type < ?4 AND "
 #define SPREAD(macro, ...) macro(__VA_ARGS__) /* so that VIA_... count as two arguments */
+
+#define SUM_OF(what, whose) "ifnull((SELECT " what " FROM uploads_sums WHERE whose = " whose "), 0)"
 
 #define STATEMENTS(X) \
 	X(BEGIN_READ,  "BEGIN") \
@@ -71,6 +73,10 @@
 	X(GENERATION_COUNT, "UPDATE store SET commits = commits + 1, committed_at = ?1" \
 	                    " RETURNING commits") \
 	X(GENERATION_NEW,   "UPDATE store SET line = randomblob(16), commits = commits + 1") \
+	/* One snapshot of all that quotas are judged by: in the order of struct catalog_sums. */ \
+	X(SUMS,          "SELECT files, bytes, ifnull((SELECT bytes FROM usage WHERE owner = ?1), 0)," \
+	                 " " SUM_OF("promised", "'all'") ", " SUM_OF("promised", "'owner:' || ?1") "," \
+	                 " " SUM_OF("pending", "'all'") " FROM store") \
 	X(STORE_SWEPT,   "UPDATE store SET swept_at = ?1") \
 	X(USAGE,         "SELECT files, bytes FROM usage WHERE owner = ?1") \
 	X(EXPIRED_COUNT, "SELECT count(*) FROM files WHERE expires_at <= ?1") \
@@ -101,25 +107,25 @@
 	                   " WHERE id > ?1 AND state IN (0, 3) ORDER BY id LIMIT 1") \
 	X(UPLOAD_ADD,      "INSERT INTO uploads (id, protocol, state, concat, owner, name," \
 	                   " declared_type, fields, metadata, parts, length, offset, allocated," \
-	                   " created_at, expires_at, lasts, repr_digest, digest) VALUES (?1, ?2, ?3," \
-	                   " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)") \
+	                   " created_at, expires_at, lasts, repr_digest, digest, quota, address) VALUES" \
+	                   " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16," \
+	                   " ?17, ?18, ?19, ?20)") \
+	X(UPLOAD_COUNT,    "SELECT uploads FROM uploads_sums WHERE whose = iif(?1 IS NULL," \
+	                   " 'address:' || ifnull(?2, ''), 'owner:' || ?1)") \
+	X(UPLOAD_QUOTA,    "SELECT ifnull((SELECT quota FROM tokens WHERE name = ?1), ?2)") \
 	X(UPLOAD_UPDATE,   "UPDATE uploads SET length = ?3, offset = ?4, digest = ?5, type = ?6," \
-	                   " allocated = ?7, expires_at = ?8" \
+	                   " allocated = ?7, expires_at = iif(state = 3, expires_at, ?8)" \
 	                   " WHERE id = ?1 AND claim = ?2 AND state IN (0, 3)") \
+	X(UPLOAD_PROLONG,  "UPDATE uploads SET expires_at = ?3 WHERE id = ?1 AND claim = ?2 AND state = 0") \
 	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', claim = claim + 1" \
 	                   " WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_SHUT_OUT, "UPDATE uploads SET claim = claim + 1 WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_DONE,     "UPDATE uploads SET state = 1, digest = x'', length = ?3, offset = ?3," \
 	                   " expires_at = ?4 WHERE id = ?1 AND claim = ?2 AND state = 0") \
-	X(UPLOAD_USE,      "UPDATE uploads SET state = 3, expires_at = min(ifnull(expires_at, ?2), ?2)" \
-	                   " WHERE id = ?1 AND state = 0") \
-	/* Bytes promised to the unfinished: all, the owner's, and those not on disk yet. */ \
-	X(UPLOAD_SUMS,     "SELECT ifnull(sum(ifnull(length, offset)), 0)," \
-	                   " ifnull(sum(iif(ifnull(owner, '') = ?1, ifnull(length, offset), 0)), 0)," \
-	                   " ifnull(sum(ifnull(length, offset) - max(allocated, offset)), 0)" \
-	                   " FROM uploads INDEXED BY uploads_open WHERE state = 0") \
+	X(UPLOAD_USE,      "UPDATE uploads SET state = 3, expires_at = min(ifnull(expires_at, ?2), ?2)," \
+	                   " whole = ?3 WHERE id = ?1 AND state = 0") \
 	X(UPLOAD_THERE,   "SELECT 1 FROM uploads WHERE id = ?1 AND state IN (0, 3)") \
-	X(UPLOAD_REMOVE,  "DELETE FROM uploads WHERE id = ?1") \
+	X(UPLOAD_REMOVE,  "DELETE FROM uploads WHERE id = ?1 AND state <> 1") \
 	X(UPLOAD_EXPIRE,  "DELETE FROM uploads WHERE id = ?1 AND expires_at <= ?2") \
 	X(UPLOAD_EXPIRED, "SELECT id FROM uploads WHERE expires_at <= ?1 AND id > ?2 ORDER BY id" \
 	                  " LIMIT ?3") \
@@ -149,6 +155,13 @@
 	                    " (SELECT count(*) AS n FROM files)," \
 	                    " (SELECT ifnull(sum(size), 0) AS b FROM objects)" \
 	                    " WHERE files <> n OR bytes <> b") \
+	X(VERIFY_UPLOADS,   "SELECT 'wrong sum: unfinished uploads are ' || ifnull(s.uploads, 0) || ' of ' ||" \
+	                    " ifnull(s.promised, 0) || ' bytes, ' || ifnull(s.pending, 0) || ' pending, not ' ||" \
+	                    " ifnull(t.uploads, 0) || ' of ' || ifnull(t.promised, 0) || ', ' ||" \
+	                    " ifnull(t.pending, 0) || ':', ifnull(s.whose, t.whose) FROM uploads_sums AS s" \
+	                    " FULL JOIN uploads_added_up AS t ON s.whose = t.whose" \
+	                    " WHERE s.uploads IS NOT t.uploads OR s.promised IS NOT t.promised" \
+	                    " OR s.pending IS NOT t.pending") \
 	X(MEND_POINTERS,    "INSERT INTO objects (sha256, size, type, magic, durable)" \
 	                    " SELECT sha256, max(size), type, 0, 0 FROM files" \
 	                    " WHERE sha256 NOT IN (SELECT sha256 FROM objects) GROUP BY sha256") \
@@ -162,6 +175,8 @@
 	                    " FROM files GROUP BY 1") \
 	X(MEND_STORE,       "UPDATE store SET files = (SELECT count(*) FROM files)," \
 	                    " bytes = (SELECT ifnull(sum(size), 0) FROM objects)") \
+	X(MEND_NO_UPLOADS,  "DELETE FROM uploads_sums") \
+	X(MEND_UPLOADS,     "INSERT INTO uploads_sums SELECT * FROM uploads_added_up") \
 	X(MEND_OBJECT,      "UPDATE objects SET size = ?2 WHERE sha256 = ?1")
 /* clang-format on */
 

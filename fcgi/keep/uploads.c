@@ -1,5 +1,5 @@
 /*
- * uploads.c: resumable uploads as rows: add, find, change, finish.
+ * uploads.c: resumable uploads as rows: found, changed, removed.
  */
 #include "keep/uploads.h"
 #include "keep/catalog.h"
@@ -21,15 +21,6 @@ static void claim_read(sqlite3_stmt *s, int at, struct claim *claim)
 		return;
 	claim->algorithm = bytes[0];
 	memcpy(claim->value, bytes + 1, len - 1);
-}
-
-static size_t claim_store(const struct claim *claim, uint8_t to[65])
-{
-	size_t len = digest_length(claim->algorithm);
-
-	to[0] = (uint8_t)claim->algorithm;
-	memcpy(to + 1, claim->value, len);
-	return claim->algorithm == DIGEST_NONE ? 0 : len + 1;
 }
 
 /* A text column on loan. False: no memory. */
@@ -67,6 +58,7 @@ static bool row_read(sqlite3_stmt *s, struct partial_row *row)
 		row->digest_len = 0;
 	if (row->digest_len > 0)
 		memcpy(row->digest, sqlite3_column_blob(s, 19), row->digest_len);
+	row->quota = sqlite3_column_int64(s, 20);
 	return whole && row->name != NULL && row->fields != NULL;
 }
 
@@ -160,62 +152,13 @@ static enum fault lost(struct refusal *why)
 	    "HEAD.");
 }
 
-/* Step to the end; LOCKED when no row was changed. */
-static enum fault finish_one(struct connection *c, sqlite3_stmt *s, struct refusal *why)
+enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why)
 {
 	enum fault f = sql_finish(c, s, why);
 
 	if (f == FAULT_NONE && sqlite3_changes(c->db) == 0)
 		return lost(why);
 	return f;
-}
-
-static void bind_length(sqlite3_stmt *s, int at, int64_t length)
-{
-	if (length < 0)
-		sqlite3_bind_null(s, at);
-	else
-		bind_number(s, at, length);
-}
-
-static enum fault add_on(struct connection *c, const struct partial_row *row, struct refusal *why)
-{
-	uint8_t whole[65];
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_ADD, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	size_t whole_len = claim_store(&row->whole, whole);
-	bind_text(s, 1, row->id);
-	bind_number(s, 2, row->protocol);
-	bind_number(s, 3, row->state);
-	bind_number(s, 4, row->concat);
-	bind_text(s, 5, row->owner);
-	bind_text(s, 6, row->name);
-	bind_text(s, 7, row->declared_type);
-	bind_text(s, 8, row->fields);
-	bind_text(s, 9, row->metadata);
-	bind_text(s, 10, row->parts);
-	bind_length(s, 11, row->length);
-	bind_number(s, 12, row->offset);
-	bind_number(s, 13, row->allocated);
-	bind_number(s, 14, row->created_at);
-	bind_time(s, 15, row->expires_at);
-	bind_time(s, 16, row->lasts);
-	bind_bytes(s, 17, whole_len > 0 ? whole : NULL, whole_len);
-	bind_bytes(s, 18, row->digest, row->digest_len);
-	return sql_finish(c, s, why);
-}
-
-static enum fault run_add(struct catalog *catalog, void *self, struct refusal *why)
-{
-	return add_on(catalog->writer, self, why);
-}
-
-enum fault row_add(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
-{
-	return catalog_commit(catalog, run_add, (void *)(uintptr_t)row, why);
 }
 
 static enum fault run_update(struct catalog *catalog, void *self, struct refusal *why)
@@ -235,12 +178,31 @@ static enum fault run_update(struct catalog *catalog, void *self, struct refusal
 	bind_text(s, 6, row->type[0] != '\0' ? row->type : NULL);
 	bind_number(s, 7, row->allocated);
 	bind_time(s, 8, row->expires_at);
-	return finish_one(c, s, why);
+	return row_step(c, s, why);
 }
 
 enum fault row_update(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
 {
 	return catalog_commit(catalog, run_update, (void *)(uintptr_t)row, why);
+}
+
+static enum fault run_prolong(struct catalog *catalog, void *self, struct refusal *why)
+{
+	const struct partial_row *row = self;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(catalog->writer, SQL_UPLOAD_PROLONG, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_text(s, 1, row->id);
+	bind_number(s, 2, row->claim);
+	bind_time(s, 3, row->expires_at);
+	return row_step(catalog->writer, s, why);
+}
+
+enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
+{
+	return catalog_commit(catalog, run_prolong, (void *)(uintptr_t)row, why);
 }
 
 /* Statements whose only parameter is the id. */
@@ -263,11 +225,28 @@ enum fault row_end(struct catalog *catalog, struct span id, struct refusal *why)
 	return catalog_commit(catalog, run_by_id, &change, why);
 }
 
+/* A request that adds the last bytes may have made a file of it since it was looked at. */
+static enum fault run_remove(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	const struct change *change = self;
+	struct partial_row row;
+	enum fault f = run_by_id(catalog, self, why);
+
+	if (f != FAULT_NONE || sqlite3_changes(c->db) > 0)
+		return f;
+	f = find_on(c, change->id, &row, why);
+	if (f != FAULT_NONE)
+		return f;
+	partial_release(&row);
+	return refuse(why, FAULT_FINISHED, NULL);
+}
+
 enum fault row_remove(struct catalog *catalog, struct span id, struct refusal *why)
 {
 	struct change change = {.id = id, .which = SQL_UPLOAD_REMOVE};
 
-	return catalog_commit(catalog, run_by_id, &change, why);
+	return catalog_commit(catalog, run_remove, &change, why);
 }
 
 enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal *why)
@@ -275,77 +254,4 @@ enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal 
 	struct change change = {.id = id, .which = SQL_UPLOAD_SHUT_OUT};
 
 	return catalog_commit(catalog, run_by_id, &change, why);
-}
-
-/* ---- finishing ------------------------------------------------------------------------------- */
-
-static enum fault done_on(struct connection *c, const struct partial_row *row, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_DONE, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	bind_text(s, 1, row->id);
-	bind_number(s, 2, row->claim);
-	bind_number(s, 3, row->length);
-	bind_time(s, 4, row->expires_at);
-	return finish_one(c, s, why);
-}
-
-static enum fault use_part(
-    struct connection *c, struct span id, int64_t expires_at, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_USE, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	bind_span(s, 1, id);
-	bind_number(s, 2, expires_at);
-	return sql_finish(c, s, why);
-}
-
-static enum fault run_finish(struct catalog *catalog, void *self, struct refusal *why)
-{
-	struct connection *c = catalog->writer;
-	struct finish *finish = self;
-	enum fault f;
-
-	if (finish->row->concat == PARTIAL_FINAL)
-		f = add_on(c, finish->row, why);
-	else
-		f = done_on(c, finish->row, why);
-	for (size_t i = 0; i < finish->parts_count && f == FAULT_NONE; i++)
-		f = use_part(c, finish->parts[i], finish->parts_expire_at, why);
-	/* Last, because it links objects, which nothing after it may undo. */
-	return f != FAULT_NONE ? f : records_add(catalog, finish->arrivals, why);
-}
-
-enum fault row_finish(struct catalog *catalog, struct finish *finish, struct refusal *why)
-{
-	return catalog_commit(catalog, run_finish, finish, why);
-}
-
-/* ---- what they promise ----------------------------------------------------------------------- */
-
-enum fault uploads_promised(struct catalog *catalog, struct span owner, int64_t *total,
-    int64_t *owner_total, int64_t *pending, struct refusal *why)
-{
-	struct connection *c = reader_take(catalog, why);
-	int64_t sum[3] = {0};
-	sqlite3_stmt *s;
-
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_SUMS, &s, why);
-	if (f == FAULT_NONE) {
-		bind_span(s, 1, owner);
-		f = sql_numbers(c, s, sum, 3, why);
-	}
-	reader_give(catalog, c);
-	*total = sum[0];
-	*owner_total = sum[1];
-	*pending = sum[2];
-	return f;
 }

@@ -1,11 +1,12 @@
 /*
  * uploads.h: what the files behind partial.h know of each other.
  *
- *     partial.c   found, made, taken over, left, removed
+ *     partial.c   found, made, left, removed
+ *     takeover.c  gone on with, taken over
  *     progress.c  bytes come in and are recorded, or taken back
  *     finish.c    one becomes a file; several become one
  *     holder.c    who holds one, and making them let go
- *     uploads.c   rows of the catalog
+ *     uploads.c   rows of the catalog     uploads_enter.c  how they come, and become files
  */
 #ifndef WAYBILL_KEEP_UPLOADS_H
 #define WAYBILL_KEEP_UPLOADS_H
@@ -19,20 +20,31 @@
 enum fault row_find(
     struct catalog *catalog, struct span id, struct partial_row *row, struct refusal *why);
 /* The changes below return LOCKED when row->claim is no longer the row's or it is not open. */
-enum fault row_add(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
+/* QUOTA_EXCEEDED: this owner, or nameless address, has `most` open ones. */
+enum fault row_add(struct catalog *catalog, const struct partial_row *row, struct span address,
+    int64_t most, struct refusal *why);
+/* The same, asked before anything is made. */
+enum fault row_may_be_added(struct catalog *catalog, const struct partial_row *row,
+    struct span address, int64_t most, struct refusal *why);
+/* What the owner's token may hold, or could when it was last seen; 0: no limit. */
+enum fault row_quota(struct catalog *catalog, const struct partial_row *row, int64_t *quota,
+    struct refusal *why);
 /* Offset, length, digest, type, allocated, expiry. */
 enum fault row_update(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
+/* Only its expiry. */
+enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
 enum fault row_end(struct catalog *catalog, struct span id, struct refusal *why);
+/* NOT_FOUND; FINISHED: it is a file. */
 enum fault row_remove(struct catalog *catalog, struct span id, struct refusal *why);
 /* Shut out whoever holds it. */
 enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal *why);
 /* In one transaction: the file is added, the row becomes a memory of it until row->expires_at.
- * row->concat == PARTIAL_FINAL: the row is new; its `parts_used` (ids, one after the other) stop to
- * count. */
+ * row->concat == PARTIAL_FINAL: the row is new, and `parts` counts with it from now on; LOCKED where
+ * one of them does with another already. */
 struct finish {
 	struct partial_row *row;
 	struct arrivals *arrivals;
-	const struct span *parts;
+	const struct span *parts; /* ids */
 	size_t parts_count;
 	int64_t parts_expire_at;
 };
@@ -62,7 +74,7 @@ enum fault holder_take(
 /* Wait until nobody holds it. False: somebody still does. */
 bool holder_settle(struct keep *keep, const char *id, int patience);
 
-/* ---- partial.c, progress.c ------------------------------------------------------------------- */
+/* ---- partial.c, takeover.c, progress.c --------------------------------------------------------- */
 
 struct partial {
 	struct keep *keep;
@@ -71,18 +83,29 @@ struct partial {
 	struct incoming file; /* its bytes */
 	struct partial_row row;
 	struct holder holder;
+	int64_t end;	     /* where this request's body ends, as declared; 0: unknown */
+	int64_t prolong_at;  /* ms since the epoch: when to say that bytes still come; 0: never */
 	bool held;	     /* the blob is open, holder is entered */
 	bool all_or_nothing; /* record nothing before the pause */
 	bool ended;
 	struct digest start; /* at row.offset, for partial_discard() */
 };
 
+/* NULL: no memory. */
+struct partial *partial_new(struct keep *keep, const struct grant *grant);
+/* The row, judged by state, expiry, and whether its bytes are there; see partial_find(). */
+enum fault partial_look(
+    struct keep *keep, struct span id, struct partial_row *row, struct refusal *why);
+/* What follows from the row: name and type as the judge of types wants them, the body's end. */
+void partial_describe(struct partial *p);
+/* With its bytes open and locked: others may ask for it from here on. */
+void partial_hold(struct partial *p, struct exchange *x);
 /* Name, type and the rest of a plan made fit to be stored; strings go into row->texts. */
 enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
     const struct partial_plan *plan, struct partial_row *row, struct refusal *why);
 /* When an unfinished upload expires if nothing more comes; 0: never. When a finished one is
  * forgotten. ms since the epoch. */
-int64_t partial_deadline(const struct keep *keep);
+int64_t partial_deadline(const struct keep *keep, const struct partial_row *row);
 int64_t memory_deadline(const struct keep *keep);
 
 /* The running digest, stored with its offset; read back, or made again from the bytes in fd. */
@@ -95,7 +118,7 @@ enum fault partial_load_digest(
 void partial_release_room(struct partial *p);
 /* Have the file system set the whole length aside, where it is known. */
 enum fault partial_set_aside(struct partial *p, struct refusal *why);
-/* Where only the body of this request has a length: reserve that. TOO_LARGE, NO_SPACE, ... */
+/* Bytes will come: may they? Nothing is reserved before the first is there. TOO_LARGE, NO_SPACE, ... */
 enum fault partial_expect(struct partial *p, struct refusal *why);
 enum fault partial_too_large(const struct grant *grant, int64_t length, struct refusal *why);
 /* Nobody can interrupt us any more, and whoever wants the bytes may have them; !rest: they go. */

@@ -177,14 +177,14 @@ static enum fault lose_records(struct verifying *v, struct refusal *why)
 
 static enum fault verify_all(struct verifying *v, struct refusal *why)
 {
-	struct span nobody = {NULL, 0};
-	int64_t files, owned;
+	struct catalog_sums sums;
 	bool usable;
 	enum fault f = verify_catalog(v, &usable, why);
 
 	if (f != FAULT_NONE || !usable)
 		return f;
-	f = records_usage(v->keep->catalog, nobody, &files, &v->result->expected, &owned, why);
+	f = catalog_sums(v->keep->catalog, (struct span){NULL, 0}, &sums, why);
+	v->result->expected = sums.bytes;
 	if (f == FAULT_NONE)
 		f = verify_objects(v, why);
 	if (f == FAULT_NONE)

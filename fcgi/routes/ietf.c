@@ -35,13 +35,13 @@ static void tell_offset(struct call *c, int64_t offset)
 	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
 }
 
-void ietf_tell_state(struct call *c, const struct partial_row *row)
+void ietf_tell_state(struct call *c, const struct partial_row *row, bool all)
 {
 	tell_offset(c, row->offset);
 	ietf_tell_complete(c, row->state == PARTIAL_DONE);
 	if (row->length >= 0)
 		reply_header(&c->reply, "Upload-Length", "%lld", (long long)row->length);
-	resume_tell_limits(c, row);
+	resume_tell_limits(c, all ? row : NULL);
 }
 
 /* ---- 104 ------------------------------------------------------------------------------------- */
@@ -167,6 +167,11 @@ static enum fault append_to_done(
 	if (c->request.length != 0 || ietf->complete != COMPLETE_YES)
 		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 		    "This upload is complete; nothing can be added to it.");
+	if (!resume_may_see(c, row)) {
+		tell_offset(c, row->length);
+		ietf_tell_complete(c, true);
+		return reply_empty(&c->reply, 204);
+	}
 	enum fault fault = keep_find(c->service->keep, id, &c->files, &c->why);
 	return fault ? fault : answer_whole(c);
 }
@@ -266,6 +271,14 @@ static enum fault append_to(struct call *c, const struct ietf_headers *ietf, str
 	return fault || done ? fault : append(c, ietf, id);
 }
 
+/* Whatever was too much: how much may be. */
+static enum fault tell_limit(struct call *c, enum fault fault)
+{
+	if (fault_status(fault) == 413 && !reply_has_header(&c->reply, "Upload-Limit"))
+		resume_tell_limits(c, c->partial ? partial_row(c->partial) : NULL);
+	return fault;
+}
+
 enum fault ietf_append(struct call *c, struct span id)
 {
 	struct ietf_headers ietf;
@@ -277,7 +290,7 @@ enum fault ietf_append(struct call *c, struct span id)
 	/* Where nothing else was said, the upload is not complete. */
 	if (fault && !reply_has_header(&c->reply, "Upload-Complete"))
 		ietf_tell_complete(c, false);
-	return fault;
+	return tell_limit(c, fault);
 }
 
 /* ---- creation -------------------------------------------------------------------------------- */
@@ -291,6 +304,8 @@ static enum fault plan_upload(
 	    .fields = "{}",
 	    .length = -1,
 	    .x = c->x,
+	    .address = request_header(c->x, "REMOTE_ADDR"),
+	    .quota = c->caller.quota,
 	};
 	enum fault fault = request_file_name(&c->request, c->x, &c->scratch, &plan->name, &c->why);
 	if (!fault)
@@ -346,7 +361,7 @@ enum fault ietf_create(struct call *c)
 	 * like any other; so is one whose Upload-Complete is to be ignored. */
 	if (ietf.complete == COMPLETE_NO ||
 	    (ietf.complete == COMPLETE_YES && !form && may_say_104(c, &ietf)))
-		return create(c, &ietf);
+		return tell_limit(c, create(c, &ietf));
 	enum fault fault = ietf_length(&ietf, 0, body_length(c), -1, &length, &c->why);
-	return fault ? fault : upload_plain(c);
+	return tell_limit(c, fault ? fault : upload_plain(c));
 }

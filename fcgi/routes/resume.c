@@ -174,6 +174,16 @@ static enum fault judge_head(struct call *c)
 	    "A request for the offset carries neither Upload-Offset nor Upload-Complete.");
 }
 
+bool resume_may_see(struct call *c, const struct partial_row *row)
+{
+	const struct file file = {.owner = row->owner};
+	struct refusal unheard;
+
+	refusal_clear(&unheard);
+	return row->state != PARTIAL_DONE ||
+	       rules_may_see(&c->caller, c->service->config, &file, &unheard) == FAULT_NONE;
+}
+
 enum fault resume_head(struct call *c)
 {
 	bool tus = c->request.protocol == PROTOCOL_TUS;
@@ -186,15 +196,29 @@ enum fault resume_head(struct call *c)
 		fault = resume_find(c, c->request.segment[1], true, &row);
 	if (fault)
 		return fault;
+	bool seen = resume_may_see(c, &row);
 	if (tus)
-		tus_tell_state(c, &row);
+		tus_tell_state(c, &row, seen);
 	else
-		ietf_tell_state(c, &row);
+		ietf_tell_state(c, &row, seen);
 	reply_header(&c->reply, "Cache-Control", "no-store");
-	if (row.state == PARTIAL_DONE)
+	if (row.state == PARTIAL_DONE && seen)
 		resume_tell_file(c, row.id);
 	partial_release(&row);
 	return reply_empty(&c->reply, tus ? 200 : 204);
+}
+
+/* Its last byte was faster. The file goes where the caller may delete it; else it has to be said that
+ * there is one. */
+static enum fault delete_what_came_of_it(struct call *c)
+{
+	enum fault fault = files_delete(c);
+	int status = fault_status(fault);
+
+	if (status != 401 && status != 403 && status != 404)
+		return fault;
+	return refuse(&c->why, FAULT_FINISHED,
+	    "This upload was being finished and is a file now; deleting that takes the right to.");
 }
 
 enum fault resume_delete(struct call *c)
@@ -212,6 +236,8 @@ enum fault resume_delete(struct call *c)
 	if (done)
 		return files_delete(c);
 	fault = partial_remove(c->service->keep, c->request.segment[1], &c->why);
+	if (fault == FAULT_FINISHED)
+		return delete_what_came_of_it(c);
 	return fault ? fault : reply_empty(&c->reply, 204);
 }
 

@@ -13,11 +13,12 @@
 
 enum fault tus_create(struct call *c);
 enum fault tus_append(struct call *c, struct span id);
-void tus_tell_state(struct call *c, const struct partial_row *row);
+/* `all`: else no more than how far it is. */
+void tus_tell_state(struct call *c, const struct partial_row *row, bool all);
 
 enum fault ietf_create(struct call *c);
 enum fault ietf_append(struct call *c, struct span id);
-void ietf_tell_state(struct call *c, const struct partial_row *row);
+void ietf_tell_state(struct call *c, const struct partial_row *row, bool all);
 
 /* After a whole upload: Upload-Complete, where the request spoke of it. */
 void ietf_tell_whole(struct call *c);
@@ -42,6 +43,9 @@ void resume_tell_limits(struct call *c, const struct partial_row *row);
 /* Location of the upload resource; INTERNAL: no room. */
 enum fault resume_tell_location(struct call *c, const char *id);
 void resume_tell_file(struct call *c, const char *id);
+/* An unfinished upload is known to who knows its address; a finished one is a file, and more than
+ * offset, length and completion is told of it only to who may see that. */
+bool resume_may_see(struct call *c, const struct partial_row *row);
 /* Does the finished record get a delete token? */
 bool resume_wants_token(const struct call *c, const struct partial_row *row);
 /* This upload was never heard of by its client: it goes. Returns `fault`. */

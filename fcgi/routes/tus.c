@@ -23,7 +23,7 @@ static void tell_offset(struct call *c, int64_t offset)
 	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
 }
 
-void tus_tell_state(struct call *c, const struct partial_row *row)
+void tus_tell_state(struct call *c, const struct partial_row *row, bool all)
 {
 	struct reply *r = &c->reply;
 
@@ -32,6 +32,8 @@ void tus_tell_state(struct call *c, const struct partial_row *row)
 		reply_header(r, "Upload-Length", "%lld", (long long)row->length);
 	else
 		reply_header(r, "Upload-Defer-Length", "1");
+	if (!all)
+		return;
 	if (row->metadata)
 		reply_header(r, "Upload-Metadata", "%s", row->metadata);
 	if (row->parts)
@@ -135,7 +137,8 @@ static enum fault append_to_done(
 		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 		    "This upload is complete; nothing can be added to it.");
 	tell_offset(c, row->length);
-	resume_tell_file(c, row->id);
+	if (resume_may_see(c, row))
+		resume_tell_file(c, row->id);
 	return reply_empty(&c->reply, 204);
 }
 
@@ -224,6 +227,8 @@ static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
 	    .parts = tus->concat_text,
 	    .length = tus->length,
 	    .x = c->x,
+	    .address = request_header(c->x, "REMOTE_ADDR"),
+	    .quota = c->caller.quota,
 	};
 	return plan->fields ? FAULT_NONE : refuse(&c->why, FAULT_INTERNAL, NULL);
 }

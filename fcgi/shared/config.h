@@ -64,6 +64,7 @@ enum { SWITCH_ON, SWITCH_OFF };
 	X(DURATION, body_timeout,   "60s", "1s-", "a body that brings no byte for so long is given up") \
 	X(RATE,     min_rate,       "1K", "0-", "bytes per second a transfer must average after its first minute; 0: any") \
 	X(DURATION, expire_after,   "0", "0-", "kept files are dropped after so long; 0: never") \
+	X(COUNT,    open_uploads,   "1000", "1-", "unfinished resumable uploads of one owner, or of one address without a name") \
 	X(DURATION, partial_expire_after, "24h", "0-", "unfinished resumable uploads are dropped after so long; 0: never") \
 	X(CHOICE,   durability,     "full", "full|normal", "full: a 201 survives a power cut; normal: a crash of the worker") \
 	X(CHOICE,   sendfile,       "none", "none|x-sendfile|x-accel-redirect", "let the web server send downloads itself") \

@@ -26,6 +26,7 @@
 	X(METHOD_NOT_ALLOWED,405, "method_not_allowed","Method Not Allowed",     "This address does not know that method; see Allow.") \
 	X(BODY_TIMEOUT,      408, "body_timeout",      "Request Timeout",        "The body stalled. Check the connection and send it again.") \
 	X(OFFSET_CONFLICT,   409, "offset_conflict",   "Conflict",               "Upload-Offset is not where this upload stands; ask with HEAD and go on from there.") \
+	X(FINISHED,          409, "locked",            "Conflict",               "This upload was being finished, and is a file now.") \
 	X(EXPIRED,           410, "expired",           "Gone",                   "This has expired and is no longer available.") \
 	X(GONE,              410, "gone",              "Gone",                   "This upload was ended and is no longer available.") \
 	X(LENGTH_REQUIRED,   411, "length_required",   "Length Required",        "Content-Length header is required for this endpoint.") \

@@ -292,7 +292,7 @@ def unfinished(data):
     """Bytes that resumable uploads under way have reserved."""
     db = sqlite3.connect(f"file:{data}/waybill.db?mode=ro", uri=True)
     try:
-        return db.execute("SELECT coalesce(sum(coalesce(length, offset)), 0) FROM uploads WHERE state = 0").fetchone()[0]
+        return db.execute("SELECT coalesce(sum(coalesce(length, offset)), 0) FROM uploads WHERE state = 0 AND offset > 0").fetchone()[0]
     finally:
         db.close()
 

@@ -212,15 +212,18 @@ def test_unknown_length_is_cut_off(fresh):
 
 
 @pytest.mark.parametrize("end", ["done", "deleted", "expired"])
-def test_resumable_counts_from_creation_to_its_end(fresh, end):
+def test_resumable_counts_from_its_first_byte_to_its_end(fresh, end):
     door = fresh("fastcgi", quota_bytes="100000", partial_expire_after="1s" if end == "expired" else "1h")
     tus = {"Tus-Resumable": "1.0.0"}
     where = door.request("POST", "/upload", {**tus, "Upload-Length": "90000"}, b"")["Location"]
+    assert health(door)["reserved_bytes"] == 0
+    patch = {**tus, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    assert door.request("PATCH", where, patch, b"x").status == 204
     assert health(door)["reserved_bytes"] == 90000
     refused(door.put("a", text(20000)), 507, "quota_exceeded")
-    patch = {**tus, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    patch["Upload-Offset"] = "1"
     if end == "done":
-        assert door.request("PATCH", where, patch, text(90000, 2)).status == 204
+        assert door.request("PATCH", where, patch, text(89999, 2)).status == 204
         assert health(door)["bytes"] == 90000
     elif end == "deleted":
         assert door.request("DELETE", where, tus).status == 204
