@@ -80,12 +80,22 @@ static enum fault find_visible(struct call *c)
 	return hidden ? hidden : fault;
 }
 
+/* Who asks for the offset of an upload may have been given the address of what it became. */
+static void tell_complete(struct call *c)
+{
+	if (c->request.method != METHOD_HEAD)
+		return;
+	reply_header(&c->reply, "Upload-Complete", "?1");
+	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)c->files.at[0].size);
+}
+
 enum fault files_show(struct call *c)
 {
 	enum fault fault = find_visible(c);
 
 	if (fault)
 		return fault;
+	tell_complete(c);
 	c->reply.negotiated = true;
 	if (c->request.wants_html)
 		return reply_receipt(&c->reply, &c->files);
@@ -126,6 +136,7 @@ enum fault files_content(struct call *c)
 		fault = keep_content(c->service->keep, &c->files.at[0], &fd, object, &c->why);
 	if (fault)
 		return fault;
+	tell_complete(c);
 	snprintf(path, sizeof path, "%s/%s", config->data_dir, object);
 	struct content content = {
 	    .file = &c->files.at[0],
