@@ -6,6 +6,7 @@
 #   make asan tsan  the room tests and a served smoke test under the sanitizers
 #   make fuzz       SECONDS=60 for each target
 #   make test-kernels  power cuts of a guest that runs Debian's kernel 6.1
+#   make soak       MINUTES=30 of clients, kills, stepped clocks and full disks at once
 #   make cuts       CUTS=300 power cuts on each of ext4, XFS and btrfs
 #   make install    DESTDIR= PREFIX=
 #   make deb        a Debian package, into build/deb/
@@ -109,6 +110,11 @@ CUTS ?= 300
 cuts: waybill
 	@tests/install.sh build test && CUTS=$(CUTS) exec tests/power/run.sh -s tests/power
 
+# Everything at once, for long; afterwards a close look.
+MINUTES ?= 30
+soak: waybill
+	@tests/install.sh build test && MINUTES=$(MINUTES) exec tests/soak/run.sh
+
 # Power cuts of a machine with Debian's own kernel, in user-mode Linux: minutes, so not in `make test`.
 test-kernels: waybill
 	@tests/install.sh build test-kernels && exec tests/kernels/run.sh
@@ -153,5 +159,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test asan tsan fuzz cuts test-kernels bench screenshots install deb format clean room-tests
+.PHONY: run test asan tsan fuzz cuts soak test-kernels bench screenshots install deb format clean room-tests
 -include $(OBJECTS:.o=.d)

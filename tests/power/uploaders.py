@@ -147,13 +147,19 @@ class Uploader(threading.Thread):
         id = self.pick.choice(list(self.waiting))
         name = self.waiting[id]
         head = self.ask("HEAD", f"/upload/{id}", TUS, also=(404, 410))
+        if head and head.status in (404, 410):
+            self.vanished(id, head)
         if head is None or head["Upload-Offset"] is None:
-            assert head is None or id not in self.waiting, (id, head)
             return
         at, content = int(head["Upload-Offset"]), stuff(name)
         self.noted(id, name, at)
         if at < len(content):
             self.piece(id, name, at, content[at:at + self.pick.choice([20000, 500000, 1 << 20])])
+
+    def vanished(self, id, head):
+        """Only what never got a byte may be forgotten, after a while."""
+        del self.waiting[id]
+        assert self.told.open[id][1] == 0, f"{id} is gone, of which {self.told.open[id]} was told: {head}"
 
     def piece(self, id, name, at, body):
         answer = self.ask("PATCH", f"/upload/{id}", {
