@@ -21,7 +21,7 @@ const struct command cli_commands[] = {
     {"show", "", 1, -1, cli_show, "ID...", "print records as JSON"},
     {"get", "f", 1, 1, cli_get, "ID [--output FILE]", "write a file's bytes to stdout or FILE"},
     {"rm", "", 1, -1, cli_rm, "ID...", "remove files or unfinished uploads"},
-    {"verify", "r", 0, 0, cli_verify, "[--repair]",
+    {"verify", "rFA", 0, 0, cli_verify, "[--repair [--force]] | verify --adopt",
 	"hash every object again, compare catalog and objects"},
     {"gc", "", 0, 0, cli_gc, "", "drop what has expired, and orphans"},
     {"token", "CEQ", 1, 2, cli_token,
@@ -58,7 +58,13 @@ const struct option cli_options[] = {
     {'p', "partial", 0, true, offsetof(struct options, partial), NULL,
 	"unfinished resumable uploads instead of files"},
     {'r', "repair", 0, true, offsetof(struct options, repair), NULL,
-	"mend what can be mended, and say what was done"},
+	"mend what can be mended, and say what was done; nothing is removed for being unreadable"},
+    {'F', "force", 0, true, offsetof(struct options, force), NULL,
+	"repair though more than a tenth of the objects is missing or unreadable"},
+    {'A', "adopt", 0, true, offsetof(struct options, adopt), NULL,
+	"enter each object that the catalog does not know as a file of nobody, named "
+	"recovered-<sha256>, so that a catalog that was lost, or is older than the objects, belongs "
+	"to them again and waybill serves"},
     {'C', "can", 0, false, offsetof(struct options, can), "RIGHTS",
 	"what its bearer may do, separated by commas: upload; read (list and download); delete "
 	"(any file); admin (all of that, and /metrics)"},
@@ -228,7 +234,7 @@ int store_open(struct store *store, const struct options *o, unsigned mode)
 	}
 	if (mode & KEEP_WRITE)
 		become_owner(store->config.data_dir);
-	if (keep_open(&store->keep, &store->config, mode, 0, &why))
+	if (keep_open(&store->keep, &store->config, mode, 1, &why))
 		return DONE;
 	config_free(&store->config);
 	return complain("%s", refusal_detail(&why));

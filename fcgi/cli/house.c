@@ -84,7 +84,12 @@ static void print_verified(const struct verified *v)
 		printf("%" PRId64 " findings, %" PRId64 " repaired\n", v->findings, v->repaired);
 }
 
-int cli_verify(struct options *o)
+static unsigned wishes(const struct options *o)
+{
+	return (o->repair ? VERIFY_REPAIR : 0) | (o->force ? VERIFY_FORCE : 0);
+}
+
+static int check(struct options *o)
 {
 	struct store store;
 	struct verified result;
@@ -96,11 +101,42 @@ int cli_verify(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	enum fault fault = keep_verify(store.keep, o->repair, &inspector, &result, &why);
+	enum fault fault = keep_verify(store.keep, wishes(o), &inspector, &result, &why);
 	bar_clear(&bar);
 	if (fault)
 		status = complain("verify: %s", refusal_detail(&why));
 	else
 		print_verified(&result);
 	return store_close(&store, !fault && result.findings > 0 ? FAILED : status);
+}
+
+static int adopt(struct options *o)
+{
+	struct store store;
+	struct verified result;
+	struct refusal why;
+	struct bar bar = {0};
+	struct inspector inspector = {&bar, print_finding, NULL};
+	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE | KEEP_SNIFF | KEEP_ADOPT);
+
+	if (status != DONE)
+		return status;
+	refusal_clear(&why);
+	enum fault fault = keep_adopt(store.keep, &inspector, &result, &why);
+	if (fault)
+		status = complain("verify: %s", refusal_detail(&why));
+	else
+		printf("adopted %" PRId64 " objects, %" PRId64 " bytes: catalog and objects belong "
+		       "together\n",
+		    result.objects, result.bytes);
+	return store_close(&store, !fault && result.findings > 0 ? FAILED : status);
+}
+
+int cli_verify(struct options *o)
+{
+	if (o->adopt && o->repair) {
+		complain("verify: first --adopt, then --repair");
+		return USAGE;
+	}
+	return o->adopt ? adopt(o) : check(o);
 }

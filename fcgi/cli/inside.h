@@ -12,7 +12,7 @@ enum { DONE = 0, FAILED = 1, USAGE = 2 };
 /* What the options of all subcommands set; NULL or false: not given. */
 struct options {
 	const char *config_path, *listen, *output;
-	bool json, oldest, partial, repair;
+	bool json, oldest, partial, repair, force, adopt;
 	const char *type, *name, *owner, *since, *until, *limit;
 	const char *can, *expires, *quota;
 	char **rest; /* operands */

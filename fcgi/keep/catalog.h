@@ -116,5 +116,8 @@ enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why);
 /* What the catalog knows of some content, as this connection sees it: the writer's, under the lock. */
 enum fault object_find(
     struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why);
+/* In a job: a row for content that lies in objects/ already, its bytes and its name synced. */
+enum fault object_enter(
+    struct catalog *catalog, const struct arrival *arrival, struct refusal *why);
 
 #endif

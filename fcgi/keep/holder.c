@@ -119,23 +119,26 @@ static void ask_here(struct holders *h, const char *id)
 	pthread_mutex_unlock(&h->lock);
 }
 
-/* Under the lock. */
-static void look_around(struct holders *h)
+bool holder_wanted(const struct keep *keep, const char *id)
 {
-	for (struct holder *one = h->first; one != NULL; one = one->next) {
-		struct flock want = {.l_type = F_WRLCK,
-		    .l_whence = SEEK_SET,
-		    .l_start = place_of(one->id),
-		    .l_len = 1};
-		if (!one->wanted && fcntl(h->wanted, F_OFD_GETLK, &want) == 0 &&
-		    want.l_type != F_UNLCK)
+	struct flock want = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = place_of(id), .l_len = 1};
+
+	return fcntl(keep->holders->wanted, F_OFD_GETLK, &want) == 0 && want.l_type != F_UNLCK;
+}
+
+/* Under the lock. */
+static void look_around(const struct keep *keep)
+{
+	for (struct holder *one = keep->holders->first; one != NULL; one = one->next)
+		if (!one->wanted && holder_wanted(keep, one->id))
 			ask(one);
-	}
 }
 
 static void *watch(void *self)
 {
-	struct holders *h = self;
+	struct keep *keep = self;
+	struct holders *h = keep->holders;
 	struct timespec next;
 
 	pthread_mutex_lock(&h->lock);
@@ -144,7 +147,7 @@ static void *watch(void *self)
 			pthread_cond_wait(&h->changed, &h->lock);
 			continue;
 		}
-		look_around(h);
+		look_around(keep);
 		clock_gettime(CLOCK_MONOTONIC, &next);
 		next.tv_nsec += WATCH_STEP * 1000000;
 		next.tv_sec += next.tv_nsec / 1000000000;
@@ -156,7 +159,7 @@ static void *watch(void *self)
 }
 
 /* Without the thread, requests of other processes wait in vain and get LOCKED; nothing worse. */
-static bool start_watcher(struct holders *h)
+static bool start_watcher(struct keep *keep)
 {
 	pthread_attr_t small;
 	sigset_t all, before;
@@ -165,7 +168,7 @@ static bool start_watcher(struct holders *h)
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, WATCH_STACK);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bool started = pthread_create(&h->watcher, &small, watch, h) == 0;
+	bool started = pthread_create(&keep->holders->watcher, &small, watch, keep) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&small);
 	return started;
@@ -179,7 +182,7 @@ void holder_enter(struct keep *keep, struct holder *holder)
 	holder->next = h->first;
 	h->first = holder;
 	if (!h->watching)
-		h->watching = start_watcher(h);
+		h->watching = start_watcher(keep);
 	pthread_cond_signal(&h->changed);
 	pthread_mutex_unlock(&h->lock);
 }

@@ -108,16 +108,21 @@ enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct re
 	return FAULT_NONE;
 }
 
+bool partial_stored_digest(const struct partial_row *row, struct digest *digest)
+{
+	if (row->digest_len != sizeof *digest)
+		return false;
+	memcpy(digest, row->digest, sizeof *digest);
+	const struct sha256_ctx *sha = &digest->state.sha256;
+	int64_t size = (int64_t)(sha->count * SHA256_BLOCK_SIZE + sha->index);
+	return digest->algorithm == DIGEST_SHA256 && size == row->offset;
+}
+
 enum fault partial_load_digest(
     const struct partial_row *row, int fd, struct digest *digest, struct refusal *why)
 {
-	if (row->digest_len == sizeof *digest) {
-		memcpy(digest, row->digest, sizeof *digest);
-		const struct sha256_ctx *sha = &digest->state.sha256;
-		int64_t size = (int64_t)(sha->count * SHA256_BLOCK_SIZE + sha->index);
-		if (digest->algorithm == DIGEST_SHA256 && size == row->offset)
-			return FAULT_NONE;
-	}
+	if (partial_stored_digest(row, digest))
+		return FAULT_NONE;
 	/* Another build stored it, or nobody: from the bytes themselves. */
 	digest_start(digest, DIGEST_SHA256);
 	return partial_digest(fd, row->offset, digest, why);

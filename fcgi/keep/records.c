@@ -171,6 +171,12 @@ static enum fault object_add(
 	return FAULT_NONE;
 }
 
+enum fault object_enter(
+    struct catalog *catalog, const struct arrival *arrival, struct refusal *why)
+{
+	return object_write(catalog->writer, SQL_OBJECT_ADD, arrival, true, why);
+}
+
 static enum fault file_add(
     struct connection *c, struct arrival *arrival, int64_t form, struct refusal *why)
 {

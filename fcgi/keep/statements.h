@@ -133,7 +133,8 @@
 	/* What verify asks: a row for each finding, of what is wrong and with whom. */ \
 	X(VERIFY_INTEGRITY, "PRAGMA integrity_check(100)") \
 	X(VERIFY_REINDEX,   "REINDEX") \
-	X(VERIFY_OBJECTS,   "SELECT sha256, size FROM objects WHERE sha256 > ?1 ORDER BY sha256 LIMIT ?2") \
+	X(VERIFY_OBJECTS,   "SELECT sha256, size FROM objects WHERE sha256 > ?1 AND refs >= ?3" \
+	                    " ORDER BY sha256 LIMIT ?2") \
 	X(VERIFY_FILES,     "SELECT " FILE_COLUMNS " FROM files WHERE seq > ?1 ORDER BY seq LIMIT ?2") \
 	X(VERIFY_POINTERS,  "SELECT 'record without content in the catalog:', id FROM files" \
 	                    " WHERE sha256 NOT IN (SELECT sha256 FROM objects)") \

@@ -73,6 +73,8 @@ enum fault holder_take(
     struct keep *keep, const char *id, int patience, struct blob *blob, struct refusal *why);
 /* Wait until nobody holds it. False: somebody still does. */
 bool holder_settle(struct keep *keep, const char *id, int patience);
+/* For who holds its lock without having entered: does another process wait for it? */
+bool holder_wanted(const struct keep *keep, const char *id);
 
 /* ---- partial.c, takeover.c, progress.c --------------------------------------------------------- */
 
@@ -112,6 +114,8 @@ int64_t memory_deadline(const struct keep *keep);
 void partial_store_digest(struct partial_row *row, const struct digest *digest);
 /* Take the first `size` bytes of fd into a digest that was started. */
 enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct refusal *why);
+/* What the row has of it; false: another build stored it, or nobody. */
+bool partial_stored_digest(const struct partial_row *row, struct digest *digest);
 enum fault partial_load_digest(
     const struct partial_row *row, int fd, struct digest *digest, struct refusal *why);
 /* The row counts from here on; the ledger need not any more. */

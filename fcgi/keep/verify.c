@@ -1,7 +1,8 @@
 /*
  * verify.c: is all that was promised there, and nothing else?
  *
- *     catalog by itself -> objects -> records of what is lost -> orphans -> partial
+ *     can objects be opened? -> catalog by itself -> objects -> records of what is lost
+ *     -> orphans -> partial
  */
 #include "keep/verify.h"
 #include "shared/log.h"
@@ -26,6 +27,14 @@ void verify_tell(struct verifying *v, const char *repaired, const char *fmt, ...
 		snprintf(line + len, sizeof line - (size_t)len, " repaired=%s", repaired);
 	v->result->findings++;
 	v->result->repaired += repaired != NULL;
+	if (v->held != NULL)
+		fprintf(v->held, "%s\n", line);
+	else
+		verify_say(v, line);
+}
+
+void verify_say(const struct verifying *v, const char *line)
+{
 	if (v->inspector->found != NULL)
 		v->inspector->found(v->inspector->self, line);
 }
@@ -85,28 +94,34 @@ struct removal {
 	bool healed; /* somebody uploaded the content again meanwhile */
 };
 
-/*
- * What is left of damaged content is put aside, not thrown away: part of a file may be all that its
- * owner ever gets back. Under the write lock, so that nobody links good bytes there meanwhile.
- */
+enum fault verify_put_aside(const struct keep *keep, const uint8_t *sha256, struct refusal *why)
+{
+	char name[OBJECT_NAME], aside[OBJECT_NAME + 8];
+
+	object_name(sha256, name);
+	snprintf(aside, sizeof aside, "%s.damaged", name);
+	return renameat(keep->objects, name, keep->objects, aside) == 0
+		   ? FAULT_NONE
+		   : disk_fault(why, "put aside");
+}
+
 static enum fault run_lose(struct catalog *catalog, void *self, struct refusal *why)
 {
 	struct removal *r = self;
 	const struct keep *keep = r->v->keep;
-	char name[OBJECT_NAME], aside[OBJECT_NAME + 8];
 	struct lost now;
 	int64_t freed;
+	enum fault f = FAULT_NONE;
 
 	verify_mark(keep, r->lost->sha256, &now);
-	object_name(r->lost->sha256, name);
-	snprintf(aside, sizeof aside, "%s.damaged", name);
 	if (now.there && !verify_same(&now, r->lost)) {
 		r->healed = true;
 		return FAULT_NONE;
 	}
-	if (now.there && renameat(keep->objects, name, keep->objects, aside) != 0)
-		return disk_fault(why, "put aside");
-	enum fault f = record_remove(catalog, span_of(r->file->id), &freed, why);
+	if (now.there)
+		f = verify_put_aside(keep, r->lost->sha256, why);
+	if (f == FAULT_NONE)
+		f = record_remove(catalog, span_of(r->file->id), &freed, why);
 	return f == FAULT_NOT_FOUND ? FAULT_NONE : f;
 }
 
@@ -179,14 +194,18 @@ static enum fault verify_all(struct verifying *v, struct refusal *why)
 {
 	struct catalog_sums sums;
 	bool usable;
-	enum fault f = verify_catalog(v, &usable, why);
+	enum fault f = v->repair ? verify_reach(v, why) : FAULT_NONE;
 
+	if (f == FAULT_NONE)
+		f = verify_catalog(v, &usable, why);
 	if (f != FAULT_NONE || !usable)
 		return f;
 	f = catalog_sums(v->keep->catalog, (struct span){NULL, 0}, &sums, why);
 	v->result->expected = sums.bytes;
 	if (f == FAULT_NONE)
 		f = verify_objects(v, why);
+	if (f == FAULT_NONE && v->repair)
+		f = verify_doubt(v, v->result->objects, why);
 	if (f == FAULT_NONE)
 		f = lose_records(v, why);
 	if (f == FAULT_NONE && v->resize)
@@ -196,11 +215,14 @@ static enum fault verify_all(struct verifying *v, struct refusal *why)
 	return f == FAULT_NONE ? verify_partial(v, why) : f;
 }
 
-enum fault keep_verify(struct keep *keep, bool repair, const struct inspector *inspector,
+enum fault keep_verify(struct keep *keep, unsigned wishes, const struct inspector *inspector,
     struct verified *result, struct refusal *why)
 {
-	struct verifying v = {
-	    .keep = keep, .repair = repair, .inspector = inspector, .result = result};
+	struct verifying v = {.keep = keep,
+	    .repair = (wishes & VERIFY_REPAIR) != 0,
+	    .force = (wishes & VERIFY_FORCE) != 0,
+	    .inspector = inspector,
+	    .result = result};
 
 	*result = (struct verified){0};
 	enum fault f = verify_all(&v, why);

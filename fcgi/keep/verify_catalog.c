@@ -5,6 +5,7 @@
 #include "shared/log.h"
 #include "shared/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- is the file whole? ---------------------------------------------------------------------- */
@@ -104,18 +105,39 @@ enum fault verify_mend(struct verifying *v, struct refusal *why)
 	return catalog_commit(v->keep->catalog, run_mend, NULL, why);
 }
 
-enum fault verify_catalog(struct verifying *v, bool *usable, struct refusal *why)
+static enum fault check_all(struct verifying *v, bool *usable, struct refusal *why)
 {
 	struct connection *c = reader_take(v->keep->catalog, why);
 
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = integrity(v, c, usable);
-	int64_t before = v->result->findings;
+	v->indexes = v->result->findings;
 	for (size_t i = 0; i < sizeof checks / sizeof *checks && f == FAULT_NONE && *usable; i++)
 		f = check_rows(v, c, checks[i], why);
 	reader_give(v->keep->catalog, c);
-	if (f == FAULT_NONE && v->repair && v->result->findings > before)
+	return f;
+}
+
+/* A finding may be printed into a pipe that nobody reads, and an open reader keeps the WAL from
+ * beginning anew: so it is told when that is over. */
+enum fault verify_catalog(struct verifying *v, bool *usable, struct refusal *why)
+{
+	char *text = NULL, *rest, *line;
+	size_t len = 0;
+
+	v->held = open_memstream(&text, &len);
+	if (v->held == NULL)
+		return refuse(why, FAULT_INTERNAL, "Out of memory.");
+	enum fault f = check_all(v, usable, why);
+	bool whole = fclose(v->held) == 0;
+	v->held = NULL;
+	for (rest = text; whole && (line = strsep(&rest, "\n")) != NULL && *line != '\0';)
+		verify_say(v, line);
+	free(text);
+	if (!whole)
+		return refuse(why, FAULT_INTERNAL, "Out of memory.");
+	if (f == FAULT_NONE && v->repair && v->result->findings > v->indexes)
 		f = verify_mend(v, why);
 	return f;
 }

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 enum {
-	READ_BYTES = 256 << 10,
 	MOMENT_MS = 100,    /* between two looks at what seems an orphan */
 	MOMENTS = 10,	    /* looks at one */
 	PATIENCE_MS = 5000, /* for all of them */
@@ -27,8 +26,6 @@ struct objects { /* a page of rows */
 	size_t count;
 };
 
-enum state { STATE_GOOD, STATE_MISSING, STATE_UNREADABLE, STATE_WRONG_HASH, STATE_WRONG_SIZE };
-
 /* ---- one object ------------------------------------------------------------------------------ */
 
 static bool hash_all(struct verifying *v, int fd, char *buffer, uint8_t *sha256, int64_t *size)
@@ -37,7 +34,7 @@ static bool hash_all(struct verifying *v, int fd, char *buffer, uint8_t *sha256,
 
 	digest_start(&digest, DIGEST_SHA256);
 	for (*size = 0;;) {
-		ssize_t n = read(fd, buffer, READ_BYTES);
+		ssize_t n = read(fd, buffer, VERIFY_BUFFER);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -52,25 +49,55 @@ static bool hash_all(struct verifying *v, int fd, char *buffer, uint8_t *sha256,
 	return true;
 }
 
-static enum state examine(
-    struct verifying *v, const uint8_t *sha256, int64_t expected, char *buffer, int64_t *size)
+/* What keeps us from reading says nothing of the bytes, unless it is that there are none. */
+static enum object_state state_of(int err)
+{
+	return err == ENOENT ? OBJECT_MISSING : err == EIO ? OBJECT_BROKEN : OBJECT_UNREADABLE;
+}
+
+int verify_open(const struct keep *keep, const uint8_t *sha256, enum object_state *state)
 {
 	char name[OBJECT_NAME];
+	struct stat st;
+
+	object_name(sha256, name);
+	int fd = openat(keep->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	*state = fd < 0 ? state_of(errno) : OBJECT_GOOD;
+	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = EISDIR;
+	*state = OBJECT_UNREADABLE;
+	return -1;
+}
+
+static enum object_state hash_once(
+    struct verifying *v, const uint8_t *sha256, char *buffer, int64_t *size)
+{
 	uint8_t found[SHA256_LEN];
+	enum object_state state;
+	int fd = verify_open(v->keep, sha256, &state);
 
 	*size = -1;
-	object_name(sha256, name);
-	int fd = openat(v->keep->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
-		return errno == ENOENT ? STATE_MISSING : STATE_UNREADABLE;
+		return state;
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	bool hashed = hash_all(v, fd, buffer, found, size);
+	int err = errno;
 	close(fd);
+	errno = err;
 	if (!hashed)
-		return STATE_UNREADABLE;
-	if (memcmp(found, sha256, SHA256_LEN) != 0)
-		return STATE_WRONG_HASH;
-	return *size == expected ? STATE_GOOD : STATE_WRONG_SIZE;
+		return state_of(err);
+	return memcmp(found, sha256, SHA256_LEN) == 0 ? OBJECT_GOOD : OBJECT_WRONG_HASH;
+}
+
+enum object_state verify_hash(
+    struct verifying *v, const uint8_t *sha256, char *buffer, int64_t *size)
+{
+	enum object_state state = hash_once(v, sha256, buffer, size);
+
+	/* A disk is asked twice, before it is said to have lost something. */
+	return state == OBJECT_BROKEN ? hash_once(v, sha256, buffer, size) : state;
 }
 
 /* ---- a second look, under the write lock ----------------------------------------------------- */
@@ -119,22 +146,32 @@ static bool remember(struct verifying *v, const struct lost *mark)
 	return true;
 }
 
-static void tell_object(
-    struct verifying *v, enum state state, const uint8_t *sha256, int64_t expected, int64_t size)
+static void tell_object(struct verifying *v, enum object_state state, const uint8_t *sha256,
+    int64_t expected, int64_t size)
 {
-	static const char *const words[] = {[STATE_MISSING] = "missing",
-	    [STATE_UNREADABLE] = "unreadable",
-	    [STATE_WRONG_HASH] = "wrong-hash",
-	    [STATE_WRONG_SIZE] = "wrong-size-in-catalog"};
-	const char *repaired = state == STATE_WRONG_SIZE ? "catalog"
-			       : state == STATE_MISSING	 ? "records-removed"
-							 : "put-aside";
+	static const char *const words[] = {[OBJECT_MISSING] = "missing",
+	    [OBJECT_BROKEN] = "read-error",
+	    [OBJECT_WRONG_HASH] = "wrong-hash",
+	    [OBJECT_WRONG_SIZE] = "wrong-size-in-catalog"};
+	const char *repaired = state == OBJECT_WRONG_SIZE ? "catalog"
+			       : state == OBJECT_MISSING  ? "records-removed"
+							  : "put-aside";
 	char name[OBJECT_NAME];
-	bool cut = state == STATE_WRONG_HASH && size != expected;
+	bool cut = state == OBJECT_WRONG_HASH && size != expected;
 
 	object_name(sha256, name);
 	verify_tell(v, v->repair ? repaired : NULL, "%s object=%s size=%lld on_disk=%lld",
 	    cut ? "wrong-size" : words[state], name, (long long)expected, (long long)size);
+}
+
+void verify_unreadable(struct verifying *v, const uint8_t *sha256, int err)
+{
+	char name[OBJECT_NAME], text[128];
+
+	object_name(sha256, name);
+	v->unreadable++;
+	verify_tell(v, NULL, "unreadable object=%s error=%s", name,
+	    log_value(span_of(strerrordesc_np(err)), text, sizeof text));
 }
 
 static enum fault check_object(
@@ -145,24 +182,31 @@ static enum fault check_object(
 
 	v->result->objects++;
 	verify_mark(v->keep, sha256, &look.mark);
-	enum state state = examine(v, sha256, expected, buffer, &size);
-	if (state == STATE_GOOD)
+	enum object_state state = verify_hash(v, sha256, buffer, &size);
+	int err = errno;
+	if (state == OBJECT_GOOD && size != expected)
+		state = OBJECT_WRONG_SIZE;
+	if (state == OBJECT_GOOD)
 		return FAULT_NONE;
-	if (state == STATE_WRONG_SIZE && v->repair)
+	if (state == OBJECT_WRONG_SIZE && v->repair)
 		look.resize = size;
 	enum fault f = catalog_commit(v->keep->catalog, run_look, &look, why);
 	if (f != FAULT_NONE || !look.stands)
 		return f;
-	tell_object(v, state, sha256, expected, size);
 	v->resize |= look.resize >= 0;
-	if (state == STATE_WRONG_SIZE || remember(v, &look.mark))
+	v->unread += state == OBJECT_MISSING || state == OBJECT_BROKEN;
+	if (state == OBJECT_UNREADABLE)
+		verify_unreadable(v, sha256, err);
+	else
+		tell_object(v, state, sha256, expected, size);
+	if (state == OBJECT_UNREADABLE || state == OBJECT_WRONG_SIZE || remember(v, &look.mark))
 		return FAULT_NONE;
 	return refuse(why, FAULT_INTERNAL, "Out of memory.");
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static enum fault next_objects(struct verifying *v, const uint8_t *after, size_t len,
+static enum fault next_objects(struct verifying *v, int64_t refs, const uint8_t *after, size_t len,
     struct objects *page, struct refusal *why)
 {
 	struct connection *c = reader_take(v->keep->catalog, why);
@@ -176,6 +220,7 @@ static enum fault next_objects(struct verifying *v, const uint8_t *after, size_t
 	if (f == FAULT_NONE) {
 		bind_bytes(s, 1, after, len);
 		bind_number(s, 2, VERIFY_CHUNK);
+		bind_number(s, 3, refs);
 		f = sql_step(c, s, &row, why);
 	}
 	for (; row; f = sql_step(c, s, &row, why)) {
@@ -187,25 +232,73 @@ static enum fault next_objects(struct verifying *v, const uint8_t *after, size_t
 	return f;
 }
 
-enum fault verify_objects(struct verifying *v, struct refusal *why)
+typedef enum fault object_visitor(struct verifying *v, const uint8_t *sha256, int64_t expected,
+    char *buffer, struct refusal *why);
+
+/* All that have at least so many records. */
+static enum fault each_object(
+    struct verifying *v, int64_t refs, object_visitor *visit, struct refusal *why)
 {
 	struct objects page = {.count = 0};
 	uint8_t after[SHA256_LEN] = {0};
 	size_t len = 0; /* an empty BLOB comes before all others */
-	char *buffer = malloc(READ_BYTES);
+	char *buffer = malloc(VERIFY_BUFFER);
 	enum fault f = buffer == NULL ? refuse(why, FAULT_INTERNAL, "Out of memory.") : FAULT_NONE;
 
 	while (f == FAULT_NONE) {
-		f = next_objects(v, after, len, &page, why);
+		f = next_objects(v, refs, after, len, &page, why);
 		if (f != FAULT_NONE || page.count == 0)
 			break;
 		for (size_t i = 0; i < page.count && f == FAULT_NONE; i++)
-			f = check_object(v, page.sha256[i], page.size[i], buffer, why);
+			f = visit(v, page.sha256[i], page.size[i], buffer, why);
 		memcpy(after, page.sha256[page.count - 1], SHA256_LEN);
 		len = SHA256_LEN;
 	}
 	free(buffer);
 	return f;
+}
+
+enum fault verify_objects(struct verifying *v, struct refusal *why)
+{
+	v->unread = v->unreadable = 0;
+	return each_object(v, 0, check_object, why);
+}
+
+/* Can it be opened? One that is removed meanwhile does not count. */
+static enum fault try_object(struct verifying *v, const uint8_t *sha256, int64_t expected,
+    char *buffer, struct refusal *why)
+{
+	enum object_state state;
+	struct known known;
+	int fd = verify_open(v->keep, sha256, &state);
+
+	v->reached++;
+	if (fd >= 0) {
+		close(fd);
+		return FAULT_NONE;
+	}
+	enum fault f = records_known(v->keep->catalog, sha256, &known, why);
+	v->unread += known.found && state != OBJECT_UNREADABLE;
+	v->unreadable += known.found && state == OBJECT_UNREADABLE;
+	return f;
+}
+
+enum fault verify_reach(struct verifying *v, struct refusal *why)
+{
+	v->reached = v->unread = v->unreadable = 0;
+	enum fault f = each_object(v, 1, try_object, why);
+	return f == FAULT_NONE ? verify_doubt(v, v->reached, why) : f;
+}
+
+enum fault verify_doubt(const struct verifying *v, int64_t objects, struct refusal *why)
+{
+	if (v->force || (v->unread + v->unreadable) * 10 <= objects)
+		return FAULT_NONE;
+	return refuse(why, FAULT_INTERNAL,
+	    "Of %lld objects %lld are missing and %lld cannot be read: more than a tenth, so no "
+	    "record was removed. Is the file system of objects/ mounted, and may this user read "
+	    "it? Where they are lost indeed: --repair --force.",
+	    (long long)objects, (long long)v->unread, (long long)v->unreadable);
 }
 
 /* ---- orphans --------------------------------------------------------------------------------- */

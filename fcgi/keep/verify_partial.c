@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Open and lock. -1: not there (errno ENOENT), or somebody is at it. */
+/* Open and lock. -1: errno says why, EAGAIN: somebody is at it. */
 static int seize(const struct keep *keep, const char *name)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -31,35 +31,52 @@ static int seize(const struct keep *keep, const char *name)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
+enum bytes {
+	BYTES_GOOD,
+	BYTES_LEFT, /* to somebody who is at them, or waits for them, and looks after them */
+	BYTES_MISSING,
+	BYTES_SHORT,
+	BYTES_WRONG,
+	BYTES_BROKEN,
+	BYTES_UNREADABLE
+};
+
+static ssize_t read_at(int fd, char *buffer, size_t len, int64_t at)
+{
+	ssize_t n = pread(fd, buffer, len, at);
+
+	/* Asked twice, before it is called lost. */
+	return n < 0 && (errno == EINTR || errno == EIO) ? pread(fd, buffer, len, at) : n;
+}
+
 /* The stored state of the SHA-256 at the offset, against the bytes themselves. Where another build
- * stored it, they are taken as they are. */
-static bool same_bytes(struct verifying *v, int fd, const struct partial_row *row)
+ * stored it, they are taken as they are. Whoever asks for them meanwhile gets them. */
+static enum bytes compare_bytes(struct verifying *v, int fd, const struct partial_row *row)
 {
 	struct digest stored, found;
-	uint8_t a[64], b[64];
-	char buffer[16 * 1024];
+	uint8_t a[SHA256_LEN], b[SHA256_LEN];
+	char buffer[64 * 1024];
+	ssize_t n;
 
-	if (row->digest_len != sizeof stored)
-		return true;
-	memcpy(&stored, row->digest, sizeof stored);
-	if (stored.algorithm != DIGEST_SHA256)
-		return true;
+	if (!partial_stored_digest(row, &stored))
+		return BYTES_GOOD;
 	digest_start(&found, DIGEST_SHA256);
-	for (int64_t at = 0; at < row->offset;) {
+	for (int64_t at = 0; at < row->offset; at += n) {
 		int64_t left = row->offset - at;
-		ssize_t n = pread(
-		    fd, buffer, left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
+		size_t len = left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer;
+		if (holder_wanted(v->keep, row->id))
+			return BYTES_LEFT;
+		n = read_at(fd, buffer, len, at);
+		if (n < 0)
+			return errno == EIO ? BYTES_BROKEN : BYTES_UNREADABLE;
+		if (n == 0)
+			return BYTES_SHORT;
 		digest_add(&found, buffer, (size_t)n);
 		verify_advance(v, n);
-		at += n;
 	}
 	digest_end(&stored, a);
 	digest_end(&found, b);
-	return memcmp(a, b, SHA256_LEN) == 0;
+	return memcmp(a, b, SHA256_LEN) == 0 ? BYTES_GOOD : BYTES_WRONG;
 }
 
 struct visit {
@@ -79,44 +96,55 @@ static bool still_the_same(struct verifying *v, const struct partial_row *row)
 	return same;
 }
 
+/* Loss ends an upload; what only cannot be read now may be whole. */
 static enum fault tell_upload(
-    struct verifying *v, const struct partial_row *row, const char *what, struct refusal *why)
+    struct verifying *v, const struct partial_row *row, enum bytes bytes, struct refusal *why)
 {
+	static const char *const words[] = {[BYTES_MISSING] = "missing",
+	    [BYTES_SHORT] = "too-short",
+	    [BYTES_WRONG] = "wrong-hash",
+	    [BYTES_BROKEN] = "read-error",
+	    [BYTES_UNREADABLE] = "unreadable"};
 	char name[1024];
-	enum fault f = v->repair ? row_end(v->keep->catalog, span_of(row->id), why) : FAULT_NONE;
+	bool end = v->repair && bytes != BYTES_UNREADABLE;
+	enum fault f = end ? row_end(v->keep->catalog, span_of(row->id), why) : FAULT_NONE;
 
 	if (f != FAULT_NONE)
 		return f;
-	if (v->repair)
+	if (end)
 		unlinkat(v->keep->partial, row->id, 0);
-	verify_tell(v, v->repair ? "ended" : NULL, "%s upload=%s name=%s offset=%lld", what,
+	verify_tell(v, end ? "ended" : NULL, "%s upload=%s name=%s offset=%lld", words[bytes],
 	    row->id, log_value(span_of(row->name), name, sizeof name), (long long)row->offset);
 	return FAULT_NONE;
+}
+
+static enum bytes examine_upload(
+    struct verifying *v, int fd, int err, const struct partial_row *row)
+{
+	struct stat st;
+
+	if (fd < 0 && err == EAGAIN)
+		return BYTES_LEFT;
+	/* With the lock held, the row is as it will stay; it may be another than was read. */
+	if (!still_the_same(v, row))
+		return BYTES_LEFT;
+	if (fd < 0)
+		return err == ENOENT ? BYTES_MISSING : BYTES_UNREADABLE;
+	if (fstat(fd, &st) != 0)
+		return BYTES_UNREADABLE;
+	return st.st_size < row->offset ? BYTES_SHORT : compare_bytes(v, fd, row);
 }
 
 static void check_upload(void *self, const struct partial_row *row)
 {
 	struct visit *visit = self;
-	struct verifying *v = visit->v;
-	struct stat st;
-	const char *what = NULL;
 
 	if (visit->fault != FAULT_NONE)
 		return;
-	int fd = seize(v->keep, row->id);
-	if (fd < 0 && errno != ENOENT)
-		return;
-	/* With the lock held, the row is as it will stay; it may be another than was read. */
-	if (!still_the_same(v, row))
-		what = NULL;
-	else if (fd < 0)
-		what = "missing";
-	else if (fstat(fd, &st) != 0 || st.st_size < row->offset)
-		what = "too-short";
-	else if (!same_bytes(v, fd, row))
-		what = "wrong-hash";
-	if (what != NULL)
-		visit->fault = tell_upload(v, row, what, visit->why);
+	int fd = seize(visit->v->keep, row->id);
+	enum bytes bytes = examine_upload(visit->v, fd, errno, row);
+	if (bytes != BYTES_GOOD && bytes != BYTES_LEFT)
+		visit->fault = tell_upload(visit->v, row, bytes, visit->why);
 	if (fd >= 0)
 		close(fd);
 }

@@ -1,6 +1,7 @@
 """rig.py: a worker that can be killed, cut off, starved, and a close look at what it leaves."""
 import contextlib
 import ctypes
+import datetime
 import errno
 import hashlib
 import mmap
@@ -29,6 +30,11 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 def sha256(content):
     return hashlib.sha256(content).hexdigest()
+
+
+def utc(seconds):
+    """As the API writes it, to the second."""
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 # ---- the shim ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import sqlite3
+import threading
 
 import pytest
 
@@ -207,3 +208,143 @@ def test_everything_begun_anew(worker):
     worker.start()
     put(worker, "two")
     assert len(worker.listed()) == 1
+
+
+# ---- verify --adopt: what is unknown becomes files of nobody ----------------------------------------
+
+def adopt(worker, status=0):
+    return worker.run("verify", "--adopt", check=status).stdout.splitlines()
+
+
+def recovered(worker):
+    """{sha256: record} of files with such a name."""
+    files = worker.get("/files?limit=1000").json["files"]
+    out = {f["sha256"]: f for f in files if f["name"].startswith("recovered-")}
+    for digest, file in out.items():
+        assert file["name"] == f"recovered-{digest}" and file["owner"] is None and file["fields"] == {}, file
+        worker.intact(file["id"], digest)
+    return out
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+def test_adopted_after_an_older_copy(make_worker, tmp_path, durability):
+    worker = make_worker({"durability": durability})
+    put(worker, "one", "two")
+    older = copy_catalog(worker, tmp_path / "older")
+    known = worker.listed()
+    assert worker.put("paper", b"%PDF-1.4\n" + bytes(103)).status == 201
+    put(worker, "", "four")
+    worker.stop()
+    put_catalog(worker, older)
+    written = {p.name: p.stat().st_mtime for p in (worker.data / "objects").iterdir()}
+    *lines, summary = adopt(worker)
+    assert len(lines) == 3 and all(line.startswith("adopted id=") for line in lines), lines
+    assert summary == "adopted 3 objects, 116 bytes: catalog and objects belong together"
+    assert adopt(worker) == ["adopted 0 objects, 0 bytes: catalog and objects belong together"]
+    worker.start()
+    found = recovered(worker)
+    assert set(found) == {rig.sha256(b""), rig.sha256(b"four"), rig.sha256(b"%PDF-1.4\n" + bytes(103))}
+    assert sorted(f["type"] for f in found.values()) == ["application/pdf", "inode/x-empty", "text/plain"]
+    for digest, file in found.items():
+        assert file["uploaded_at"].startswith(rig.utc(written[digest])), (file, written[digest])
+    assert known.items() <= worker.listed().items()
+    assert worker.put("five", b"five").status == 201  # and goes on
+    worker.stop()
+    assert len(rig.settled(worker)) == 6
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file", "WAL"])
+def test_adopted_without_a_catalog(worker, left):
+    put(worker, "one", "two")
+    worker.stop()
+    for name in CATALOG:
+        (worker.data / name).unlink(missing_ok=True)
+    if left == "an empty file":
+        (worker.data / "waybill.db").touch()
+    if left == "WAL":
+        (worker.data / "waybill.db-wal").write_bytes(os.urandom(9000))
+    worker.start(wait=False)
+    assert worker.process.wait(rig.harness.PATIENCE) == 1
+    assert "waybill.db knows of none" in worker.said() and "--adopt" in worker.said()
+    assert adopt(worker)[-1].startswith("adopted 2 objects, 6 bytes")
+    worker.start()
+    assert set(recovered(worker)) == {rig.sha256(b"one"), rig.sha256(b"two")}
+    worker.stop()
+    assert len(rig.settled(worker)) == 2
+
+
+def test_adopted_only_with_its_hash(worker, tmp_path):
+    """What has another is put aside, where no sweep takes it; what cannot be read is waited for."""
+    older = copy_catalog(worker, tmp_path / "older")
+    put(worker, "one", "two", "three")
+    worker.stop()
+    put_catalog(worker, older)
+    wrong, blocked = (worker.data / "objects" / rig.sha256(text) for text in (b"one", b"two"))
+    wrong.chmod(0o640)
+    wrong.write_bytes(b"ONE")
+    blocked.rename(worker.data / "two")
+    blocked.mkdir()
+    said = worker.run("verify", "--adopt", check=1)
+    assert f"damaged object={wrong.name} repaired=put-aside" in said.stdout
+    assert f"unreadable object={blocked.name}" in said.stdout and "1 objects cannot be read" in said.stderr
+    worker.start(wait=False)
+    assert worker.process.wait(rig.harness.PATIENCE) == 1  # not yet
+    assert worker.run("gc").returncode == 1
+    blocked.rmdir()
+    (worker.data / "two").rename(blocked)
+    assert adopt(worker)[-1].startswith("adopted 1 objects")
+    worker.start()
+    assert set(recovered(worker)) == {rig.sha256(b"three"), blocked.name}
+    assert wrong.with_name(wrong.name + ".damaged").read_bytes() == b"ONE"
+
+
+def test_killed_while_adopting(make_worker, tmp_path):
+    """At each change in turn: never half adopted and taken for whole; said again, it comes to its end."""
+    worker = make_worker(shimmed=True)
+    put(worker, "known")
+    older = copy_catalog(worker, tmp_path / "older")
+    put(worker, *map(str, range(200)))
+    everything = objects(worker)
+    worker.stop()
+    for nth in (*range(1, 40), *range(40, 400, 25)):
+        put_catalog(worker, older)
+        worker.control.arm(rig.CHANGES | rig.SYNC, nth, times=100000)
+        failed = worker.run("verify", "--adopt")
+        if not worker.control.disarm():
+            break
+        assert failed.returncode == 1, (nth, failed)
+        worker.run("gc")
+        assert objects(worker) == everything, nth
+        assert adopt(worker)[-1].endswith("belong together")
+        worker.run("gc", check=0)
+        assert objects(worker) == everything, nth
+    assert nth > 30
+    assert len(rig.settled(worker)) == 201
+
+
+def test_adopting_beside_servers(worker):
+    """Uploads and deletions under way are nobody's business: nothing deleted comes back."""
+    over, gone = threading.Event(), []
+
+    def busy(seed):
+        n = 0
+        while not over.is_set():
+            n += 1
+            (id, digest), = rig.new_ids(worker.put("x", b"%d-%d" % (seed, n))).items()
+            assert worker.request("DELETE", f"/files/{id}").status == 204
+            gone.append(digest)
+    threads = [threading.Thread(target=busy, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        while len(gone) < 100:
+            assert adopt(worker) == ["adopted 0 objects, 0 bytes: catalog and objects belong together"]
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    orphan = worker.data / "objects" / rig.sha256(b"left by a crash")
+    worker.stop()
+    orphan.write_bytes(b"left by a crash")
+    assert adopt(worker)[-1].startswith("adopted 1 objects")
+    assert list(rig.settled(worker).values()) == [orphan.name]

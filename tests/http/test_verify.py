@@ -39,9 +39,9 @@ class Store:
     def verify(self, *options, status=0):
         return waybill(self.door, "verify", *options, status=status).splitlines()
 
-    def find(self, *needles, more=0):
+    def find(self, *needles, more=0, force=()):
         """Found once, by one line with all the needles (and `more` others), repaired, then gone."""
-        for options in ((), ("--repair",)):
+        for options in ((), ("--repair", *force)):
             *lines, summary = self.verify(*options, status=1)
             hits = [line for line in lines if all(n in line for n in needles)]
             assert len(hits) == 1 and len(lines) == 1 + more, lines
@@ -92,7 +92,7 @@ def test_lost_records_are_named(store):
         assert any(line.startswith(f"lost id={store.files[i]['id']}") and name in line and "owner=alice" in line
                    for line in lines), lines
     assert store.door.get(f"/files/{store.files[1]['id']}").status == 200  # verify alone changes nothing
-    store.find("missing", store.files[1]["sha256"], more=2)
+    store.find("missing", store.files[1]["sha256"], more=2, force=["--force"])
 
 
 def test_wrong_size(store):
@@ -101,18 +101,69 @@ def test_wrong_size(store):
     store.find("wrong-size", "size=3000", "on_disk=2999", more=1)
 
 
-def test_unreadable(store):
-    store.object(0).unlink()
-    store.object(0).mkdir()
-    store.find("unreadable", store.files[0]["sha256"], more=1)
+def a_directory(path, elsewhere):
+    path.rename(elsewhere)
+    path.mkdir()
 
 
-def test_symbolic_link(store):
+def a_link(path, elsewhere):
     """Not followed, wherever it leads."""
-    store.object(0).rename(store.data / "elsewhere")
-    store.object(0).symlink_to(store.data / "elsewhere")
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("put_there", [a_directory, a_link])
+def test_unreadable(store, put_there):
+    """What cannot be read may be whole: told, and left alone with its record."""
+    put_there(store.object(0), store.data / "elsewhere")
     assert store.door.get(f"/files/{store.files[0]['id']}/content").status == 500
-    store.find("unreadable", store.files[0]["sha256"], more=1)
+    for options in ((), ("--repair", "--force")):
+        *lines, summary = store.verify(*options, status=1)
+        assert len(lines) == 1 and lines[0].startswith(f"unreadable object={store.files[0]['sha256']} error="), lines
+        assert "1 findings, 0 repaired" in summary
+    assert store.door.get(f"/files/{store.files[0]['id']}").status == 200
+
+
+def refuses(store, *figures):
+    """--repair without --force: nothing is changed, also of what might be mended."""
+    store.sql("UPDATE store SET files = 99")
+    before = sorted(p.name for p in (store.data / "objects").iterdir())
+    done = subprocess.run([harness.WAYBILL, "verify", "--repair"], env=store.door.environment(),
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "--repair --force" in done.stderr and done.stdout == "", done
+    assert all(figure in done.stderr for figure in figures), done.stderr
+    assert sorted(p.name for p in (store.data / "objects").iterdir()) == before
+    assert store.door.get("/healthz").json["files"] == 99
+    store.sql("UPDATE store SET files = (SELECT count(*) FROM files)")
+
+
+def test_more_than_a_tenth_missing(store):
+    store.object(1).unlink()
+    refuses(store, "Of 3 objects 1 are missing and 0 cannot be read")
+    assert all(store.door.get(f"/files/{file['id']}").status == 200 for file in store.files)
+
+
+def test_objects_not_mounted(store):
+    """An empty directory in the place of objects/."""
+    (store.data / "objects").rename(store.data / "elsewhere")
+    (store.data / "objects").mkdir()
+    refuses(store, "Of 3 objects 3 are missing")
+    (store.data / "objects").rmdir()
+    (store.data / "elsewhere").rename(store.data / "objects")
+    assert "all is well" in store.verify()[0]
+
+
+def test_a_tenth_is_not_more(fresh):
+    """One of ten missing is repaired; two are not, and one missing and one unreadable neither."""
+    door = fresh("fastcgi")
+    store = Store(door)
+    files = [door.put(f"{n}.txt", text(100, 50 + n)).file for n in range(7)]
+    (store.data / "objects" / files[0]["sha256"]).unlink()
+    a_directory(store.data / "objects" / files[1]["sha256"], store.data / "elsewhere")
+    refuses(store, "Of 10 objects 1 are missing and 1 cannot be read")
+    (store.data / "objects" / files[1]["sha256"]).rmdir()
+    (store.data / "elsewhere").rename(store.data / "objects" / files[1]["sha256"])
+    store.find("missing", files[0]["sha256"], more=1)
 
 
 def test_orphan(store):

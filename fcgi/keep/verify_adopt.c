@@ -1,0 +1,299 @@
+/*
+ * verify_adopt.c: objects that the catalog does not know become files of nobody.
+ *
+ * For a catalog that was lost or put back from an older copy. Until all are entered it agrees with
+ * the data_dir even less than before, so that a crash half way leaves nothing to a sweep.
+ */
+#include "keep/verify.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { DELETION = 1 /* s that one under way may take from COMMIT to unlinking */ };
+
+struct adoption { /* one object, ready to be entered */
+	struct arrival arrival;
+	struct blob blob;
+	struct lost mark; /* what was hashed */
+	char id[ID_LEN + 1], name[NAME_BYTES + 1], type[TYPE_BYTES + 1];
+	bool entered;
+};
+
+struct adopting {
+	struct verifying *v;
+	uint8_t (*unknown)[SHA256_LEN];
+	size_t count, room;
+	struct adoption at[VERIFY_CHUNK];
+	size_t ready; /* of them, to be entered by the next job */
+	int64_t bytes; /* entered */
+	char buffer[VERIFY_BUFFER];
+};
+
+/* ---- which ones ------------------------------------------------------------------------------ */
+
+static bool note_unknown(struct adopting *a, const uint8_t *sha256)
+{
+	if (a->count == a->room) {
+		size_t room = a->room == 0 ? 256 : a->room * 2;
+		void *more = realloc(a->unknown, room * sizeof *a->unknown);
+		if (more == NULL)
+			return false;
+		a->unknown = more;
+		a->room = room;
+	}
+	memcpy(a->unknown[a->count++], sha256, SHA256_LEN);
+	return true;
+}
+
+static enum fault find_unknown(struct adopting *a, struct refusal *why)
+{
+	const struct keep *keep = a->v->keep;
+	uint8_t sha256[SHA256_LEN];
+	struct known known;
+	struct dirent *entry;
+	DIR *dir;
+	enum fault f = keep_entries(keep->objects, "objects", &dir, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL) {
+		if (!object_named(entry->d_name, sha256))
+			continue;
+		f = records_known(keep->catalog, sha256, &known, why);
+		if (f == FAULT_NONE && !known.found && !note_unknown(a, sha256))
+			f = refuse(why, FAULT_INTERNAL, "Out of memory.");
+	}
+	closedir(dir);
+	return f;
+}
+
+/* ---- entering them --------------------------------------------------------------------------- */
+
+/* Is it still there, the same, and nobody's? */
+static enum fault still_unknown(
+    const struct keep *keep, struct catalog *catalog, const struct lost *mark, bool *still,
+    struct refusal *why)
+{
+	struct lost now;
+	struct known known;
+	enum fault f = object_find(catalog->writer, mark->sha256, &known, why);
+
+	verify_mark(keep, mark->sha256, &now);
+	*still = f == FAULT_NONE && !known.found && now.there && verify_same(&now, mark);
+	return f;
+}
+
+/* Each is a form of its own. */
+static enum fault run_enter(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct adopting *a = self;
+	enum fault f = FAULT_NONE;
+
+	for (size_t i = 0; i < a->ready && f == FAULT_NONE; i++) {
+		struct adoption *one = &a->at[i];
+		struct arrivals alone = {.keep = a->v->keep, .at = &one->arrival, .count = 1};
+		f = still_unknown(a->v->keep, catalog, &one->mark, &one->entered, why);
+		if (f != FAULT_NONE || !one->entered)
+			continue;
+		f = object_enter(catalog, &one->arrival, why);
+		if (f == FAULT_NONE)
+			f = records_add(catalog, &alone, why);
+	}
+	return f;
+}
+
+static void tell_entered(struct adopting *a, const struct adoption *one)
+{
+	char line[512], hex[OBJECT_NAME];
+
+	object_name(one->mark.sha256, hex);
+	snprintf(line, sizeof line, "adopted id=%s object=%s size=%lld type=%s", one->id, hex,
+	    (long long)one->arrival.file.size, one->type);
+	a->v->result->objects++;
+	a->bytes += one->arrival.file.size;
+	verify_say(a->v, line);
+}
+
+static enum fault enter_ready(struct adopting *a, struct refusal *why)
+{
+	enum fault f = a->ready == 0 ? FAULT_NONE
+				     : catalog_commit(a->v->keep->catalog, run_enter, a, why);
+
+	for (size_t i = 0; i < a->ready; i++) {
+		close(a->at[i].blob.fd);
+		if (f == FAULT_NONE && a->at[i].entered)
+			tell_entered(a, &a->at[i]);
+	}
+	a->ready = 0;
+	return f;
+}
+
+/* ---- one object ------------------------------------------------------------------------------ */
+
+struct aside {
+	const struct keep *keep;
+	struct lost mark;
+	bool done;
+};
+
+static enum fault run_aside(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct aside *aside = self;
+	bool still;
+	enum fault f = still_unknown(aside->keep, catalog, &aside->mark, &still, why);
+
+	if (f != FAULT_NONE || !still)
+		return f;
+	f = verify_put_aside(aside->keep, aside->mark.sha256, why);
+	aside->done = f == FAULT_NONE;
+	return f;
+}
+
+static enum fault put_aside(struct verifying *v, const struct lost *mark, struct refusal *why)
+{
+	struct aside aside = {.keep = v->keep, .mark = *mark};
+	char hex[OBJECT_NAME];
+	enum fault f = catalog_commit(v->keep->catalog, run_aside, &aside, why);
+
+	object_name(mark->sha256, hex);
+	if (aside.done)
+		verify_tell(v, "put-aside", "damaged object=%s", hex);
+	return f;
+}
+
+/* What kills libmagic's children is a file all the same; its next upload has it judged again. */
+static void judge(struct keep *keep, struct adoption *one)
+{
+	struct refusal unused;
+	int64_t size = one->arrival.file.size;
+	size_t len = size < HEAD_BYTES ? (size_t)size : HEAD_BYTES;
+
+	refusal_clear(&unused);
+	one->arrival.magic = sniff_version();
+	if (keep->sniffers != NULL &&
+	    sniff_type(keep->sniffers, one->blob.fd, NULL, len, one->type, &unused) == FAULT_NONE)
+		return;
+	one->arrival.magic = 0;
+	snprintf(one->type, sizeof one->type, "application/octet-stream");
+}
+
+static bool mint(struct adoption *one)
+{
+	uint8_t random[17];
+	char hex[OBJECT_NAME];
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		return false;
+	text_id(random, one->id);
+	object_name(one->mark.sha256, hex);
+	snprintf(one->name, sizeof one->name, "recovered-%s", hex);
+	return true;
+}
+
+/* Its bytes were hashed: a record for them. They are synced, whatever `durability` says. */
+static enum fault prepare(
+    struct adopting *a, const struct lost *mark, int64_t size, struct refusal *why)
+{
+	struct adoption *one = &a->at[a->ready];
+	enum object_state state;
+	int fd = verify_open(a->v->keep, mark->sha256, &state);
+
+	if (fd < 0)
+		return state == OBJECT_MISSING ? FAULT_NONE : disk_fault(why, "open object");
+	*one = (struct adoption){.mark = *mark, .blob = {.fd = fd, .size = size}};
+	a->ready++; /* and is closed with the others */
+	one->arrival.blob = &one->blob;
+	one->arrival.file = (struct file){.id = one->id,
+	    .name = one->name,
+	    .size = size,
+	    .type = one->type,
+	    .fields = "{}",
+	    .uploaded_at = mark->changed.tv_sec * 1000 + mark->changed.tv_nsec / 1000000};
+	memcpy(one->arrival.file.sha256, mark->sha256, SHA256_LEN);
+	if (!mint(one))
+		return disk_fault(why, "getrandom");
+	judge(a->v->keep, one);
+	return blob_sync(&one->blob, why);
+}
+
+static enum fault consider(struct adopting *a, const uint8_t *sha256, struct refusal *why)
+{
+	struct verifying *v = a->v;
+	struct lost mark;
+	int64_t size;
+
+	verify_mark(v->keep, sha256, &mark);
+	enum object_state state = verify_hash(v, sha256, a->buffer, &size);
+	if (state == OBJECT_WRONG_HASH)
+		return put_aside(v, &mark, why);
+	if (state == OBJECT_GOOD)
+		return prepare(a, &mark, size, why);
+	if (state != OBJECT_MISSING)
+		verify_unreadable(v, sha256, state == OBJECT_BROKEN ? EIO : errno);
+	return FAULT_NONE;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static enum fault enter_all(struct adopting *a, struct refusal *why)
+{
+	enum fault f = FAULT_NONE;
+
+	for (size_t i = 0; i < a->count && f == FAULT_NONE; i++) {
+		f = consider(a, a->unknown[i], why);
+		if (f == FAULT_NONE && a->ready == VERIFY_CHUNK)
+			f = enter_ready(a, why);
+	}
+	enum fault last = enter_ready(a, f == FAULT_NONE ? why : NULL);
+	return f == FAULT_NONE ? last : f;
+}
+
+static enum fault adopt(struct adopting *a, struct refusal *why)
+{
+	struct keep *keep = a->v->keep;
+	bool astray = keep->catalog->generation.astray;
+	enum fault f = find_unknown(a, why);
+
+	if (f == FAULT_NONE && astray)
+		f = keep_generation_part(keep, why);
+	/* Beside servers a deletion may be under way, which commits first and unlinks after: what has
+	 * just lost its record is not to come back. */
+	else if (f == FAULT_NONE && a->count > 0)
+		nanosleep(&(struct timespec){.tv_sec = DELETION}, NULL);
+	/* Their entries may be older than the last sync of the directory; their records are not. */
+	if (f == FAULT_NONE && fsync(keep->objects) != 0)
+		f = disk_fault(why, "fsync objects");
+	if (f == FAULT_NONE)
+		f = enter_all(a, why);
+	if (f == FAULT_NONE && a->v->unreadable > 0)
+		f = refuse(why, FAULT_INTERNAL,
+		    "%lld objects cannot be read. Have this user own them, or move them away, and "
+		    "say it again.",
+		    (long long)a->v->unreadable);
+	return f == FAULT_NONE && astray ? keep_generation_join(keep, why) : f;
+}
+
+enum fault keep_adopt(struct keep *keep, const struct inspector *inspector, struct verified *result,
+    struct refusal *why)
+{
+	struct inspector quiet = {.self = inspector->self, .found = inspector->found};
+	struct verifying v = {.keep = keep, .inspector = &quiet, .result = result};
+	struct adopting *a = calloc(1, sizeof *a);
+
+	*result = (struct verified){0};
+	if (a == NULL)
+		return refuse(why, FAULT_INTERNAL, "Out of memory.");
+	a->v = &v;
+	enum fault f = adopt(a, why);
+	result->bytes = a->bytes;
+	free(a->unknown);
+	free(a);
+	return f;
+}
