@@ -3,6 +3,7 @@
 #   make            builds ./waybill
 #   make run        serves http://127.0.0.1:8411/ (PORT= DATA= CONF= SERVER= BASE=)
 #   make test       every test; last line "N passed, N failed"
+#   make test-fresh both of these on a bare Debian, made for it; as root
 #   make asan tsan  the room tests and a served smoke test under the sanitizers
 #   make fuzz       SECONDS=60 for each target
 #   make test-kernels  power cuts of a guest that runs Debian's kernel 6.1
@@ -90,12 +91,16 @@ $(BUILD)/tests/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(BUILD)/r
 
 room-tests: $(ROOM_TESTS:%=$(BUILD)/tests/%)
 
-# Overrides of `make run` reach serve.sh by the environment; it execs the server.
+# PORT= and the others reach serve.sh by the environment; it execs the server.
 run:
-	@SERVER='$(SERVER)' PORT='$(PORT)' BASE='$(BASE)' DATA='$(DATA)' CONF='$(CONF)' exec tests/serve.sh
+	@exec tests/serve.sh
 
 test:
 	@exec tests/all.sh
+
+# The two above on a Debian that has nothing but make: a root is made by debootstrap, and thrown away.
+test-fresh:
+	@exec tests/fresh/run.sh
 
 # Room tests, replayed corpora and the http suite against a worker built with a sanitizer.
 asan tsan:
@@ -159,5 +164,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test asan tsan fuzz cuts soak test-kernels bench screenshots install deb format clean room-tests
+.PHONY: run test test-fresh asan tsan fuzz cuts soak test-kernels bench screenshots install deb format clean room-tests
 -include $(OBJECTS:.o=.d)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # install.sh WHAT...: Debian packages that are missing, installed; nothing said or done when none is.
-# WHAT: build, run-lighttpd, run-nginx, run-apache, test, test-kernels, or a package's name.
+# WHAT: build, run-lighttpd, run-nginx, run-apache, test, test-kernels, or a package's name. Whatever is
+# installed stays.
 set -euo pipefail
 
 declare -A sets=(
@@ -9,14 +10,15 @@ declare -A sets=(
 	[run-lighttpd]="lighttpd"
 	[run-nginx]="nginx-light"
 	[run-apache]="apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile media-types"
-	[test]="lighttpd nginx-light apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile media-types
-		busybox e2fsprogs xfsprogs btrfs-progs mount binutils libcmocka-dev python3 python3-pytest python3-tuspy curl file chromium nodejs npm procps openssl
-		debhelper dpkg-dev fakeroot lintian man-db mandoc systemd"
+	[test]="lighttpd lighttpd-mod-openssl nginx-light apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
+		media-types busybox e2fsprogs xfsprogs btrfs-progs mount binutils build-essential libcmocka-dev python3
+		python3-pytest python3-h2 python3-tuspy curl file chromium nodejs npm procps openssl debhelper dpkg-dev
+		fakeroot lintian man-db mandoc systemd"
 	[test-kernels]="user-mode-linux e2fsprogs xfsprogs btrfs-progs util-linux python3 python3-pytest"
 )
 
-# Any nginx and node will do, wherever they came from.
-declare -A command_of=([nginx-light]=nginx [nodejs]=node [npm]=npm)
+# Any nginx, busybox and node will do, wherever they came from.
+declare -A command_of=([nginx-light]=nginx [busybox]=busybox [nodejs]=node [npm]=npm)
 PATH=$PATH:/usr/sbin
 
 missing() { # packages of "$@" that are not installed
@@ -52,4 +54,4 @@ if ! [[ -e $policy ]]; then
 fi
 get() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 "$@" >&2; }
 get update
-get install --no-install-recommends "${packages[@]}"
+get install --no-install-recommends --no-remove "${packages[@]}"

@@ -2,14 +2,14 @@
 # serve.sh: waybill behind a real web server, in the foreground; `make run` and the tests start it.
 #
 # From the environment: SERVER=lighttpd|apache|nginx, or the name of any file of www/servers; PORT=
-# BASE= DATA= CONF= as `make run` has them; WAYBILL_*= as the worker has them; PREBUILT=1 takes
-# ./waybill (or $WAYBILL) and the system as they are; TLS_PORT= CERT= H2C_PORT= turn HTTP/2 on (Apache:
-# TLS_PORT instead of PORT). `sendfile` in the settings turns on the server's side of it.
+# BASE= DATA= CONF= as `make run` has them; WAYBILL_*= as the worker has them; SERVE_PREBUILT=1 takes
+# ./waybill (or $WAYBILL) and the system as they are; SERVE_TLS_PORT= SERVE_CERT= SERVE_H2C_PORT= turn
+# HTTP/2 on (Apache: SERVE_TLS_PORT instead of PORT). `sendfile` in the settings turns on the server's side of it.
 #
 # The server is exec'd (Apache: waited for), so that SIGTERM and Ctrl-C end it; whatever else runs is bound to its life
-# by PR_SET_PDEATHSIG, so nothing stays behind even after kill -9. As root, everything runs as
+# by PR_SET_PDEATHSIG, so nothing stays behind even after kill -9 (but nginx's own workers). As root, everything runs as
 # www-data where that user can reach the data. The system's own web server is left alone: own
-# configuration, pid file and sockets, logs on stderr.
+# configuration, pid file and sockets in a directory made for this run, logs on stderr.
 set -euo pipefail
 
 die() {
@@ -33,12 +33,16 @@ kind=${site%%[-.]*} # lighttpd, nginx, apache or busybox
 [[ $port =~ ^[0-9]+$ ]] || die "PORT=$port is no number"
 [[ -z $base || $base == /* ]] || die "BASE=$base has to begin with a slash"
 
-if [[ -z ${PREBUILT:-} ]]; then
+if [[ -z ${SERVE_PREBUILT:-} ]]; then
 	case $kind in busybox) "$top/tests/install.sh" build busybox ;; *) "$top/tests/install.sh" build "run-$kind" ;; esac
-	make --no-print-directory -C "$top" waybill >&2
+	make --no-print-directory -s -C "$top" -j"$(nproc)" waybill >&2
 fi
 worker=$(realpath "${WAYBILL:-$top/waybill}")
 [[ -x $worker ]] || die "there is no $worker; run make"
+door=$port
+[[ $kind != apache || -z ${SERVE_TLS_PORT:-} ]] || door=$SERVE_TLS_PORT
+answers() { (: <"/dev/tcp/127.0.0.1/$door") 2>/dev/null; }
+! answers || die "port $door is in use; PORT= takes another"
 
 # ---- settings and data ------------------------------------------------------------------------
 if [[ -n $conf ]]; then
@@ -72,16 +76,22 @@ if ((EUID == 0)) && id www-data >/dev/null 2>&1; then
 fi
 reachable() { (cd / && "${become[@]}" test "$@"); }
 
-# ---- a directory for sockets and configurations; in /tmp, since a socket's path has to be short -
-run=${RUN:-/tmp/waybill-run-$user-$port}
-if [[ -e $run || -L $run ]]; then
-	owner=$(stat -c %U "$run")
-	[[ -d $run && ! -L $run && ($owner == "$user" || $owner == "$(id -un)") ]] || die "$run is in the way"
-	rm -rf "${run:?}"/*
-else
-	mkdir -m 0755 "$run"
-fi
-mkdir "$run/tmp"
+# ---- a directory for this run; in /tmp, since a socket's path has to be short ---------------------
+# The keeper makes it, and removes it as soon as nobody holds the other end of its input: we do, and what
+# we become. So it goes with the server, however that ends. What root executes in it, root alone may
+# write; own/ is the server's.
+coproc keeper {
+	exec setsid bash -c 'trap "" INT TERM HUP QUIT PIPE
+		run=$(mktemp -d /tmp/waybill-run-XXXXXXXX) || exit
+		echo "$run" && exec >/dev/null 2>&1
+		read -r # until its end
+		for i in {1..100}; do rm -rf --one-file-system "$run" && break; sleep 0.1; done'
+}
+read -r run <&"${keeper[0]}" || die "there is no directory to be had in /tmp"
+exec 8>"/dev/fd/${keeper[1]}" {keeper[0]}<&- {keeper[1]}>&- # opened anew, to last when we exec
+own=$run/own
+mkdir -m 0700 "$own" "$own/tmp"
+((EUID)) || { chgrp www-data "$run" "$own" && chmod 0750 "$run" "$own"; }
 if [[ -z $conf ]]; then
 	conf=$run/waybill.conf && : >"$conf"
 elif ! reachable -r "$conf"; then
@@ -106,16 +116,17 @@ fi
 chmod 755 "$run/worker"
 more=()
 ! grep -Eq '^[[:space:]]*sendfile[[:space:]]*=[[:space:]]*x-' "$conf" || more+=(SENDFILE=yes)
-[[ -z ${TLS_PORT:-} ]] || more+=("TLS=127.0.0.1:$TLS_PORT" "CERT=$CERT" "H2C=${H2C_PORT:-8412}")
-"$top/www/servers/fill.sh" "$site" BASE="$base" PORT="$port" SOCKET="$run/waybill.sock" WAYBILL="$run/worker" \
-	CONF="$conf" DATA="$data" SPOOL="$spool" RUN="$run" "${more[@]}" >"$run/site.conf"
+[[ -z ${SERVE_TLS_PORT:-} ]] ||
+	more+=("TLS=127.0.0.1:$SERVE_TLS_PORT" "CERT=$SERVE_CERT" "H2C=${SERVE_H2C_PORT:-8412}")
+"$top/www/servers/fill.sh" "$site" BASE="$base" PORT="$port" SOCKET="$own/waybill.sock" WAYBILL="$run/worker" \
+	CONF="$conf" DATA="$data" SPOOL="$spool" RUN="$own" "${more[@]}" >"$run/site.conf"
 
 # ---- around the site's file, what a distribution's main configuration would say -----------------
 main_lighttpd() {
 	cat <<-END
 	server.port = $port
 	server.bind = "127.0.0.1"
-	server.document-root = "$run/tmp"
+	server.document-root = "$own/tmp"
 	server.modules = ( )
 	include "$run/site.conf"
 	END
@@ -125,16 +136,16 @@ main_nginx() {
 	cat <<-END
 	$( ((EUID)) || ((${#become[@]})) || echo "user root;")
 	daemon off;
-	pid $run/nginx.pid;
+	pid $own/nginx.pid;
 	error_log stderr;
 	events { worker_connections 1024; }
 	http {
 		access_log off;
 		client_body_temp_path $spool;
-		fastcgi_temp_path $run/tmp;
-		proxy_temp_path $run/tmp;
-		uwsgi_temp_path $run/tmp;
-		scgi_temp_path $run/tmp;
+		fastcgi_temp_path $own/tmp;
+		proxy_temp_path $own/tmp;
+		uwsgi_temp_path $own/tmp;
+		scgi_temp_path $own/tmp;
 		include $run/site.conf;
 	}
 	END
@@ -147,23 +158,23 @@ main_apache() {
 	*fcgid*) modules+=" fcgid" ;;
 	*cgi*) modules+=" cgid" ;;
 	esac
-	[[ -z ${TLS_PORT:-} ]] || modules+=" ssl"
+	[[ -z ${SERVE_TLS_PORT:-} ]] || modules+=" ssl"
 	[[ ${more[*]} != *SENDFILE* ]] || modules+=" xsendfile"
 	for module in $modules; do
 		echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"
 	done
 	cat <<-END
 	ServerRoot $run
-	DefaultRuntimeDir $run
-	PidFile $run/apache.pid
+	DefaultRuntimeDir $own
+	PidFile $own/apache.pid
 	ErrorLog "|/bin/cat"
 	ServerName localhost
 	LogLevel warn
 	Protocols h2c http/1.1
 	$( ((EUID)) || ((${#become[@]})) || echo "User www-data")
 	$( ((EUID)) || ((${#become[@]})) || echo "Group www-data")
-	$([[ $site != *fcgid* ]] || printf 'FcgidIPCDir %s/tmp\nFcgidProcessTableFile %s/fcgid_shm\n' "$run" "$run")
-	$([[ $site != apache-cgi.conf ]] || printf 'ScriptSock %s/cgid.sock\n' "$run")
+	$([[ $site != *fcgid* ]] || printf 'FcgidIPCDir %s/tmp\nFcgidProcessTableFile %s/fcgid_shm\n' "$own" "$own")
+	$([[ $site != apache-cgi.conf ]] || printf 'ScriptSock %s/cgid.sock\n' "$own")
 	Include $run/site.conf
 	END
 }
@@ -178,25 +189,38 @@ busybox)
 	command=(busybox httpd -f -p "127.0.0.1:$port" -h "$run/www")
 	;;
 esac
-[[ ! ${become[*]} ]] || chown -R "$user": "$run"
+[[ ! ${become[*]} ]] || chown -R "$user" "$own"
 
 # ---- go ----------------------------------------------------------------------------------------
 PATH=$PATH:/usr/sbin
-export TMPDIR=$run/tmp
-cd "$run"
+export TMPDIR=$own/tmp
+cd "$own"
+# What would end the worker again and again ends us, once; it says why.
+"${become[@]}" "$run/worker" config >/dev/null || exit
+[[ ! -d $data/objects ]] || "${become[@]}" "$run/worker" token ls >/dev/null || exit
 exec 9>&2
 if [[ $site == nginx* || $site == apache-proxy.conf || $site == lighttpd-socket.conf ]]; then
 	# These start no workers: ours is a child of what becomes the server, and ends with it.
-	"${become[@]}" "$run/worker" serve -l "unix:$run/waybill.sock" &
+	"${become[@]}" "$run/worker" serve -l "unix:$own/waybill.sock" &
 	for ((i = 0; i < 200; i++)); do
-		[[ ! -S $run/waybill.sock ]] || break
+		[[ ! -S $own/waybill.sock ]] || break
 		kill -0 $! 2>/dev/null || die "the worker did not start"
 		sleep 0.05
 	done
-	((EUID)) || [[ $kind != apache ]] || chgrp www-data "$run/waybill.sock"
+	((EUID)) || [[ $kind != apache ]] || chgrp www-data "$own/waybill.sock"
 fi
 page=/ && [[ $kind != busybox ]] || page=/index.html # busybox takes a last slash for a folder
-echo "waybill: http://127.0.0.1:$port$base$page ($server; data in $data; Ctrl-C stops)"
+# Said when it is so, and by nobody's child.
+(
+	exec 8>&-
+	(
+		for ((i = 0; i < 600; i++)); do
+			kill -0 $$ 2>/dev/null || exit
+			! answers || exec echo "waybill: http://127.0.0.1:$port$base$page ($server; data in $data; Ctrl-C stops)"
+			sleep 0.05
+		done
+	) &
+)
 if [[ $kind == apache ]]; then
 	# Apache takes SIGWINCH, a resized terminal, for "stop": it gets a session without one.
 	setsid "${become[@]}" setpriv --pdeathsig TERM "${command[@]}" &

@@ -1,4 +1,5 @@
 /* uppy.mjs URL: Uppy with its tus plugin, unchanged, in Debian's Chromium, against URL (".../upload"). */
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { chromium } from '@playwright/test';
 import { check, equal, finish, kept, someBytes } from './tally.mjs';
@@ -9,7 +10,7 @@ const origin = new URL(endpoint).origin;
 const bundle = await build({
 	stdin: {
 		contents: `import Uppy from '@uppy/core'; import Tus from '@uppy/tus'; Object.assign(window, { Uppy, Tus });`,
-		resolveDir: import.meta.dirname,
+		resolveDir: fileURLToPath(new URL('.', import.meta.url)),
 	},
 	bundle: true,
 	format: 'iife',

@@ -226,7 +226,7 @@ class ServerDoor(Door):
         self.server, self.port = server, free_port()
         self.base = "/cgi-bin/waybill" if server == "busybox" else base
         environment = self.environment(SERVER=server, PORT=str(self.port), BASE=base, DATA=str(self.data),
-                                       CONF=str(self.config), RUN=str(self.home / "run"), PREBUILT="1",
+                                       CONF=str(self.config), SERVE_PREBUILT="1",
                                        WAYBILL=WAYBILL, **more)
         del environment["WAYBILL_DATA_DIR"], environment["WAYBILL_CONFIG"]
         with open(self.log, "wb") as log:
@@ -283,7 +283,7 @@ class ServerDoor(Door):
                 parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except (OSError, IndexError):
                 continue
-            same = exe == real or exe.startswith(str(self.home))
+            same = exe == real or exe.endswith("/waybill.bin")
             if same and f"WAYBILL_DATA_DIR={self.data}".encode() in env.split(b"\0"):
                 ours[int(entry.name)] = parent
         return [pid for pid, parent in ours.items() if parent not in ours]

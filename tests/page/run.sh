@@ -19,7 +19,7 @@ if [[ -z ${WAYBILL_URL+set} ]]; then
 	mkdir "$home/tmp"
 	chmod 755 "$home" # www-data has to reach it
 	port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
-	SERVER=lighttpd PORT=$port BASE= CONF=/dev/null DATA=$home/data RUN=$home/run PREBUILT=1 WAYBILL=${WAYBILL:-../../waybill} \
+	SERVER=lighttpd PORT=$port BASE= CONF=/dev/null DATA=$home/data SERVE_PREBUILT=1 WAYBILL=${WAYBILL:-../../waybill} \
 		../serve.sh >"$home/log" 2>&1 &
 	server=$!
 	trap 'kill $server 2>/dev/null; wait $server; rm -rf "$home"' EXIT

@@ -142,11 +142,11 @@ def seconds_in_worker(site):
 def streamed(site):
     """While it is sent: then the request takes the worker as long as the client. GET /upload says the same."""
     assert site.get("/upload").json["streamed"] is site.facts["streams"]
+    # (Thrice, if the machine is so busy that a process starts, or storing ends, as late as the client.)
     if site.facts["streams"]:
-        assert seconds_in_worker(site) >= PAUSE * 0.9
+        assert any(seconds_in_worker(site) >= PAUSE * 0.9 for _ in range(3))
         return "while it is sent"
-    # (Once more if the machine was so busy that storing took as long as the client.)
-    assert seconds_in_worker(site) < PAUSE * 0.9 or seconds_in_worker(site) < PAUSE * 0.9
+    assert any(seconds_in_worker(site) < PAUSE * 0.9 for _ in range(3))
     return "after its end"
 
 

@@ -37,7 +37,8 @@ class Site(ServerDoor):
         if self.rich:
             config["sendfile"] = "x-accel-redirect" if self.kind == "nginx" else "x-sendfile"
             self.tls_port, self.h2c_port = free_port(), free_port()
-            more = {"TLS_PORT": str(self.tls_port), "H2C_PORT": str(self.h2c_port), "CERT": str(certificate())}
+            more = {"SERVE_TLS_PORT": str(self.tls_port), "SERVE_H2C_PORT": str(self.h2c_port),
+                    "SERVE_CERT": str(certificate())}
         super().__init__(server, config, base, **more)
         if self.kind in ("lighttpd", "apache"):  # both speak HTTP/2 on any port
             self.h2c_port = None if self.speaks_tls() else self.port

@@ -145,7 +145,7 @@ test("several at once: copy links, delete, undo", async ({ desk, page, context }
 	const downloads = [];
 	page.on("download", (download) => downloads.push(download.suggestedFilename()));
 	await page.locator("#chosen").getByRole("button", { name: "Download" }).click();
-	await expect.poll(() => downloads.toSorted()).toEqual(names);
+	await expect.poll(() => [...downloads].sort()).toEqual(names);
 	await page.locator("#chosen").getByRole("button", { name: "Delete" }).click();
 	await expect(page.locator("#rows tr.going")).toHaveCount(3);
 	await expect(page.locator("#chosen")).toBeHidden();
