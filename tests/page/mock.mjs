@@ -178,7 +178,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 		let files = mock.files.filter((f) => (!query.get("name") || f.name.toLowerCase().includes(query.get("name").toLowerCase()))
 			&& (!query.get("type") || (query.get("type").endsWith("/*") ? f.type.startsWith(query.get("type").slice(0, -1)) : f.type === query.get("type"))));
 		const total = files.length;
-		if (!oldest) files = files.toReversed();
+		if (!oldest) files = [...files].reverse();
 		const cursor = query.get("cursor");
 		if (cursor) files = files.slice(files.findIndex((f) => f.id === cursor) + 1);
 		const limit = Number(query.get("limit") || 50);
