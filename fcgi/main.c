@@ -343,13 +343,17 @@ static int serve_once(void)
 
 int main(int argc, char **argv)
 {
+	/* The web server of a CGI request may make arguments of its query (RFC 3875, section 4.4), and
+	 * "?gc" would be a command that anybody can give. */
+	bool request = getenv("GATEWAY_INTERFACE") != NULL;
+
 	reply_start();
-	if (argc > 1)
+	if (argc > 1 && !request)
 		return cli_run(argc, argv);
 	int listening = inherited_socket();
 	if (listening >= 0)
 		return serve_forever(NULL, NULL, listening);
-	if (getenv("GATEWAY_INTERFACE"))
+	if (request)
 		return serve_once();
 	cli_usage(stderr);
 	return 2;

@@ -125,7 +125,7 @@ static const struct {
     {"ENVIRONMENT", "WAYBILL_CONFIG", "the configuration file, where -c is not given"},
     {NULL, "WAYBILL_<KEY>", "a key of the configuration in capitals; goes before the file"},
     {NULL, "LISTEN_FDS, LISTEN_PID", "systemd's way to hand over a listening socket"},
-    {NULL, "GATEWAY_INTERFACE", "one request is to be served as plain CGI"},
+    {NULL, "GATEWAY_INTERFACE", "one request is to be served as plain CGI; arguments are not looked at then"},
     {"FASTCGI PARAMETERS", "WAYBILL_BASE",
 	"the mount point of this request; goes before the key base"},
     {NULL, "WAYBILL_STREAMED", "yes or no: whether this server hands bodies over as they arrive"},

@@ -1,5 +1,7 @@
 """test_servers.py: every file of www/servers through one suite, at / and below a mount point (there
 with TLS, and with downloads that the server sends itself)."""
+import subprocess
+
 import pytest
 
 import behaviours_resume  # noqa: F401  (they enter themselves into behaviours.ALL)
@@ -8,7 +10,7 @@ import table
 from behaviours import ALL
 from conftest import SEEN
 from expected import CELLS, SERVERS, applies
-from harness import TOP, read_http, text, wait_until
+from harness import TOP, WAYBILL, read_http, text, wait_until
 from sites import Site
 
 SITES = [(server, base) for server in SERVERS for base in ("", "/drop") if not (server == "busybox" and base)]
@@ -71,6 +73,21 @@ def test_kept_connections_lose_no_request():
         assert site.post(b"hello").status == 201
         assert site.send_form(("no", "file")).status == 400
         assert site.put("n" * 300, text(60_000)).status == 414  # with its body unread
+
+
+def test_a_query_is_no_command():
+    """mod_cgid makes arguments of a query without "=": `?gc` is then what a shell would call `waybill gc`."""
+    site = site_for(("apache-cgi", ""))
+    content = b"Content-Type: text/html\n\n<script>alert(1)</script>"
+    file = site.store("header.txt", content)
+    for query in ("gc", "verify+--repair", "--version", f"rm+{file['id']}", f"get+{file['id']}",
+                  "token+add+evil+--can+admin", f"get+{file['id']}+--output+{site.data}/spool/out"):
+        answer = site.get(f"/upload?{query}")
+        assert answer.status == 200 and "max_bytes" in answer.json, (query, answer)
+    assert site.content(file).body == content
+    assert not (site.data / "spool" / "out").exists()
+    tokens = subprocess.run([WAYBILL, "token", "ls"], env=site.environment(), capture_output=True, text=True, check=True)
+    assert "evil" not in tokens.stdout
 
 
 def test_every_file_is_tested():
