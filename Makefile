@@ -4,6 +4,7 @@
 #   make run        serves http://127.0.0.1:8411/ (PORT= DATA= CONF= SERVER= BASE=)
 #   make test       every test; last line "N passed, N failed"
 #   make test-fresh both of these on a bare Debian, made for it; as root
+#   make seccomp-report  the system calls of the jailed worker
 #   make asan tsan  the room tests and a served smoke test under the sanitizers
 #   make fuzz       SECONDS=60 for each target
 #   make test-kernels  power cuts of a guest that runs Debian's kernel 6.1
@@ -106,6 +107,10 @@ test-fresh:
 asan tsan:
 	@exec tests/sanitize.sh $@
 
+# Which system calls the jailed worker makes, and where; kept in tests/jail/calls.txt.
+seccomp-report: waybill
+	@tests/install.sh build test strace && exec tests/jail/report.py
+
 SECONDS ?= 60
 fuzz:
 	@exec tests/fuzz/run.sh $(SECONDS)
@@ -164,5 +169,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test test-fresh asan tsan fuzz cuts soak test-kernels bench screenshots install deb format clean room-tests
+.PHONY: run test test-fresh asan tsan fuzz seccomp-report cuts soak test-kernels bench screenshots install deb format clean room-tests
 -include $(OBJECTS:.o=.d)

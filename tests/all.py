@@ -109,7 +109,9 @@ def suite_script(*command):
     return lambda: last_line_counts(*run(command, minutes=12))
 
 
-SUITES = {"build": suite_build, "layering": suite_layering, "rooms": suite_rooms, "fuzz": suite_fuzz,
+SUITES = {"build": suite_build, "layering": suite_layering,
+          "jail": suite_script("/usr/bin/python3", "tests/jail/report.py", "--check"),
+          "rooms": suite_rooms, "fuzz": suite_fuzz,
           "http": lambda: suite_pytest("http")}
 for folder in ("servers", "page", "clients", "faults", "power", "deb"):  # with a run.sh of their own, or for pytest
     if (TESTS / folder / "run.sh").exists():

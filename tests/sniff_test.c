@@ -19,6 +19,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -411,6 +412,37 @@ static void old_children_retire(void **state)
 	sniff_stop(s);
 }
 
+/* libmagic's own parsers have had the holes: who has read an ELF or an OLE file reads nothing else. */
+static void who_parsed_a_file_judges_no_other(void **state)
+{
+	static const unsigned char ole[512] = {0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1};
+	static const unsigned char elf[512] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
+	const unsigned char *heads[] = {ole, elf};
+	struct sniffers *s = start(1);
+	char type[TYPE_BYTES + 1];
+	for (int i = 0; i < 2; i++) {
+		int pid = only_child(s);
+		assert_png(s);
+		assert_int_equal(only_child(s), pid);
+		assert_int_equal(verdict(s, heads[i], sizeof ole, type), FAULT_NONE);
+		assert_png(s);
+		assert_true(gone(pid));
+	}
+	assert_int_equal(deaths(s), 0);
+	sniff_stop(s);
+}
+
+/* A worker that was taken over cannot have the parent, which is in no jail, kill for it. */
+static void the_board_is_only_read(void **state)
+{
+	struct sniffers *s = start(1);
+	void *board = (void *)s->board;
+	assert_int_equal(mprotect(board, sizeof *s->board, PROT_READ | PROT_WRITE), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(s->board->slot[0].pid, only_child(s));
+	sniff_stop(s);
+}
+
 static void another_parent_follows(void **state)
 {
 	struct sniffers *s = start(2);
@@ -580,6 +612,8 @@ int main(void)
 	    cmocka_unit_test(a_death_while_asked),
 	    cmocka_unit_test(a_hung_child_is_replaced),
 	    cmocka_unit_test(old_children_retire),
+	    cmocka_unit_test(who_parsed_a_file_judges_no_other),
+	    cmocka_unit_test(the_board_is_only_read),
 	    cmocka_unit_test(another_parent_follows),
 	    cmocka_unit_test(without_a_guard_nothing_works),
 	    cmocka_unit_test(they_go_with_the_worker),

@@ -23,6 +23,15 @@ static bool is_type(const struct sniff_answer *answer, char type[TYPE_BYTES + 1]
 	       strcmp(type, answer->text) == 0;
 }
 
+/* Is child `birth` of the slot dead? The parent writes it down before it tells. */
+static bool is_dead(const struct sniffers *s, const struct slot *slot, uint32_t birth)
+{
+	size_t i = (size_t)(slot - s->slots);
+	uint32_t last = atomic_load(&s->board->slot[i].birth);
+
+	return last > birth || (last == birth && atomic_load(&s->board->slot[i].pid) == 0);
+}
+
 /* One packet, of the right size or *heard says what is wrong. */
 static bool next_packet(
     struct sniffers *s, struct slot *slot, struct sniff_answer *answer, enum heard *heard)
@@ -49,8 +58,8 @@ static enum heard hear(struct sniffers *s, struct slot *slot, char type[TYPE_BYT
 		enum heard heard;
 		if (!next_packet(s, slot, &answer, &heard))
 			return heard;
-		if (answer.kind == SNIFF_DIED)
-			return HEARD_DEATH;
+		if (answer.kind == SNIFF_DIED && answer.seq >= slot->asked)
+			return is_dead(s, slot, answer.seq) ? HEARD_DEATH : HEARD_RUBBISH;
 		if (answer.kind == SNIFF_TYPE && answer.seq == slot->seq)
 			return is_type(&answer, type) ? HEARD_TYPE : HEARD_RUBBISH;
 		if (clock_steady() > deadline)
@@ -59,18 +68,23 @@ static enum heard hear(struct sniffers *s, struct slot *slot, char type[TYPE_BYT
 	return HEARD_RUBBISH;
 }
 
-/* Have the child killed; what it said or still says is passed over by settle(). */
-static void taint(struct sniffers *s, struct slot *slot)
+/* Have the child ended; what it said or still says is passed over by settle(). */
+static void end_child(struct sniffers *s, struct slot *slot, bool retired)
 {
 	uint32_t index = slot - s->slots;
-	struct sniff_kill order = {index, atomic_load(&s->board->slot[index].birth)};
+	struct sniff_kill order = {index, atomic_load(&s->board->slot[index].birth), retired};
 	slot->tainted = true;
 	slot->suspect = order.birth;
 	while (send(s->control, &order, sizeof order, MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
 }
 
-/* Has the suspect's death been announced, or its successor's birth? */
+static void taint(struct sniffers *s, struct slot *slot)
+{
+	end_child(s, slot, false);
+}
+
+/* Has the suspect's death been announced, or its successor's birth? Whatever it says itself. */
 static bool settle(struct sniffers *s, struct slot *slot)
 {
 	int64_t deadline = clock_steady() + SNIFF_TIMEOUT_MS;
@@ -82,9 +96,8 @@ static bool settle(struct sniffers *s, struct slot *slot)
 				break;
 			continue;
 		}
-		if (answer.kind == SNIFF_DIED && answer.seq >= slot->suspect)
-			slot->tainted = false;
-		if (answer.kind == SNIFF_READY && answer.seq > slot->suspect)
+		if ((answer.kind == SNIFF_DIED || answer.kind == SNIFF_READY) &&
+		    answer.seq >= slot->suspect && is_dead(s, slot, slot->suspect))
 			slot->tainted = false;
 	}
 	if (slot->tainted)
@@ -96,6 +109,23 @@ static enum fault give_up(struct refusal *why, const char *what)
 {
 	return refuse(why, FAULT_INTERNAL,
 	    "The process that inspects files %s; nothing was stored. Send it again.", what);
+}
+
+/* Whom we are going to ask. */
+static void meet(struct sniffers *s, struct slot *slot)
+{
+	uint32_t birth = atomic_load(&s->board->slot[slot - s->slots].birth);
+
+	if (birth != slot->asked)
+		slot->verdicts = 0;
+	slot->asked = birth;
+}
+
+/* A child that may have been taken over, by this head or one of many, judges no other. */
+static void retire(struct sniffers *s, struct slot *slot, size_t len)
+{
+	if (++slot->verdicts >= SNIFF_RETIRE || sniff_is_parsed(slot->region, len))
+		end_child(s, slot, true);
 }
 
 /*
@@ -110,6 +140,7 @@ static enum fault ask(struct sniffers *s, struct slot *slot, size_t len, char ty
 		return give_up(why, "is not there");
 	if (++slot->seq == 0)
 		slot->seq = 1;
+	meet(s, slot);
 	struct sniff_query query = {slot->seq, (uint32_t)len};
 	for (int attempt = 0; attempt < 2; attempt++) {
 		if (send(slot->socket, &query, sizeof query, MSG_NOSIGNAL) != sizeof query)
@@ -167,6 +198,8 @@ enum fault sniff_type(struct sniffers *s, int fd, const void *bytes, size_t len,
 		f = ask(s, slot, len, type, why);
 	else if (!f)
 		span_copy(type, TYPE_BYTES + 1, span_of("inode/x-empty")); /* file(1)'s word */
+	if (!f && len)
+		retire(s, slot, len);
 	if (sized && ftruncate(slot->memory, HEAD_BYTES) < 0)
 		f = refuse(why, fault_of_errno(errno), NULL);
 	sniffers_give_back(s, slot, len);

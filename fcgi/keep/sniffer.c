@@ -32,6 +32,8 @@ enum {
 
 /* What the parent alone knows of a slot. */
 struct nest {
+	pid_t pid;	 /* 0: none at the moment */
+	bool retired;	 /* its death is no accident */
 	int64_t born_at; /* ms */
 	int64_t due_at;	 /* when the next child is to be born, if there is none */
 	unsigned quick;	 /* quick deaths in a row */
@@ -91,6 +93,13 @@ bool sniff_wants_file(const void *bytes, size_t len)
 	return len > sizeof elf && memcmp(bytes, elf, sizeof elf) == 0;
 }
 
+bool sniff_is_parsed(const void *bytes, size_t len)
+{
+	static const char cdf[8] = {0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1}; /* .doc, .msi */
+	return sniff_wants_file(bytes, len) ||
+	       (len > sizeof cdf && memcmp(bytes, cdf, sizeof cdf) == 0);
+}
+
 static const char *ask_libmagic(magic_t magic, int memory, const void *bytes, size_t len)
 {
 	if (!sniff_wants_file(bytes, len))
@@ -112,7 +121,7 @@ static void judge(
 
 static _Noreturn void serve(magic_t magic, int socket, int memory, const uint8_t *region)
 {
-	for (int verdicts = 0; verdicts < SNIFF_RETIRE; verdicts++) {
+	for (;;) {
 		struct sniff_query query;
 		ssize_t got = read(socket, &query, sizeof query);
 		if (got != sizeof query || query.len > HEAD_BYTES)
@@ -122,7 +131,6 @@ static _Noreturn void serve(magic_t magic, int socket, int memory, const uint8_t
 		if (write(socket, &answer, sizeof answer) != sizeof answer)
 			_exit(EXIT_RETIRED);
 	}
-	_exit(EXIT_RETIRED);
 }
 
 /* Other slots' regions hold other people's files. */
@@ -177,6 +185,8 @@ static void bear(struct parent *parent, unsigned slot)
 		nest->due_at = clock_steady() + DELAY_MS;
 		return;
 	}
+	nest->pid = pid;
+	nest->retired = false;
 	atomic_store(&parent->house->board->slot[slot].pid, pid);
 }
 
@@ -195,18 +205,21 @@ static void bury(struct parent *parent, pid_t pid, int status)
 {
 	struct sniff_board *board = parent->house->board;
 	unsigned slot = 0;
-	while (slot < parent->house->count && atomic_load(&board->slot[slot].pid) != pid)
+	while (slot < parent->house->count && parent->nests[slot].pid != pid)
 		slot++;
 	if (slot == parent->house->count)
 		return;
+	struct nest *nest = &parent->nests[slot];
+	bool retired = nest->retired || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_RETIRED);
+	nest->pid = 0;
 	atomic_store(&board->slot[slot].pid, 0);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_RETIRED) {
+	if (!retired) {
 		atomic_fetch_add(&board->deaths, 1);
 		log_line(LOG_WARN, "sniffer died", "slot=%u pid=%d signal=%d exit=%d", slot,
 		    (int)pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
 		    WIFEXITED(status) ? WEXITSTATUS(status) : 0);
 	}
-	schedule(&parent->nests[slot], clock_steady() - parent->nests[slot].born_at);
+	schedule(nest, retired ? QUICK_MS : clock_steady() - nest->born_at);
 	tell(parent, slot);
 }
 
@@ -227,13 +240,13 @@ static int fill_nests(struct parent *parent)
 	int64_t now = clock_steady(), wait = -1;
 	for (unsigned i = 0; i < parent->house->count; i++) {
 		int64_t until = parent->nests[i].due_at - now;
-		if (atomic_load(&parent->house->board->slot[i].pid))
+		if (parent->nests[i].pid)
 			continue;
 		if (parent->nests[i].notice_due && !tell(parent, i))
 			until = RETRY_MS;
 		else if (until <= 0)
 			bear(parent, i);
-		if (!atomic_load(&parent->house->board->slot[i].pid) && until <= 0)
+		if (!parent->nests[i].pid && until <= 0)
 			until = DELAY_MS;
 		if (until > 0 && (wait < 0 || until < wait))
 			wait = until;
@@ -241,27 +254,32 @@ static int fill_nests(struct parent *parent)
 	return (int)wait;
 }
 
+/* By our own table: whoever gives the order may have been taken over. */
+static void end_child(struct parent *parent, const struct sniff_kill *order)
+{
+	struct nest *nest = &parent->nests[order->slot];
+	if (!nest->pid ||
+	    atomic_load(&parent->house->board->slot[order->slot].birth) != order->birth)
+		return;
+	nest->retired = order->retired;
+	kill(nest->pid, SIGKILL);
+}
+
 /* False: the worker is gone. */
 static bool obey(struct parent *parent)
 {
 	struct sniff_kill order;
 	ssize_t got = recv(parent->house->control, &order, sizeof order, MSG_DONTWAIT);
-	if (got == sizeof order && order.slot < parent->house->count) {
-		pid_t pid = atomic_load(&parent->house->board->slot[order.slot].pid);
-		if (pid &&
-		    atomic_load(&parent->house->board->slot[order.slot].birth) == order.birth)
-			kill(pid, SIGKILL);
-	}
+	if (got == sizeof order && order.slot < parent->house->count)
+		end_child(parent, &order);
 	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 static _Noreturn void end(struct parent *parent)
 {
-	for (unsigned i = 0; i < parent->house->count; i++) {
-		pid_t pid = atomic_load(&parent->house->board->slot[i].pid);
-		if (pid)
-			kill(pid, SIGKILL);
-	}
+	for (unsigned i = 0; i < parent->house->count; i++)
+		if (parent->nests[i].pid)
+			kill(parent->nests[i].pid, SIGKILL);
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
 	_exit(0);

@@ -12,8 +12,16 @@
  * formats libmagic tells apart only with a descriptor in hand), and a pair of SEQPACKET sockets, so
  * that no child can leave half a message behind for its successor. Both are made once and inherited
  * by all children of the slot. The worker believes the board and, on the sockets, nothing: a child
- * that was taken over can forge any packet, and gains a wrong type for the file it was given, or
- * its own end.
+ * that was taken over can forge any packet, and gains a wrong type for the file it was given.
+ *
+ * It gains no more than that for long: a child makes room for a fresh one after SNIFF_RETIRE
+ * verdicts, and at once after a head that goes through libmagic's own parsers, where its holes have
+ * been. The worker counts, not the child. A fresh child for each verdict would cost some 700 us
+ * (a bare fork of a process with the database loaded 200, the rest the first touch of its pages),
+ * where a verdict on a picture costs 40.
+ *
+ * Nor does a worker that was taken over get beyond its jail by way of the parent, which is in none:
+ * it can only read the board, and name slots, and the parent kills by a table of its own.
  */
 #ifndef WAYBILL_KEEP_SNIFFER_H
 #define WAYBILL_KEEP_SNIFFER_H
@@ -26,7 +34,7 @@
 
 enum {
 	SNIFF_SLOTS = 64,	 /* children at most */
-	SNIFF_RETIRE = 20000,	 /* verdicts, then a child makes room for a fresh one */
+	SNIFF_RETIRE = 256,	 /* verdicts, then a child makes room for a fresh one */
 	SNIFF_TIMEOUT_MS = 10000 /* a child that says nothing for so long is hung */
 };
 
@@ -40,7 +48,7 @@ enum sniff_kind {
 	SNIFF_TYPE = 1, /* from a child: the verdict on query `seq` */
 	SNIFF_READY,	/* from a child, number `seq` of its slot: the jail is shut */
 	SNIFF_FAILED,	/* from a child or the parent: it cannot work, `text` says why */
-	SNIFF_DIED	/* from the parent: child number `seq` of this slot is dead */
+	SNIFF_DIED	/* from the parent: child number `seq` is dead, as the board says, too */
 };
 
 struct sniff_answer {
@@ -49,13 +57,14 @@ struct sniff_answer {
 	char text[TYPE_BYTES + 1];
 };
 
-/* To the parent: this child is hung or lies. */
+/* To the parent: end this child. */
 struct sniff_kill {
 	uint32_t slot;
-	uint32_t birth; /* not its successor */
+	uint32_t birth;	  /* not its successor */
+	uint32_t retired; /* 1: it has done its work; 0: it is hung or lies */
 };
 
-/* What the parent lets the worker see: written by the parent alone, unmapped in the children. */
+/* What the parent lets the worker see, who cannot write to it; unmapped in the children. */
 struct sniff_board {
 	_Atomic int64_t deaths;
 	struct {
@@ -72,6 +81,7 @@ struct sniffer_house {
 	int memories[SNIFF_SLOTS]; /* the regions as files */
 	uint8_t *regions[SNIFF_SLOTS];
 	struct sniff_board *board;
+	int board_file; /* the board again, for the worker to map; read-only for whoever does */
 };
 
 /* In a freshly forked process: a guard that has a sniffer parent, whatever kills that one. */
@@ -83,6 +93,8 @@ void sniffer_close_strangers(const struct sniffer_house *house);
 
 /* Does libmagic want a descriptor for it? The region's file must have its size then. */
 bool sniff_wants_file(const void *bytes, size_t len);
+/* Does libmagic read it by a parser of its own rather than by its database? */
+bool sniff_is_parsed(const void *bytes, size_t len);
 
 /* ---- the worker's own: sniffers.c and sniff.c ------------------------------------------------ */
 
@@ -91,8 +103,10 @@ struct slot {
 	int memory; /* the region as a file, HEAD_BYTES long between verdicts */
 	uint8_t *region;
 	uint32_t seq;
+	uint32_t asked;	   /* the child that was alive, or the last one, when `seq` was asked */
+	unsigned verdicts; /* of that child */
 	bool busy;
-	bool tainted;	  /* the child lies or hangs: nothing counts until its death is announced */
+	bool tainted;	  /* the child was to be ended: nothing counts until its death is announced */
 	uint32_t suspect; /* its number */
 };
 
@@ -101,7 +115,7 @@ struct sniffers {
 	pthread_cond_t freed;
 	int control;
 	pid_t parent;
-	struct sniff_board *board;
+	const struct sniff_board *board;
 	unsigned count;
 	struct slot slots[SNIFF_SLOTS];
 };

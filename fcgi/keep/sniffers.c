@@ -1,5 +1,6 @@
 /* sniffers.c: the worker's side of the sniffers: start and stop them, and share them out. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,7 @@ enum { RESIDENT = 128 << 10 }; /* bytes of a region that stay in memory between 
 
 static void *map_shared(int fd, size_t bytes)
 {
-	int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	return at == MAP_FAILED ? NULL : at;
 }
 
@@ -32,6 +32,30 @@ static bool make_region(struct slot *slot)
 		return false;
 	slot->region = map_shared(slot->memory, HEAD_BYTES);
 	return slot->region != NULL;
+}
+
+/*
+ * The board is mapped for the parent while it may still be written; from then on the seals let it be
+ * mapped for reading only, and nothing the worker does makes such a mapping writable again.
+ */
+static bool make_board(struct sniffer_house *house)
+{
+	int fd = memfd_create("board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	house->board_file = fd;
+	if (fd < 0 || ftruncate(fd, sizeof *house->board) < 0)
+		return false;
+	house->board = map_shared(fd, sizeof *house->board);
+	return house->board && fcntl(fd, F_ADD_SEALS,
+				   F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0;
+}
+
+static bool read_board(struct sniffers *s, const struct sniffer_house *house)
+{
+	void *at = mmap(NULL, sizeof *s->board, PROT_READ, MAP_SHARED, house->board_file, 0);
+
+	s->board = at == MAP_FAILED ? NULL : at;
+	return s->board != NULL;
 }
 
 /* One pair of sockets: ours waits no longer than a hung child is waited for. */
@@ -50,8 +74,7 @@ static bool connect_pair(int *ours, int *theirs)
 static bool furnish(struct sniffers *s, struct sniffer_house *house)
 {
 	house->count = s->count;
-	house->board = s->board = map_shared(-1, sizeof *s->board);
-	if (!s->board || !connect_pair(&s->control, &house->control))
+	if (!make_board(house) || !connect_pair(&s->control, &house->control))
 		return false;
 	for (unsigned i = 0; i < s->count; i++) {
 		if (!make_region(&s->slots[i]) ||
@@ -65,6 +88,10 @@ static bool furnish(struct sniffers *s, struct sniffer_house *house)
 
 static void close_theirs(struct sniffer_house *house)
 {
+	if (house->board)
+		munmap(house->board, sizeof *house->board);
+	if (house->board_file >= 0)
+		close(house->board_file);
 	if (house->control >= 0)
 		close(house->control);
 	for (unsigned i = 0; i < SNIFF_SLOTS; i++)
@@ -95,16 +122,17 @@ static bool ready(struct slot *slot, struct refusal *why)
 
 static bool start(struct sniffers *s, struct refusal *why)
 {
-	struct sniffer_house house = {.control = -1};
+	struct sniffer_house house = {.control = -1, .board_file = -1};
 	memset(house.sockets, -1, sizeof house.sockets);
 	bool furnished = furnish(s, &house);
 	if (furnished)
 		s->parent = fork();
 	if (furnished && s->parent == 0)
 		sniffer_parent(&house);
+	bool started = furnished && s->parent > 0 && read_board(s, &house);
 	int err = errno;
 	close_theirs(&house);
-	if (!furnished || s->parent < 0) {
+	if (!started) {
 		refuse(why, FAULT_INTERNAL, "The inspecting processes cannot be started: %s.",
 		    strerror(err));
 		return false;
@@ -152,7 +180,7 @@ void sniff_stop(struct sniffers *s)
 			munmap(s->slots[i].region, HEAD_BYTES);
 	}
 	if (s->board)
-		munmap(s->board, sizeof *s->board);
+		munmap((void *)s->board, sizeof *s->board);
 	pthread_cond_destroy(&s->freed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

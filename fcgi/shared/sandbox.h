@@ -4,8 +4,7 @@
  *     sniffer   libmagic's children: no files, no memory that can be executed, an allow list of a
  *               dozen system calls; the kernel kills what asks for more
  *     worker    the process that serves: no new programs, no files but those listed, no sockets of
- *               its own; a deny list, because libfcgi, SQLite and glibc are free to ask for the
- * rest
+ *               its own; an allow list of some seventy system calls
  *
  * Both set no_new_privs and cannot be undone.
  */
@@ -57,10 +56,11 @@ struct sandbox_state {
  * linked, renamed and removed, between any two of them; each must exist. readable: files or
  * directories that may be read; one that does not exist is passed over. Either may be NULL.
  *
- * Refused with EPERM: sockets of its own (socket, connect, bind), fork, new namespaces, mounts,
- * ptrace, other users' ids, keys, modules, bpf, io_uring, signals to processes outside the jail
- * (landlock ABI 6). Fatal (SIGSYS): execve. Threads must end by returning: pthread_exit() and
- * cancellation would load libgcc_s from outside.
+ * Refused with ENOSYS: what is not on the list, such as sockets of its own (socket, connect, bind),
+ * fork, signals to other processes, ioctl, namespaces, ptrace, chmod and truncate by path; and memory
+ * that can be executed. Fatal (SIGSYS): execve. Threads must end by returning: pthread_exit() and
+ * cancellation would load libgcc_s from outside. No core is dumped, and no other process of the same
+ * user can look into this one.
  *
  * True: *state says what is in force; what this kernel lacks (landlock before ABI 2, seccomp) is
  * named in *problem, empty when all is there. With `strict` anything missing is a failure. False:
