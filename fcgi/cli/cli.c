@@ -23,6 +23,10 @@ const struct command cli_commands[] = {
     {"rm", "", 1, -1, cli_rm, "ID...", "remove files or unfinished uploads"},
     {"verify", "rFA", 0, 0, cli_verify, "[--repair [--force]] | verify --adopt",
 	"hash every object again, compare catalog and objects"},
+    {"backup", "H", 1, 1, cli_backup, "[--full] DIR",
+	"copy catalog and objects to DIR, beside running servers"},
+    {"restore", "", 1, 1, cli_restore, "DIR",
+	"put a backup back into data_dir, which must be empty"},
     {"gc", "", 0, 0, cli_gc, "", "drop what has expired, and orphans"},
     {"token", "CEQ", 1, 2, cli_token,
 	"add NAME --can upload,read,delete,admin\n"
@@ -65,6 +69,8 @@ const struct option cli_options[] = {
 	"enter each object that the catalog does not know as a file of nobody, named "
 	"recovered-<sha256>, so that a catalog that was lost, or is older than the objects, belongs "
 	"to them again and waybill serves"},
+    {'H', "full", 0, true, offsetof(struct options, full), NULL,
+	"read and hash again what DIR has already, and replace what is damaged there"},
     {'C', "can", 0, false, offsetof(struct options, can), "RIGHTS",
 	"what its bearer may do, separated by commas: upload; read (list and download); delete "
 	"(any file); admin (all of that, and /metrics)"},

@@ -41,20 +41,14 @@ int cli_serve(struct options *o)
 
 /* ---- verify ---------------------------------------------------------------------------------- */
 
-struct bar {
-	bool shown; /* stderr is a terminal, and a line of progress stands there */
-	bool wanted;
-	time_t last;
-};
-
-static void bar_clear(struct bar *bar)
+void bar_clear(struct bar *bar)
 {
 	if (bar->shown)
 		fputs("\r\033[K", stderr);
 	bar->shown = false;
 }
 
-static void bar_draw(void *self, int64_t bytes, int64_t expected)
+void bar_draw(void *self, int64_t bytes, int64_t expected)
 {
 	struct bar *bar = self;
 	time_t now = time(NULL);
@@ -66,6 +60,12 @@ static void bar_draw(void *self, int64_t bytes, int64_t expected)
 	fprintf(stderr, "\r\033[K%" PRId64 " of %" PRId64 " MiB read (%" PRId64 " %%)", bytes >> 20,
 	    expected >> 20, expected > 0 ? (int64_t)((double)bytes * 100 / (double)expected) : 100);
 	fflush(stderr);
+}
+
+void bar_say(void *self, const char *line)
+{
+	bar_clear(self);
+	fprintf(stderr, "%s\n", line);
 }
 
 static void print_finding(void *self, const char *line)

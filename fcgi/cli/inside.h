@@ -2,6 +2,8 @@
 #ifndef WAYBILL_CLI_INSIDE_H
 #define WAYBILL_CLI_INSIDE_H
 
+#include <time.h>
+
 #include "cli/cli.h"
 #include "keep/keep.h"
 #include "shared/clock.h"
@@ -12,7 +14,7 @@ enum { DONE = 0, FAILED = 1, USAGE = 2 };
 /* What the options of all subcommands set; NULL or false: not given. */
 struct options {
 	const char *config_path, *listen, *output;
-	bool json, oldest, partial, repair, force, adopt;
+	bool json, oldest, partial, repair, force, adopt, full;
 	const char *type, *name, *owner, *since, *until, *limit;
 	const char *can, *expires, *quota;
 	char **rest; /* operands */
@@ -46,6 +48,18 @@ subcommand cli_ls, cli_show, cli_get, cli_rm;	      /* files.c */
 subcommand cli_ls_partial;			      /* partial.c: ls --partial */
 subcommand cli_token;				      /* tokens.c */
 subcommand cli_verify, cli_gc, cli_config, cli_serve; /* house.c */
+
+subcommand cli_backup, cli_restore;		      /* backup.c */
+
+/* house.c: a line of progress on stderr, where that is a terminal. `self` is the bar. */
+struct bar {
+	bool shown; /* it stands there */
+	bool wanted;
+	time_t last;
+};
+void bar_draw(void *self, int64_t bytes, int64_t expected);
+void bar_clear(struct bar *bar);
+void bar_say(void *self, const char *line); /* a line on stderr, in its place */
 
 /* Say it on stderr, after "waybill: "; returns FAILED. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -50,7 +50,7 @@ static int wait_turn(void *self, int times)
 	return 1;
 }
 
-static void connection_close(struct connection *c)
+void connection_close(struct connection *c)
 {
 	if (c == NULL)
 		return;
@@ -74,7 +74,7 @@ static int harden(sqlite3 *db)
 	return code;
 }
 
-static struct connection *connection_open(
+struct connection *connection_open(
     struct catalog *catalog, int flags, int patience, const char *pragmas, struct refusal *why)
 {
 	struct connection *c = calloc(1, sizeof *c);
@@ -169,7 +169,7 @@ static enum fault execute(struct connection *c, const char *text, struct refusal
 }
 
 /* What stands in the file: its schema version, 0 for an empty one. */
-static enum fault read_version(struct connection *c, int64_t *version, struct refusal *why)
+enum fault catalog_schema(struct connection *c, int64_t *version, struct refusal *why)
 {
 	int64_t application, tables;
 	enum fault f = query_number(c, "PRAGMA user_version", version, why);
@@ -197,7 +197,7 @@ static enum fault steps_forward(struct connection *c, struct refusal *why)
 	char text[64];
 	int64_t version;
 	/* Looked at again under the lock: another process may have been first. */
-	enum fault f = read_version(c, &version, why);
+	enum fault f = catalog_schema(c, &version, why);
 
 	for (; f == FAULT_NONE && version < SCHEMA_VERSION; version++)
 		f = execute(c, schema[version], why);
@@ -233,7 +233,7 @@ static enum fault refuse_strange_objects(struct keep *keep, struct refusal *why)
 static enum fault migrate(struct connection *c, bool *fresh, struct refusal *why)
 {
 	int64_t version;
-	enum fault f = read_version(c, &version, why);
+	enum fault f = catalog_schema(c, &version, why);
 
 	if (f != FAULT_NONE || version == SCHEMA_VERSION)
 		return f;
@@ -275,9 +275,13 @@ static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
 
 	if (flock(keep->dir, LOCK_EX) != 0)
 		return disk_fault(why, "flock");
-	catalog->writer = connection_open(catalog, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-	    PATIENCE, "PRAGMA wal_autocheckpoint = 0", why);
-	enum fault f = catalog->writer == NULL ? FAULT_INTERNAL : check_writable(catalog, why);
+	enum fault f = keep_restored(keep, why);
+	if (f == FAULT_NONE) {
+		catalog->writer = connection_open(catalog,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, PATIENCE,
+		    "PRAGMA wal_autocheckpoint = 0", why);
+		f = catalog->writer == NULL ? FAULT_INTERNAL : check_writable(catalog, why);
+	}
 	if (f == FAULT_NONE)
 		f = migrate(catalog->writer, &fresh, why);
 	if (f == FAULT_NONE)
@@ -303,10 +307,11 @@ static enum fault check_file(struct catalog *catalog, struct refusal *why)
 		return refuse(why, FAULT_INTERNAL,
 		    "There is no catalog at %s. Check data_dir, or start the server once.",
 		    catalog->path);
+	generation_watch(catalog);
 	struct connection *c = reader_take(catalog, why);
 	if (c == NULL)
 		return FAULT_INTERNAL;
-	enum fault f = read_version(c, &version, why);
+	enum fault f = catalog_schema(c, &version, why);
 	reader_give(catalog, c);
 	if (f == FAULT_NONE && version < SCHEMA_VERSION)
 		f = refuse(why, FAULT_INTERNAL,
@@ -362,7 +367,8 @@ void catalog_close(struct catalog *catalog)
 	int64_t seen = generation_seen(catalog);
 	connection_close(catalog->writer);
 	connection_close(catalog->tender);
-	if (faccessat(catalog->keep->dir, "waybill.db-wal", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+	if (catalog->keep->mode & KEEP_WRITE &&
+	    faccessat(catalog->keep->dir, "waybill.db-wal", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		generation_settle(catalog, seen);
 	generation_close(catalog);
 	free(catalog->dropped);

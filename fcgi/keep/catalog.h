@@ -64,6 +64,13 @@ struct catalog {
 struct connection *reader_take(struct catalog *catalog, struct refusal *why);
 void reader_give(struct catalog *catalog, struct connection *reader);
 
+/* One more of any kind to catalog->path, of which it is all that is looked at. */
+struct connection *connection_open(struct catalog *catalog, int flags, int patience,
+    const char *pragmas, struct refusal *why);
+void connection_close(struct connection *c); /* NULL is fine */
+/* Its schema's version, 0: an empty file. Refused where it is no catalog, or a newer program's. */
+enum fault catalog_schema(struct connection *c, int64_t *version, struct refusal *why);
+
 /* What commit.c needs of an open catalog. */
 enum fault catalog_ready(struct catalog *catalog, struct refusal *why);
 

@@ -232,6 +232,13 @@ enum fault generation_open(struct catalog *catalog, bool fresh, struct refusal *
 	return FAULT_NONE;
 }
 
+void generation_watch(struct catalog *catalog)
+{
+	read_boot(catalog->generation.boot);
+	catalog->generation.fd =
+	    openat(catalog->keep->dir, "generation", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 void generation_close(struct catalog *catalog)
 {
 	if (catalog->generation.fd >= 0)

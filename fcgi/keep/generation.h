@@ -31,6 +31,8 @@ struct generation { /* what struct catalog has of it */
 /* With data_dir locked, before anything else is written. INTERNAL: they do not belong together;
  * *why says what to do. `fresh`: the catalog was made just now. */
 enum fault generation_open(struct catalog *catalog, bool fresh, struct refusal *why);
+/* Only to be asked later, by keep_generation_check(). */
+void generation_watch(struct catalog *catalog);
 void generation_close(struct catalog *catalog);
 
 /* In a transaction that has changed something, before COMMIT: this is one more. INTERNAL: data_dir

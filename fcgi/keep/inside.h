@@ -73,6 +73,11 @@ struct keep {
 	int64_t next_orphans;	 /* by the steady clock: when a sweep looks through objects/ again */
 };
 
+/* In data_dir while a restore is not finished: nobody but restore.c opens it then. INTERNAL: so it
+ * is. To be asked again under the lock that a catalog is made under, as the mark is. */
+#define RESTORING "restoring"
+enum fault keep_restored(const struct keep *keep, struct refusal *why);
+
 /* Read the directory that `directory` is open on, from its beginning; closedir() when done. */
 enum fault keep_entries(int directory, const char *what, DIR **dir, struct refusal *why);
 /* The content of an entry of objects/; false: no object has such a name. */

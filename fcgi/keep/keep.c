@@ -102,11 +102,22 @@ static enum fault sync_way(const struct keep *keep, const char *path, struct ref
 	return f;
 }
 
+enum fault keep_restored(const struct keep *keep, struct refusal *why)
+{
+	if (faccessat(keep->dir, RESTORING, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return FAULT_NONE;
+	return refuse(why, FAULT_INTERNAL,
+	    "A restore into %s has begun and not ended. Run `waybill restore` again, or empty it.",
+	    keep->config->data_dir);
+}
+
 static enum fault open_directories(struct keep *keep, const char *path, struct refusal *why)
 {
 	bool write = (keep->mode & KEEP_WRITE) != 0;
 	enum fault f = open_directory(AT_FDCWD, path, write, 0, &keep->dir, why);
 
+	if (f == FAULT_NONE)
+		f = keep_restored(keep, why);
 	if (f == FAULT_NONE)
 		f = open_directory(keep->dir, "objects", write, O_NOFOLLOW, &keep->objects, why);
 	if (f != FAULT_NONE || !write)

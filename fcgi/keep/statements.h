@@ -72,7 +72,8 @@
 	X(GENERATION,       "SELECT commits, committed_at, line FROM store") \
 	X(GENERATION_COUNT, "UPDATE store SET commits = commits + 1, committed_at = ?1" \
 	                    " RETURNING commits") \
-	X(GENERATION_NEW,   "UPDATE store SET line = randomblob(16), commits = commits + 1") \
+	X(GENERATION_NEW,   "UPDATE store SET parent = line, line = randomblob(16)," \
+	                    " commits = commits + 1") \
 	/* One snapshot of all that quotas are judged by: in the order of struct catalog_sums. */ \
 	X(SUMS,          "SELECT files, bytes, ifnull((SELECT bytes FROM usage WHERE owner = ?1), 0)," \
 	                 " " SUM_OF("promised", "'all'") ", " SUM_OF("promised", "'owner:' || ?1") "," \
@@ -178,7 +179,17 @@
 	                    " bytes = (SELECT ifnull(sum(size), 0) FROM objects)") \
 	X(MEND_NO_UPLOADS,  "DELETE FROM uploads_sums") \
 	X(MEND_UPLOADS,     "INSERT INTO uploads_sums SELECT * FROM uploads_added_up") \
-	X(MEND_OBJECT,      "UPDATE objects SET size = ?2 WHERE sha256 = ?1")
+	X(MEND_OBJECT,      "UPDATE objects SET size = ?2 WHERE sha256 = ?1") \
+	\
+	/* To a copy of the catalog alone: what a backup must not hold. */ \
+	X(COPY_OBJECTS,    "SELECT sha256, size FROM objects ORDER BY sha256") \
+	X(COPY_GONE,       "CREATE TEMP TABLE gone (sha256 BLOB PRIMARY KEY) WITHOUT ROWID") \
+	X(COPY_FORGET,     "INSERT OR IGNORE INTO temp.gone VALUES (?1)") \
+	X(COPY_NO_UPLOADS, "DELETE FROM uploads WHERE state IN (0, 3)") \
+	X(COPY_NO_FILES,   "DELETE FROM files WHERE sha256 IN (SELECT sha256 FROM temp.gone)") \
+	X(COPY_NO_OBJECTS, "DELETE FROM objects WHERE sha256 IN (SELECT sha256 FROM temp.gone)") \
+	X(COPY_LIVE,       "PRAGMA journal_mode = WAL") \
+	X(COPY_LINE,       "SELECT line, parent, commits FROM store")
 /* clang-format on */
 
 enum statement {

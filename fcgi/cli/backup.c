@@ -1,0 +1,90 @@
+/* backup.c: backup and restore. */
+#include "cli/inside.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "shared/log.h"
+
+/* One line where all is well, so that a cron job says what it did and nothing else. */
+static void print_backed_up(const char *dir, const struct backed_up *r, int64_t since)
+{
+	printf("backed up %" PRId64 " files to %s: %" PRId64 " objects new, %" PRId64
+	       " kept, %" PRId64 " removed; %" PRId64 " bytes new of %" PRId64 "; %.1f s\n",
+	    r->files, dir, r->fresh, r->kept, r->removed, r->fresh_bytes, r->bytes,
+	    (double)(clock_steady() - since) / 1000);
+}
+
+int cli_backup(struct options *o)
+{
+	struct store store;
+	struct backed_up result;
+	struct refusal why;
+	struct bar bar = {.wanted = isatty(STDERR_FILENO)};
+	struct inspector inspector = {&bar, bar_say, bar_draw};
+	int64_t since = clock_steady();
+	int status = store_open(&store, o, KEEP_READ);
+
+	if (status != DONE)
+		return status;
+	refusal_clear(&why);
+	enum fault fault =
+	    keep_backup(store.keep, o->rest[0], o->full, &inspector, &result, &why);
+	bar_clear(&bar);
+	if (fault)
+		status = complain("backup: %s", refusal_detail(&why));
+	else
+		print_backed_up(o->rest[0], &result, since);
+	if (!fault && result.lost > 0)
+		status = complain("backup: %" PRId64 " objects could not be copied.", result.lost);
+	return store_close(&store, status);
+}
+
+static void print_restored(const struct config *config, const char *dir, const struct restored *r,
+    int64_t since)
+{
+	printf("restored %" PRId64 " files from %s to %s: %" PRId64 " objects, %" PRId64
+	       " bytes; %.1f s\n",
+	    r->files, dir, config->data_dir, r->objects, r->bytes,
+	    (double)(clock_steady() - since) / 1000);
+	if (r->of_root)
+		printf("All of it is root's. Give it to the user that waybill runs as: chown -R "
+		       "waybill:www-data %s\n",
+		    config->data_dir);
+}
+
+static int restore(const struct config *config, const char *dir)
+{
+	struct restored result;
+	struct refusal why;
+	struct bar bar = {.wanted = isatty(STDERR_FILENO)};
+	struct inspector inspector = {&bar, bar_say, bar_draw};
+	int64_t since = clock_steady();
+
+	refusal_clear(&why);
+	enum fault fault = keep_restore(config, dir, &inspector, &result, &why);
+	bar_clear(&bar);
+	if (fault)
+		return complain("restore: %s", refusal_detail(&why));
+	print_restored(config, dir, &result, since);
+	if (result.lost > 0)
+		return complain("restore: %" PRId64 " objects are not in the backup; `waybill "
+				"verify` says whose they are.",
+		    result.lost);
+	return DONE;
+}
+
+int cli_restore(struct options *o)
+{
+	struct config config;
+	char problem[512];
+
+	log_level(LOG_WARN);
+	if (!config_load(&config, o->config_path, problem, sizeof problem)) {
+		complain("%s", problem);
+		return USAGE;
+	}
+	int status = restore(&config, o->rest[0]);
+	config_free(&config);
+	return fflush(stdout) == 0 ? status : FAILED;
+}

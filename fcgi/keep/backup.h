@@ -1,0 +1,128 @@
+/*
+ * backup.h: what the files behind keep_backup() and keep_restore() know of each other.
+ *
+ *     backup.c      data_dir -> DIR, beside servers      restore.c  DIR -> an empty data_dir
+ *     backup_dir.c  DIR: whose is it, is it a backup, is anybody at it
+ *     snapshot.c    a catalog that nobody serves yet: taken, trimmed, asked
+ *     copy.c        objects from one directory into another, verified and synced
+ *
+ * DIR holds `waybill-backup` (the mark, and the lock), `waybill.db`, `objects/`. What is on its way
+ * has another name (tmp-*, waybill.db.new), and gets its own only when it is synced; so whatever
+ * has a name is whole, and a run that was killed costs no more than its time.
+ */
+#ifndef WAYBILL_KEEP_BACKUP_H
+#define WAYBILL_KEEP_BACKUP_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "keep/inside.h"
+
+/* ---- backup_dir.c ---------------------------------------------------------------------------- */
+
+struct backup_dir {
+	char path[PATH_MAX]; /* without symbolic links */
+	int dir, objects;
+	int mark; /* waybill-backup, locked: alone where it was made to be written */
+};
+
+/*
+ * Open DIR. `store` >= 0: to write a backup of that data_dir into it, so it is made (0750) or empty
+ * where it is no backup yet. -1: to read one. Anything else is refused. Close it in any case.
+ */
+enum fault backup_dir_open(
+    struct backup_dir *b, const char *path, int store, struct refusal *why);
+void backup_dir_close(struct backup_dir *b);
+/* Is the directory `fd` the directory `above`, or anywhere below it? */
+bool lies_within(int fd, int above);
+/* The path of an open directory, without symbolic links; PATH_MAX bytes. */
+enum fault directory_path(int fd, char *path, struct refusal *why);
+/* errno in words, for whoever runs a subcommand. */
+enum fault cannot_do(struct refusal *why, const char *verb, const char *path);
+
+/* ---- copy.c ---------------------------------------------------------------------------------- */
+
+enum { COPY_BATCH = 256, COPY_BUFFER = 256 << 10 };
+
+struct copying {
+	int from, to;	 /* two directories of objects */
+	bool may_link;	 /* a hard link is as good as a copy */
+	bool read_again; /* what is there already is read and hashed, not only looked at */
+	uid_t uid;	 /* who is to own new files; -1: whoever runs this */
+	gid_t gid;
+	/* The rest is copy.c's own. */
+	bool no_clone, no_link; /* tried in vain: another file system, or not this one */
+	char *buffer;
+	struct fresh {
+		int fd;
+		char name[OBJECT_NAME];
+	} batch[COPY_BATCH];
+	size_t count;
+};
+
+enum copied {
+	COPY_THERE,	/* and as good as it has to be */
+	COPY_FRESH,	/* will be with the next copying_settle() */
+	COPY_REPLACED,	/* the same, in the place of a damaged one */
+	COPY_MISSING,	/* `from` does not have it */
+	COPY_UNREADABLE,
+	COPY_WRONG_HASH
+};
+
+/* Removes what a run that was killed left in `to`. */
+enum fault copying_start(struct copying *c, struct refusal *why);
+/* A fault is one of `to`; what is wrong with `from` is told by *how. */
+enum fault copy_object(struct copying *c, const uint8_t sha256[SHA256_LEN], int64_t size,
+    enum copied *how, struct refusal *why);
+/* Sync and name all that was copied, and sync the directory. */
+enum fault copying_settle(struct copying *c, struct refusal *why);
+/* What was not settled vanishes. Once for each copying_start(), whatever that returned. */
+void copying_end(struct copying *c);
+/* How a finding begins: "missing", "unreadable", "wrong-hash". */
+const char *copied_word(enum copied how);
+
+/* ---- snapshot.c ------------------------------------------------------------------------------ */
+
+struct snapshot; /* a catalog outside of the hands of servers, and our only connection to it */
+
+/* What the catalog knows at one moment, as `name` in the directory `dir`, which is at `path`. What
+ * stood there is removed. Not synced. BAD_REQUEST where its pages are damaged. */
+enum fault snapshot_take(struct catalog *from, int dir, const char *path, const char *name,
+    struct snapshot **snapshot, struct refusal *why);
+/* One that is there already. */
+enum fault snapshot_open(
+    const char *path, const char *name, struct snapshot **snapshot, struct refusal *why);
+/* NULL is fine. */
+void snapshot_close(struct snapshot *snapshot);
+
+/* May this take the place of the catalog `name`? Only as a later state of the same. */
+enum fault snapshot_succeeds(
+    struct snapshot *snapshot, const char *path, const char *name, struct refusal *why);
+/* Files, and bytes of distinct content. */
+enum fault snapshot_sums(
+    struct snapshot *snapshot, int64_t *files, int64_t *bytes, struct refusal *why);
+/* All content, in the order of digests. A fault from `each` ends it. */
+typedef enum fault snapshot_visitor(
+    void *self, const uint8_t sha256[SHA256_LEN], int64_t size, struct refusal *why);
+enum fault snapshot_objects(
+    struct snapshot *snapshot, snapshot_visitor *each, void *self, struct refusal *why);
+/* Is it content that this catalog knows? When in doubt, yes. */
+bool snapshot_knows(struct snapshot *snapshot, const uint8_t sha256[SHA256_LEN]);
+/* Remove from a directory of objects those that the snapshot does not know. */
+enum fault objects_keep_only(
+    int objects, struct snapshot *snapshot, int64_t *removed, struct refusal *why);
+/* This content is gone, with all its files: as of snapshot_settle(). */
+enum fault snapshot_forget(
+    struct snapshot *snapshot, const uint8_t sha256[SHA256_LEN], struct refusal *why);
+/* Take out what was forgotten, and unfinished uploads, whose bytes are nobody's backup. */
+enum fault snapshot_settle(struct snapshot *snapshot, struct refusal *why);
+/* Fit to be served from: a line of its own, so that nobody takes it for the one that it is a copy
+ * of; and a write-ahead log. */
+enum fault snapshot_make_live(struct snapshot *snapshot, struct refusal *why);
+
+/* Remove a catalog and what SQLite may have left beside it. */
+enum fault catalog_remove(int dir, const char *name, struct refusal *why);
+/* Sync `from` and let it stand where `name` stood; sync the directory. */
+enum fault catalog_publish(int dir, const char *from, const char *name, struct refusal *why);
+
+#endif
