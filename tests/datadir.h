@@ -33,6 +33,9 @@
 static atomic_int sniffed; /* questions asked */
 static int sniffer_version = 544;
 static atomic_bool sniffer_dies;
+/* Called once, in the middle of a question. */
+static void (*while_sniffing)(void *self);
+static void *sniffing_self;
 
 struct sniffers *sniff_start(unsigned count, struct refusal *why)
 {
@@ -49,6 +52,10 @@ enum fault sniff_type(struct sniffers *sniffers, int fd, const void *bytes, size
 	char head[8] = "";
 
 	atomic_fetch_add(&sniffed, 1);
+	void (*once)(void *) = while_sniffing;
+	while_sniffing = NULL;
+	if (once != NULL)
+		once(sniffing_self);
 	if (sniffer_dies)
 		return refuse(why, FAULT_INTERNAL, NULL);
 	ssize_t n = pread(fd, head, sizeof head, 0);

@@ -1,92 +1,5 @@
 /* partial_test.c: uploads that outlive a request, and the ways in which they are cut short. */
-#include "datadir.h"
-#include "keep/partial.h"
-
-static int interrupted;
-
-static void note_interrupt(struct exchange *x)
-{
-	__atomic_add_fetch(&interrupted, 1, __ATOMIC_RELAXED);
-}
-
-static struct exchange here = {.interrupt = note_interrupt};
-
-static struct partial_plan plan_of(int64_t length)
-{
-	return (struct partial_plan){.protocol = PROTOCOL_TUS,
-	    .name = span_of("plan.txt"),
-	    .fields = "{\"note\":\"x\"}",
-	    .length = length,
-	    .x = &here};
-}
-
-static struct grant nobody = {.length = -1, .max_bytes = 1 << 30, .max_files = 64};
-
-/* Make one, let it rest with these bytes, and say its id. */
-static void rest_with(int64_t length, const char *bytes, char id[ID_LEN + 1])
-{
-	struct partial_plan plan = plan_of(length);
-	struct partial *p;
-
-	refusal_clear(&why);
-	if (partial_create(keep, &nobody, &plan, &p, &why) != FAULT_NONE)
-		fail_msg("%s", refusal_detail(&why));
-	strcpy(id, partial_row(p)->id);
-	assert_int_equal(partial_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-	partial_leave(p);
-}
-
-static struct partial *resume(const char *id, int64_t offset, bool all_or_nothing)
-{
-	struct partial *p;
-
-	refusal_clear(&why);
-	if (partial_resume(keep, &nobody, span_of(id), offset, all_or_nothing, &here, &p, &why) !=
-	    FAULT_NONE)
-		return NULL;
-	return p;
-}
-
-static int64_t offset_of(const char *id)
-{
-	struct partial_row row;
-
-	refusal_clear(&why);
-	if (partial_find(keep, span_of(id), true, &row, &why) != FAULT_NONE)
-		return -(int64_t)why.fault;
-	int64_t offset = row.offset;
-	partial_release(&row);
-	return offset;
-}
-
-/* Go on from `offset` with `bytes`, finish, and compare the whole. */
-static void finish_with(const char *id, int64_t offset, const char *bytes, const char *whole)
-{
-	uint8_t sha256[SHA256_LEN];
-	struct files files;
-	struct partial *p = resume(id, offset, false);
-
-	if (p == NULL)
-		fail_msg("%s", refusal_detail(&why));
-	assert_int_equal(partial_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
-	if (partial_finish(p, false, &files, &why) != FAULT_NONE)
-		fail_msg("%s", refusal_detail(&why));
-	partial_leave(p);
-	digest_of(DIGEST_SHA256, whole, strlen(whole), sha256);
-	assert_int_equal(files.count, 1);
-	assert_string_equal(files.at[0].id, id);
-	assert_string_equal(files.at[0].fields, "{\"note\":\"x\"}");
-	assert_memory_equal(files.at[0].sha256, sha256, SHA256_LEN);
-	keep_release(&files);
-	assert_int_equal(look(id), FAULT_NONE);
-	check_sums();
-}
-
-static void in_partial(const char *id, char path[160])
-{
-	snprintf(path, 160, "%s/partial/%s", data_dir, id);
-}
+#include "partials.h"
 
 /* ---- as it should be ------------------------------------------------------------------------- */
 
@@ -319,265 +232,6 @@ static void test_orphan_of_a_crash_is_not_written_to(void **state)
 	finish_with(id, 11, "!", "hello WORLD!");
 }
 
-/* ---- who holds it ---------------------------------------------------------------------------- */
-
-struct rival {
-	char id[ID_LEN + 1];
-	int64_t offset;
-};
-
-static void *settle(void *self)
-{
-	struct rival *r = self;
-
-	r->offset = offset_of(r->id);
-	return NULL;
-}
-
-static void wait_for_interrupt(void)
-{
-	for (int i = 0; i < 2000 && __atomic_load_n(&interrupted, __ATOMIC_RELAXED) == 0; i++)
-		usleep(5000);
-	assert_true(__atomic_load_n(&interrupted, __ATOMIC_RELAXED) > 0);
-}
-
-static void test_holder_is_asked_to_let_go(void **state)
-{
-	struct rival r;
-	pthread_t thread;
-
-	interrupted = 0;
-	rest_with(11, "hello ", r.id);
-	struct partial *p = resume(r.id, 6, false);
-	assert_int_equal(partial_write(p, "wor", 3, &why), FAULT_NONE);
-	assert_int_equal(pthread_create(&thread, NULL, settle, &r), 0);
-	wait_for_interrupt();
-	assert_int_equal(partial_write(p, "ld", 2, &why), FAULT_LOCKED);
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-	partial_leave(p);
-	pthread_join(thread, NULL);
-	assert_int_equal(r.offset, 9);
-	finish_with(r.id, 9, "ld", "hello world");
-}
-
-/* Who does not let go: nobody waits for ever, and what was told holds. */
-static void test_holder_that_does_not_let_go_is_shut_out(void **state)
-{
-	char id[ID_LEN + 1];
-	struct files files;
-
-	rest_with(11, "hello ", id);
-	struct partial *p = resume(id, 6, false);
-	assert_int_equal(partial_write(p, "WORLD", 5, &why), FAULT_NONE);
-	assert_int_equal(offset_of(id), 6);
-	assert_null(resume(id, 6, false));
-	assert_int_equal(why.fault, FAULT_LOCKED);
-	assert_int_equal(partial_pause(p, &why), FAULT_LOCKED);
-	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_LOCKED);
-	partial_leave(p);
-	finish_with(id, 6, "world", "hello world");
-}
-
-static void test_removed_under_its_holder(void **state)
-{
-	char id[ID_LEN + 1];
-	struct files files;
-
-	rest_with(11, "hello ", id);
-	struct partial *p = resume(id, 6, false);
-	assert_int_equal(partial_write(p, "world", 5, &why), FAULT_NONE);
-	assert_int_equal(partial_remove(keep, span_of(id), &why), FAULT_NONE);
-	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_LOCKED);
-	partial_leave(p);
-	assert_int_equal(offset_of(id), -(int64_t)FAULT_NOT_FOUND);
-	assert_int_equal(look(id), FAULT_NOT_FOUND);
-	assert_int_equal(entries("partial"), 0);
-	check_sums();
-}
-
-/* ---- space ----------------------------------------------------------------------------------- */
-
-/* What is promised to unfinished uploads, as quotas see it. */
-static int64_t promised(void)
-{
-	struct catalog_sums sums;
-
-	assert_int_equal(catalog_sums(keep->catalog, (struct span){NULL, 0}, &sums, &why), FAULT_NONE);
-	return sums.promised;
-}
-
-static struct partial *create(const struct grant *grant, int64_t length)
-{
-	struct partial_plan plan = plan_of(length);
-	struct partial *p;
-
-	refusal_clear(&why);
-	return partial_create(keep, grant, &plan, &p, &why) == FAULT_NONE ? p : NULL;
-}
-
-static void test_declared_length_counts_from_the_first_byte(void **state)
-{
-	struct grant plain = grant_of(300, "alice");
-	struct grant alice = grant_of(-1, "alice");
-	char id[ID_LEN + 1];
-	struct upload *u;
-
-	for (int by_owner = 0; by_owner < 2; by_owner++) {
-		config.quota_bytes = by_owner ? 0 : 1000;
-		plain.owner_quota = alice.owner_quota = by_owner ? 1000 : 0;
-		plain.owner = span_of("alice");
-		struct partial *p = create(&alice, 800);
-		assert_non_null(p);
-		strcpy(id, partial_row(p)->id);
-		assert_int_equal(promised(), 0);
-		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_NONE);
-		upload_leave(u);
-		assert_int_equal(partial_write(p, "x", 1, &why), FAULT_NONE);
-		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_QUOTA_EXCEEDED);
-		assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-		partial_leave(p);
-		assert_int_equal(promised(), 800);
-		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_QUOTA_EXCEEDED);
-		assert_null(create(&alice, 800));
-		assert_int_equal(why.fault, FAULT_QUOTA_EXCEEDED);
-		plain.owner = span_of("bob");
-		assert_int_equal(upload_begin(keep, &plain, &u, &why),
-		    by_owner ? FAULT_NONE : FAULT_QUOTA_EXCEEDED);
-		upload_leave(u);
-		check_sums();
-		assert_int_equal(partial_remove(keep, span_of(id), &why), FAULT_NONE);
-		assert_int_equal(promised(), 0);
-		check_sums();
-	}
-}
-
-/* Judged at creation, but what fitted then need not when its first byte comes. */
-static void test_first_byte_may_be_one_too_many(void **state)
-{
-	struct grant alice = grant_of(-1, "alice");
-
-	config.quota_bytes = 1000;
-	struct partial *first = create(&alice, 600), *second = create(&alice, 600);
-	assert_non_null(first);
-	assert_non_null(second);
-	assert_int_equal(partial_write(first, "x", 1, &why), FAULT_NONE);
-	assert_int_equal(partial_write(second, "x", 1, &why), FAULT_QUOTA_EXCEEDED);
-	assert_int_equal(partial_write(first, "y", 1, &why), FAULT_NONE);
-	assert_int_equal(partial_discard(first, &why), FAULT_NONE);
-	assert_int_equal(partial_write(second, "x", 1, &why), FAULT_NONE);
-	partial_leave(second);
-	partial_leave(first);
-	assert_int_equal(promised(), 0);
-}
-
-/* Blocks that the file system has set aside for it, in bytes. */
-static int64_t blocks(const char *id)
-{
-	char path[160];
-	struct stat st;
-
-	in_partial(id, path);
-	assert_int_equal(stat(path, &st), 0);
-	return st.st_blocks * 512;
-}
-
-static void test_no_space_is_taken_without_a_byte_that_counts(void **state)
-{
-	char id[ID_LEN + 1];
-	struct partial *p = create(&nobody, 64 << 20);
-
-	strcpy(id, partial_row(p)->id);
-	assert_in_range(blocks(id), 0, 4096);
-	partial_leave(p);
-	assert_in_range(blocks(id), 0, 4096);
-	p = resume(id, 0, true);
-	assert_int_equal(partial_write(p, "x", 1, &why), FAULT_NONE);
-	assert_int_equal(partial_discard(p, &why), FAULT_NONE);
-	partial_leave(p);
-	assert_in_range(blocks(id), 0, 4096);
-	assert_int_equal(offset_of(id), 0);
-}
-
-/* After a crash an upload of no known length may have more set aside than it counts for. */
-static void test_pending_is_never_negative(void **state)
-{
-	struct catalog_sums sums;
-	char id[ID_LEN + 1];
-
-	rest_with(-1, "hello ", id);
-	ask("UPDATE uploads SET allocated = 1000000");
-	assert_int_equal(catalog_sums(keep->catalog, span_of("alice"), &sums, &why), FAULT_NONE);
-	assert_int_equal(sums.pending, 0);
-	assert_int_equal(sums.promised, 6);
-	assert_int_equal(sums.owner_promised, 0);
-	check_sums();
-}
-
-static enum fault join(const struct span *ids, size_t count, struct files *files)
-{
-	struct partial_plan plan = plan_of(-1);
-
-	plan.concat = PARTIAL_FINAL;
-	plan.parts = span_of("final;...");
-	return partial_concat(keep, &nobody, &plan, ids, count, files, &why);
-}
-
-static void make_part(const char *bytes, int64_t length, char id[ID_LEN + 1])
-{
-	struct partial_plan plan = plan_of(length);
-	struct partial *p;
-
-	plan.concat = PARTIAL_PART;
-	assert_int_equal(partial_create(keep, &nobody, &plan, &p, &why), FAULT_NONE);
-	strcpy(id, partial_row(p)->id);
-	assert_int_equal(partial_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-	partial_leave(p);
-}
-
-/* A quota that holds the whole once is enough, though its parts are there as well. */
-static void test_parts_become_one(void **state)
-{
-	char a[ID_LEN + 1], b[ID_LEN + 1];
-	struct files files;
-
-	config.quota_bytes = 11;
-	make_part("hello ", 6, a);
-	make_part("world", 5, b);
-	struct span ids[] = {span_of(a), span_of(b), span_of(a)};
-	assert_int_equal(join(ids, 3, &files), FAULT_QUOTA_EXCEEDED);
-	if (join(ids, 2, &files) != FAULT_NONE)
-		fail_msg("%s", refusal_detail(&why));
-	uint8_t sha256[SHA256_LEN];
-	digest_of(DIGEST_SHA256, "hello world", 11, sha256);
-	assert_memory_equal(files.at[0].sha256, sha256, SHA256_LEN);
-	keep_release(&files);
-	check_sums();
-	assert_int_equal(offset_of(a), 6);
-	config.quota_bytes = 0;
-	assert_int_equal(join(ids, 3, &files), FAULT_NONE);
-	assert_int_equal(files.at[0].size, 17);
-	keep_release(&files);
-}
-
-static void test_parts_must_be_finished_parts(void **state)
-{
-	char done[ID_LEN + 1], half[ID_LEN + 1], whole[ID_LEN + 1];
-	struct files files;
-
-	make_part("hello ", 6, done);
-	make_part("wor", 5, half);
-	rest_with(5, "world", whole);
-	const char *const bad[] = {half, whole, "00000000000000000000000000"};
-	for (size_t i = 0; i < 3; i++) {
-		struct span ids[] = {span_of(done), span_of(bad[i])};
-		assert_int_equal(join(ids, 2, &files), FAULT_BAD_REQUEST);
-	}
-	assert_int_equal(ask("SELECT count(*) FROM files"), 0);
-	assert_int_equal(entries("partial"), 3);
-	assert_int_equal(ask("SELECT count(*) FROM uploads WHERE state = 0"), 3);
-}
-
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static void test_expired_uploads_go(void **state)
@@ -599,6 +253,50 @@ static void test_expired_uploads_go(void **state)
 	assert_int_equal(entries("partial"), 0);
 }
 
+/* Its expiry in the catalog, in minutes from now. */
+static int64_t minutes_left(const char *id)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof sql, "SELECT expires_at FROM uploads WHERE id = '%s'", id);
+	return (ask(sql) - clock_calendar() + 30 * 1000) / (60 * 1000);
+}
+
+static void test_first_byte_has_ten_minutes(void **state)
+{
+	static const struct {
+		int64_t configured, empty, begun;
+	} cases[] = {{24 * 60, 10, 24 * 60}, {5, 5, 5}};
+
+	for (size_t i = 0; i < 2; i++) {
+		char empty[ID_LEN + 1], begun[ID_LEN + 1];
+		config.partial_expire_after = cases[i].configured * 60 * 1000;
+		rest_with(11, "", empty);
+		rest_with(11, "x", begun);
+		assert_int_equal(minutes_left(empty), cases[i].empty);
+		assert_int_equal(minutes_left(begun), cases[i].begun);
+	}
+}
+
+/* A slow client, or one whose bytes wait for their checksum, has nothing recorded for long. */
+static void test_nothing_expires_while_bytes_come(void **state)
+{
+	char id[ID_LEN + 1];
+
+	config.partial_expire_after = 60 * 60 * 1000;
+	rest_with(11, "", id);
+	struct partial *p = resume(id, 0, true);
+	assert_int_equal(partial_write(p, "h", 1, &why), FAULT_NONE);
+	assert_int_equal(minutes_left(id), 10);
+	p->prolong_at = clock_calendar(); /* half the time is over */
+	assert_int_equal(partial_write(p, "e", 1, &why), FAULT_NONE);
+	assert_int_equal(minutes_left(id), 60);
+	assert_int_equal(ask("SELECT offset FROM uploads"), 0);
+	assert_int_equal(partial_discard(p, &why), FAULT_NONE);
+	partial_leave(p);
+	assert_int_equal(offset_of(id), 0);
+}
+
 static void count_row(void *self, const struct partial_row *row)
 {
 	assert_string_equal(row->name, "plan.txt");
@@ -617,8 +315,6 @@ static void test_unfinished_ones_are_listed(void **state)
 	assert_int_equal(seen, 2);
 }
 
-#define WITH_KEEP(test) cmocka_unit_test_setup_teardown(test, make_keep, drop_keep)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -635,15 +331,8 @@ int main(void)
 	    WITH_KEEP(test_lost_bytes_are_the_end),
 	    WITH_KEEP(test_unreadable_digest_is_made_again),
 	    WITH_KEEP(test_orphan_of_a_crash_is_not_written_to),
-	    WITH_KEEP(test_holder_is_asked_to_let_go),
-	    WITH_KEEP(test_holder_that_does_not_let_go_is_shut_out),
-	    WITH_KEEP(test_removed_under_its_holder),
-	    WITH_KEEP(test_declared_length_counts_from_the_first_byte),
-	    WITH_KEEP(test_first_byte_may_be_one_too_many),
-	    WITH_KEEP(test_no_space_is_taken_without_a_byte_that_counts),
-	    WITH_KEEP(test_pending_is_never_negative),
-	    WITH_KEEP(test_parts_become_one),
-	    WITH_KEEP(test_parts_must_be_finished_parts),
+	    WITH_KEEP(test_nothing_expires_while_bytes_come),
+	    WITH_KEEP(test_first_byte_has_ten_minutes),
 	    WITH_KEEP(test_expired_uploads_go),
 	    WITH_KEEP(test_unfinished_ones_are_listed),
 	};

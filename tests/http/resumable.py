@@ -143,14 +143,18 @@ class Worker:
         self.processes = []
         self.start()
 
+    def environment(self, **more):
+        """For the command line beside it."""
+        keep = {k: v for k, v in os.environ.items() if not k.startswith("WAYBILL_")}
+        return {**keep, "WAYBILL_CONFIG": str(self.directory / "waybill.conf"), **more}
+
     def start(self, name="worker"):
         conf = self.directory / "waybill.conf"
         conf.write_text("".join(f"{key} = {value}\n" for key, value in self.settings.items()))
         path = str(self.directory / f"{name}.sock")
         if os.path.exists(path):
             os.unlink(path)
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("WAYBILL_")}
-        process = subprocess.Popen([WAYBILL, "serve", "-l", f"unix:{path}", "-c", str(conf)], env=environment)
+        process = subprocess.Popen([WAYBILL, "serve", "-l", f"unix:{path}"], env=self.environment())
         self.processes.append(process)
         end = time.monotonic() + PATIENCE
         while not listens(path):

@@ -374,6 +374,41 @@ def test_I20_also_when_the_whole_grows_too_large(own_worker):
     assert answer["Upload-Complete"] == "?0"
 
 
+@pytest.mark.parametrize("interop", [None, "3", "5", "6", "8", "9"])
+@pytest.mark.parametrize("how", ["a body", "a length", "a body of no declared length"])
+def test_I20_however_it_is_too_much(own_worker, how, interop):
+    """Creation whole and in pieces, append to the end and on; by header, and as it is counted."""
+    worker = own_worker(max_bytes="100K", unknown_length="accept")
+    version = {"Upload-Draft-Interop-Version": interop} if interop else {}
+    complete, more = (({"Upload-Incomplete": "?0"}, {"Upload-Incomplete": "?1"}) if interop == "3"
+                      else ({"Upload-Complete": "?1"}, {"Upload-Complete": "?0"}))
+    url = worker.ask("POST", "/upload", version | more, some_bytes(90_000))["Location"]
+    appended = {"Upload-Offset": "90000", "Content-Type": PATCH_TYPE}
+    tries = [("POST", "/upload", more), ("PATCH", url, appended | more)]
+    if how != "a length":
+        tries += [("POST", "/upload", complete), ("PUT", "/upload/name", complete), ("PATCH", url, appended | complete)]
+    for method, path, headers in tries:
+        headers = headers | version
+        if how == "a body":
+            answer = worker.ask(method, path, headers, some_bytes(150_000))
+        elif how == "a length":
+            answer = worker.ask(method, path, headers | {"Upload-Length": "150000"}, b"x")
+        else:
+            answer = worker.open(method, path, headers).send(some_bytes(150_000)).finish()
+        assert answer.status == 413 and answer.json["error"] == "too_large", (method, path, headers, answer)
+        assert limits(answer)["max-size"] == str(100 << 10), (method, path, headers, answer)
+
+
+def test_I20_also_in_a_form(direct):
+    """Too many fields are no less a 413."""
+    boundary = "x"
+    body = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="f{i}"\r\n\r\nv\r\n' for i in range(70))
+    answer = direct.ask("POST", "/upload", {"Upload-Complete": "?1", "Content-Type": f"multipart/form-data; boundary={boundary}"},
+                        (body + f"--{boundary}--\r\n").encode())
+    assert answer.status == 413 and answer.json["error"] == "fields_too_large"
+    assert limits(answer)["max-size"] == str(64 << 20)
+
+
 def test_I21_no_redirects(worker):
     url = create(worker, b"12345")["Location"]
     html = {"Accept": "text/html"}

@@ -180,6 +180,7 @@ def test_orphan(store):
     ("UPDATE usage SET bytes = 5 WHERE owner = 'alice'", ("usage", "alice"), 0),
     ("DELETE FROM usage", ("usage", "alice"), 0),
     ("INSERT INTO usage VALUES ('ghost', 1, 1)", ("usage", "ghost"), 0),
+    ("INSERT INTO uploads_sums VALUES ('owner:ghost', 1, 1, 1)", ("unfinished", "ghost"), 0),
     ("UPDATE objects SET refs = 7 WHERE refs = 2", ("records", "7, not 2"), 0),
     ("UPDATE files SET size = 17 WHERE name = 'one.txt'", ("another size",), 1),  # and so of alice's sum
     ("UPDATE objects SET size = 17 WHERE refs = 2", ("wrong-size-in-catalog", "on_disk=3000"), 3),
