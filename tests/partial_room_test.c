@@ -8,7 +8,8 @@ static int64_t promised(void)
 {
 	struct catalog_sums sums;
 
-	assert_int_equal(catalog_sums(keep->catalog, (struct span){NULL, 0}, &sums, &why), FAULT_NONE);
+	assert_int_equal(
+	    catalog_sums(keep->catalog, (struct span){NULL, 0}, &sums, &why), FAULT_NONE);
 	return sums.promised;
 }
 

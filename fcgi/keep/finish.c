@@ -344,8 +344,8 @@ enum fault partial_concat(struct keep *keep, const struct grant *grant,
 	j->own = calloc(count + 1, sizeof *j->own);
 	j->room = (struct upload){.keep = keep, .grant = grant};
 	j->whole.blob.fd = -1;
-	enum fault f = j->own != NULL ? concat(j, grant, plan, files, why)
-				      : refuse(why, FAULT_INTERNAL, NULL);
+	enum fault f =
+	    j->own != NULL ? concat(j, grant, plan, files, why) : refuse(why, FAULT_INTERNAL, NULL);
 	if (f != FAULT_NONE)
 		keep_release(files);
 	if (j->room.reserved)

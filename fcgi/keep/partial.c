@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum {
-	MEMORY_MS = 24 * 3600 * 1000, /* a finished upload is remembered for so long */
+	MEMORY_MS = 24 * 3600 * 1000,  /* a finished upload is remembered for so long */
 	FIRST_BYTE_MS = 10 * 60 * 1000 /* and one that was only announced for so long */
 };
 
@@ -204,7 +204,8 @@ static enum fault make_file(struct partial *p, struct refusal *why)
 	return f;
 }
 
-static enum fault judge_plan(struct partial *p, const struct partial_plan *plan, struct refusal *why)
+static enum fault judge_plan(
+    struct partial *p, const struct partial_plan *plan, struct refusal *why)
 {
 	struct keep *keep = p->keep;
 	enum fault f = plan->length > p->grant.max_bytes
@@ -214,8 +215,8 @@ static enum fault judge_plan(struct partial *p, const struct partial_plan *plan,
 	if (f == FAULT_NONE)
 		partial_describe(p);
 	if (f == FAULT_NONE)
-		f = row_may_be_added(keep->catalog, &p->row, plan->address,
-		    keep->config->open_uploads, why);
+		f = row_may_be_added(
+		    keep->catalog, &p->row, plan->address, keep->config->open_uploads, why);
 	return f == FAULT_NONE ? partial_expect(p, why) : f;
 }
 
@@ -225,8 +226,8 @@ static enum fault make(struct partial *p, const struct partial_plan *plan, struc
 
 	partial_store_digest(&p->row, &p->file.blob.digest);
 	if (f == FAULT_NONE)
-		f = row_add(p->keep->catalog, &p->row, plan->address,
-		    p->keep->config->open_uploads, why);
+		f = row_add(
+		    p->keep->catalog, &p->row, plan->address, p->keep->config->open_uploads, why);
 	if (f != FAULT_NONE)
 		blob_leave(p->keep, &p->file.blob, false);
 	return f;

@@ -18,8 +18,8 @@ static size_t claim_store(const struct claim *claim, uint8_t to[65])
 	return claim->algorithm == DIGEST_NONE ? 0 : len + 1;
 }
 
-static enum fault add_on(struct connection *c, const struct partial_row *row, struct span address,
-    struct refusal *why)
+static enum fault add_on(
+    struct connection *c, const struct partial_row *row, struct span address, struct refusal *why)
 {
 	uint8_t whole[65];
 	sqlite3_stmt *s;
@@ -60,8 +60,7 @@ struct addition {
 	int64_t most;
 };
 
-static enum fault count_on(
-    struct connection *c, const struct addition *a, struct refusal *why)
+static enum fault count_on(struct connection *c, const struct addition *a, struct refusal *why)
 {
 	int64_t count;
 	sqlite3_stmt *s;
@@ -110,8 +109,8 @@ enum fault row_may_be_added(struct catalog *catalog, const struct partial_row *r
 	return f;
 }
 
-enum fault row_quota(struct catalog *catalog, const struct partial_row *row, int64_t *quota,
-    struct refusal *why)
+enum fault row_quota(
+    struct catalog *catalog, const struct partial_row *row, int64_t *quota, struct refusal *why)
 {
 	struct connection *c = reader_take(catalog, why);
 	sqlite3_stmt *s;
