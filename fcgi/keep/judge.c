@@ -100,7 +100,7 @@ static enum fault check_space(void *self, const struct ledger_sums *sums)
 	int64_t room = w->free_bytes - plus(sums->pending, w->sums.pending);
 
 	w->late = sums->late > 0;
-	if (w->bytes > room)
+	if (w->bytes > room && !w->upload->grant->spooled)
 		return refuse(w->why, FAULT_NO_SPACE,
 		    "This needs %s, but only %s are free on the server. Nothing was stored. Try a "
 		    "smaller file, or tell whoever runs this server.",
@@ -154,6 +154,8 @@ static enum fault reserve_once(struct upload *u, struct wish *wish)
 		return f;
 	if (!u->reserved)
 		u->slot = slot;
+	if (u->grant->spooled)
+		ledger_written(ledger, u->slot, bytes);
 	u->reserved = true;
 	u->promised += bytes;
 	return FAULT_NONE;

@@ -42,6 +42,8 @@ enum fault upload_file(struct upload *upload, const struct part *part, struct re
 /* May return TYPE_REFUSED as soon as HEAD_BYTES are there. */
 enum fault upload_write(struct upload *upload, const void *bytes, size_t len, struct refusal *why);
 enum fault upload_file_end(struct upload *upload, struct refusal *why);
+/* Would upload_adopt() link this file in? Then grant->spooled may be set before upload_begin(). */
+bool upload_can_adopt(struct keep *keep, const struct grant *grant, int fd);
 /*
  * Instead of the three above: take a whole file that is there already by linking it in; it is read
  * once, through `buffer`. *adopted false with FAULT_NONE: it lies on another file system (or the

@@ -191,10 +191,15 @@ static enum fault absorb(
 	return f;
 }
 
+bool upload_can_adopt(struct keep *keep, const struct grant *grant, int fd)
+{
+	return grant->length >= 0 && blob_can_adopt(keep, fd);
+}
+
 enum fault upload_adopt(struct upload *u, const struct part *part, int fd, char *buffer,
     size_t room, bool *adopted, struct refusal *why)
 {
-	*adopted = u->grant->length >= 0 && blob_can_adopt(u->keep, fd);
+	*adopted = upload_can_adopt(u->keep, u->grant, fd);
 	if (!*adopted)
 		return FAULT_NONE;
 	struct incoming *file = announce(u, part);

@@ -30,8 +30,24 @@ static void upload_hands(struct call *c, struct hands *hands)
 
 /* ---- one upload ------------------------------------------------------------------------------ */
 
-/* Rights, then what was promised, then a place to read and the space to write. */
-static enum fault open_upload(struct call *c)
+/* A body that the server has written to a file may be linked in, if nothing is claimed of its bytes
+ * that would have to be compared while they pass. *fd: -1 where it will be poured like any other. */
+static enum fault find_body_file(struct call *c, int *fd)
+{
+	bool claimed = c->grant.claims[0].algorithm || c->grant.claims[1].algorithm;
+	enum fault fault = c->x->body_file ? c->x->body_file(c->x, fd, &c->why) : FAULT_NONE;
+
+	if (fault || *fd < 0)
+		return fault;
+	c->grant.spooled = !claimed && upload_can_adopt(c->service->keep, &c->grant, *fd);
+	if (!c->grant.spooled)
+		*fd = -1;
+	return FAULT_NONE;
+}
+
+/* Rights, then what was promised, then a place to read and the space to write. body_file: NULL where
+ * the body is not the file itself. */
+static enum fault open_upload(struct call *c, int *body_file)
 {
 	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
 
@@ -39,6 +55,8 @@ static enum fault open_upload(struct call *c)
 		fault = call_grant(c);
 	if (!fault)
 		fault = call_enter(c, LANE_BODY);
+	if (!fault && body_file)
+		fault = find_body_file(c, body_file);
 	if (!fault)
 		fault = upload_begin(c->service->keep, &c->grant, &c->upload, &c->why);
 	return fault;
@@ -61,7 +79,7 @@ static enum fault close_upload(struct call *c)
 static enum fault take_form(struct call *c)
 {
 	struct hands hands;
-	enum fault fault = open_upload(c);
+	enum fault fault = open_upload(c, NULL);
 
 	upload_hands(c, &hands);
 	if (!fault)
@@ -70,19 +88,15 @@ static enum fault take_form(struct call *c)
 	return fault ? fault : close_upload(c);
 }
 
-/* A body that the server has written to a file is linked in, if nothing is claimed of its bytes
- * that would have to be compared while they pass; otherwise it is poured like any other. */
-static enum fault take_body(struct call *c, const struct part *part)
+static enum fault take_body(struct call *c, const struct part *part, int body_file)
 {
-	bool claimed = c->grant.claims[0].algorithm || c->grant.claims[1].algorithm;
 	bool adopted = false;
 	struct hands hands;
-	int fd = -1;
-	enum fault fault = c->x->body_file ? c->x->body_file(c->x, &fd, &c->why) : FAULT_NONE;
+	enum fault fault = FAULT_NONE;
 
-	if (!fault && fd >= 0 && !claimed)
-		fault =
-		    upload_adopt(c->upload, part, fd, c->buffer, BODY_BUFFER, &adopted, &c->why);
+	if (body_file >= 0)
+		fault = upload_adopt(
+		    c->upload, part, body_file, c->buffer, BODY_BUFFER, &adopted, &c->why);
 	if (adopted)
 		c->bytes_in = c->grant.length;
 	if (fault || adopted)
@@ -94,14 +108,15 @@ static enum fault take_body(struct call *c, const struct part *part)
 static enum fault take_raw(struct call *c)
 {
 	struct part part = {.is_file = true, .declared_type = c->request.content_type};
+	int body_file = -1;
 	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
 
 	if (!fault)
 		fault = request_file_name(&c->request, c->x, &c->scratch, &part.name, &c->why);
 	if (!fault)
-		fault = open_upload(c);
+		fault = open_upload(c, &body_file);
 	if (!fault)
-		fault = take_body(c, &part);
+		fault = take_body(c, &part, body_file);
 	return fault ? fault : close_upload(c);
 }
 

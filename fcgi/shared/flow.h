@@ -116,6 +116,7 @@ struct grant {
 	struct span owner; /* who pays and owns; absent: anonymous */
 	int64_t owner_quota; /* bytes the owner may hold; 0: no limit */
 	int64_t lasts;	     /* ms that a file is kept, from when it is; 0: for ever */
+	bool spooled;	     /* the body lies in a file that will be linked in: it takes no more space */
 	struct claim claims[2]; /* of the whole body: Content-Digest, Repr-Digest */
 };
 

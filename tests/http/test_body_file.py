@@ -54,6 +54,22 @@ def test_linked_in_not_copied(worker, spool):
     assert worker.get(f"/files/{file['id']}/content").body == content
 
 
+def test_what_is_there_already_needs_no_room(spool):
+    """The server has written it to the same file system: to reserve as much again would count it twice."""
+    door = FastCGIDoor({"body_file_dir": spool, "min_free_bytes": "1000T", "quota_bytes": "100000"})
+    try:
+        refused(door.put("poured.txt", text(1000)), 507, "insufficient_storage")
+        content = text(60_000, seed=4)
+        answer = hand_over(door, spooled(spool, content), len(content))
+        assert answer.status == 201, answer
+        assert door.get(f"/files/{answer.file['id']}/content").body == content
+        claimed = {"Repr-Digest": "sha-256=:" + base64.b64encode(hashlib.sha256(content).digest()).decode() + ":"}
+        refused(hand_over(door, spooled(spool, content, "2"), len(content), headers=claimed), 507, "insufficient_storage")
+        refused(hand_over(door, spooled(spool, text(50_000), "3"), 50_000), 507, "quota_exceeded")  # bytes are bytes
+    finally:
+        door.close()
+
+
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
 def test_sizes(worker, spool, size):
     content = text(size, seed=size)
