@@ -6,7 +6,7 @@ import re
 import rig
 
 MEMORY_ALLOWANCE = 16 << 20  # bytes of PSS more than after the first minute, and a quarter of that
-DESCRIPTOR_ALLOWANCE = 8
+DESCRIPTOR_ALLOWANCE = 30  # a reader of the catalog, two files, for each client that came at the same time
 PARTIAL_ALLOWANCE = 40  # clients have as many uploads open as they like, up to a number
 
 
