@@ -60,8 +60,9 @@ def forget_shim():
 
 class Control(ctypes.Structure):
     """struct control of shim.c, in memory shared with the worker."""
-    _fields_ = [(name, ctypes.c_int32) for name in ("kinds", "nth", "times", "err", "seen", "fired")]
-    _fields_ += [("what", ctypes.c_char * 232)]
+    _fields_ = [(name, ctypes.c_int32) for name in ("kinds", "nth", "times", "err", "seen", "fired",
+                                                         "clock")]
+    _fields_ += [("what", ctypes.c_char * 228)]
 
     @classmethod
     def at(cls, path):

@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- what the test and disk.py share with us -------------------------------------------------- */
@@ -68,7 +69,8 @@ struct control {
 	_Atomic int32_t err;
 	_Atomic int32_t seen;  /* such calls since it was armed */
 	_Atomic int32_t fired; /* of them failed */
-	char what[232];	       /* the last that failed: call and path */
+	_Atomic int32_t clock; /* s by which the calendar is wrong */
+	char what[228];	       /* the last that failed: call and path */
 };
 
 /* ---- state ------------------------------------------------------------------------------------ */
@@ -502,6 +504,26 @@ int unlinkat(int dir, const char *path, int flags)
 	return done;
 }
 int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
+
+/* ---- the calendar ----------------------------------------------------------------------------- */
+
+int clock_gettime(clockid_t which, struct timespec *now)
+{
+	REAL(clock_gettime);
+	int done = real(which, now);
+	if (done == 0 && control && which == CLOCK_REALTIME)
+		now->tv_sec += atomic_load(&control->clock);
+	return done;
+}
+
+time_t time(time_t *to)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (to)
+		*to = now.tv_sec;
+	return now.tv_sec;
+}
 
 /* ---- reading, looking, locking: never written down, but they can fail -------------------------- */
 
