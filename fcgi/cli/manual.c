@@ -135,6 +135,9 @@ static const struct {
 	"the socket that waybill.socket holds open, for the group www-data"},
     {NULL, "/var/lib/waybill", "data_dir, unless configured otherwise. In it:"},
     {NULL, "waybill.db", "the catalog: an SQLite database, with its -wal and -shm"},
+    {NULL, "generation",
+	"the last commit that the objects have seen: an older waybill.db beside them is told by it, and "
+	"is not served; see verify --adopt"},
     {NULL, "objects/", "content, each file named by its SHA-256"},
     {NULL, "partial/", "resumable uploads that are not finished; the ledger of promised bytes"},
     {NULL, "spool/", "where web servers collect bodies that are on their way"},
@@ -193,7 +196,8 @@ static void put_examples(FILE *out)
 		"waybill token add backup --can upload --expires 30d"},
 	    {"All PDF files of alice, as JSON:",
 		"waybill ls --json --owner alice --type application/pdf"},
-	    {"Is everything that was promised still there?", "waybill verify"}};
+	    {"Is everything that was promised still there?", "waybill verify"},
+	    {"The catalog is lost, the objects are not:", "waybill verify --adopt"}};
 
 	fputs(".SH EXAMPLES\n", out);
 	for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {

@@ -46,7 +46,8 @@ static enum fault integrity(struct verifying *v, struct connection *c, bool *usa
 
 	if (check_integrity(v, c, &wrong) != FAULT_NONE) {
 		verify_tell(v, NULL,
-		    "catalog problem=\"waybill.db cannot be read; put a backup in its place\"");
+		    "catalog problem=\"waybill.db cannot be read; see waybill restore, or move it "
+		    "away and see verify --adopt\"");
 		*usable = false;
 		return FAULT_NONE;
 	}
