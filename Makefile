@@ -17,7 +17,7 @@ SHELL := /bin/bash
 CC ?= gcc
 BUILD ?= build
 PREFIX ?= /usr/local
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 SOURCES := $(sort $(wildcard fcgi/*.c fcgi/*/*.c))
 OBJECTS := $(SOURCES:fcgi/%.c=$(BUILD)/%.o) $(BUILD)/embed.o
@@ -37,7 +37,7 @@ waybill: $(BUILD)/waybill
 $(BUILD)/waybill: $(OBJECTS)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/%.o: fcgi/%.c | $(BUILD)/site.inc
+$(BUILD)/%.o: fcgi/%.c Makefile | $(BUILD)/site.inc
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
@@ -160,7 +160,7 @@ deb:
 	rm -rf $(BUILD)/deb
 	mkdir -p $(BUILD)/deb/waybill-$(VERSION)
 	tar -c --exclude=node_modules --exclude=__pycache__ --exclude=test-results \
-		fcgi schema www tests Makefile README.md LICENSE debian | tar -x -C $(BUILD)/deb/waybill-$(VERSION)
+		fcgi schema www tests Makefile README.md CHANGELOG.md SECURITY.md LICENSE debian | tar -x -C $(BUILD)/deb/waybill-$(VERSION)
 	cd $(BUILD)/deb/waybill-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
 	rm -rf $(BUILD)/deb/waybill-$(VERSION)
 	@ls $(BUILD)/deb/*.deb

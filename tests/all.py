@@ -93,12 +93,14 @@ def suite_fuzz():
 
 
 def suite_pytest(folder):
-    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+    with tempfile.TemporaryDirectory(prefix="wbt-") as room:  # nothing of it stays in /tmp
+        report = f"{room}/report.xml"
         status, _ = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
-                         f"--junitxml={report.name}", f"tests/{folder}"], minutes=15)
+                         f"--basetemp={room}/tmp", f"--junitxml={report}", f"tests/{folder}"], minutes=15,
+                        env={"TMPDIR": room})
         try:
-            suite = xml.parse(report.name).getroot().find("testsuite")
-        except xml.ParseError:
+            suite = xml.parse(report).getroot().find("testsuite")
+        except (OSError, xml.ParseError):
             return 0, 1
     total = int(suite.get("tests"))
     failed = sum(int(suite.get(key)) for key in ("errors", "failures", "skipped"))

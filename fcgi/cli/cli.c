@@ -186,7 +186,7 @@ int cli_run(int argc, char **argv)
 	struct options set = {0};
 
 	if (strcmp(argv[1], "--version") == 0)
-		return printf("waybill %s\n", WAYBILL_VERSION) > 0 ? DONE : FAILED;
+		return cli_version();
 	if (strcmp(argv[1], "--man") == 0) {
 		cli_manual(stdout);
 		return DONE;

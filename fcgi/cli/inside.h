@@ -41,6 +41,9 @@ struct option {
 };
 extern const struct option cli_options[]; /* ends with a NULL name */
 
+/* version.c: `waybill --version`. */
+int cli_version(void);
+
 /* manual.c: waybill(8) in man(7), made of the same tables as the program. */
 void cli_manual(FILE *out);
 

@@ -331,3 +331,8 @@ bool sandbox_worker(const char *const writable[], const char *const readable[], 
 	describe(state);
 	return true;
 }
+
+int sandbox_landlock_abi(void)
+{
+	return landlock_there();
+}

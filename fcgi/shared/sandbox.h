@@ -69,4 +69,7 @@ struct sandbox_state {
 bool sandbox_worker(const char *const writable[], const char *const readable[], bool strict,
     struct sandbox_state *state, char *problem, size_t room);
 
+/* The kernel's landlock ABI; 0: it has none. */
+int sandbox_landlock_abi(void);
+
 #endif

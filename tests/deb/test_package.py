@@ -71,7 +71,20 @@ def test_lintian_has_nothing_to_say(package):
 
 
 def test_version_is_the_programs(package):
-    assert run(package.waybill, "--version") == f"waybill {run('dpkg-deb', '-f', package.deb, 'Version')}"
+    first, *_ = run(package.waybill, "--version").splitlines()
+    assert first == f"waybill {run('dpkg-deb', '-f', package.deb, 'Version').strip()}"
+
+
+def test_version_tells_what_is_built_in(package):
+    """As Debian knows the libraries; of the kernel what it says itself."""
+    _, *said = run(package.waybill, "--version").splitlines()
+    assert "catalog engines: sqlite" in said and "stores: disk" in said
+    for name, debian in (("SQLite", "libsqlite3-0"), ("libmagic", "libmagic1"), ("nettle", "libnettle8"),
+                         ("jansson", "libjansson4"), ("libseccomp", "libseccomp2")):
+        [version] = [line.split()[1] for line in said if line.startswith(name + " ")]
+        installed = run("dpkg-query", "-W", "-f", "${Version}", debian)
+        assert re.match(rf"(\d+:)?{re.escape(version)}\b", installed), (name, version, installed)
+    assert re.fullmatch(r"landlock ABI [1-9]\d*|landlock: this kernel has none", said[-1])
 
 
 def test_libraries_become_dependencies(package):
@@ -83,14 +96,15 @@ def test_libraries_become_dependencies(package):
 FILES = {"usr/bin/waybill": 0o755, "etc/waybill.conf": 0o644, "usr/share/man/man8/waybill.8.gz": 0o644,
          UNITS + "waybill.service": 0o644, UNITS + "waybill.socket": 0o644,
          "usr/lib/sysusers.d/waybill.conf": 0o644, "usr/lib/tmpfiles.d/waybill.conf": 0o644,
-         "usr/share/doc/waybill/copyright": 0o644, "usr/share/doc/waybill/changelog.gz": 0o644,
-         "usr/share/doc/waybill/README.md.gz": 0o644,
+         **{f"usr/share/doc/waybill/{name}": 0o644
+            for name in ("copyright", "changelog", "README.md", "CHANGELOG.md", "SECURITY.md")},
          **{SERVERS + p.name: 0o755 if p.suffix == ".sh" else 0o644 for p in (TOP / "www/servers").iterdir()}}
 
 
 def test_files_and_modes(package):
-    found = {str(p.relative_to(package.root)): p.stat().st_mode & 0o7777
-             for p in package.root.rglob("*") if p.is_file()}
+    def name(path):  # documents are compressed where they are long
+        return re.sub(r"(/doc/.*)\.gz$", r"\1", str(path.relative_to(package.root)))
+    found = {name(p): p.stat().st_mode & 0o7777 for p in package.root.rglob("*") if p.is_file()}
     assert found == FILES
     assert (package.control / "conffiles").read_text() == "/etc/waybill.conf\n"
 
@@ -150,6 +164,13 @@ def test_sandbox_is_tight(package):
     assert float(re.search(r"Overall exposure level for waybill.service: ([\d.]+)", said)[1]) < 2.0
 
 
+def test_limits_leave_room_for_what_can_be_configured(package):
+    unit = dict(re.findall(r"^(\w+)=(.*)$", (package.root / UNITS / "waybill.service").read_text(), re.M))
+    most = int(re.search(r"^# \(.* to (\d+)\)\n#threads =", run(package.waybill, "--sample-config"), re.M)[1])
+    assert most < int(unit["TasksMax"]) < 2 * most
+    assert (unit["LimitCORE"], unit["MemoryMax"], unit["OOMPolicy"]) == ("0", "2G", "continue")
+
+
 def test_units_are_well_formed(package):
     """systemd's own opinion of every line; the program stands elsewhere here."""
     said = run("systemd-analyze", "verify", "--man=no", *sorted((package.root / UNITS).iterdir()), check=False)
@@ -171,7 +192,8 @@ def test_directories_belong_to_whom_they_should(package):
     assert [line.split() for line in lines if line[0] != "#"] == [
         ["d", "/var/lib/waybill", ":0750", ":waybill", ":www-data", "-"],
         ["d", "/var/lib/waybill/spool", "0700", "www-data", "www-data", "-"],
-        ["d", "/run/waybill", "0775", "root", "www-data", "-"]]
+        ["d", "/run/waybill", "0755", "root", "root", "-"],  # so that www-data cannot replace the socket
+        ["d", "/run/waybill/www", "0750", "www-data", "www-data", "-"]]
 
 
 def test_installation_needs_no_running_systemd(package, tmp_path):

@@ -56,7 +56,7 @@ tested() { # the command that ends in "N passed, N failed"
 	said=$(mktemp /var/tmp/said-XXXXXX)
 	"$@" 2>&1 | tee "$said"
 	status=$?
-	counts=$(tail -1 "$said")
+	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$said" | tail -1) # make has a last word where one failed
 	if [[ $counts =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
 	else
@@ -76,6 +76,7 @@ for part in $*; do
 	run) cd /srv/waybill && served make run "PORT=$port" ;;
 	test) cd /srv/waybill && tested make test ;;
 	user)
+		/srv/waybill/tests/install.sh build run-lighttpd test
 		id me >/dev/null 2>&1 || useradd --uid 1000 --user-group me
 		chown -R me: /home/me
 		served "${me[@]}" make run "PORT=$port"

@@ -11,7 +11,7 @@
 # @CONF@       /etc/waybill.conf           the worker's settings
 # @DATA@       /var/lib/waybill            the worker's data_dir
 # @SPOOL@      /var/lib/waybill/spool      bodies on their way; belongs to the web server's user
-# @RUN@        /run/waybill                sockets of the web server's own
+# @RUN@        /run/waybill/www            sockets of the web server's own
 # @CERT@       /etc/ssl/waybill            fullchain.pem and privkey.pem
 # @H2C@        8412                        nginx: port for HTTP/2 without TLS
 #
@@ -22,7 +22,7 @@ set -eu
 file=$1
 shift
 BASE= PORT=8411 SOCKET=/run/waybill/waybill.sock WAYBILL=/usr/bin/waybill
-CONF=/etc/waybill.conf DATA=/var/lib/waybill SPOOL=/var/lib/waybill/spool RUN=/run/waybill
+CONF=/etc/waybill.conf DATA=/var/lib/waybill SPOOL=/var/lib/waybill/spool RUN=/run/waybill/www
 CERT=/etc/ssl/waybill H2C=8412 TLS= SENDFILE=
 for setting in "$@"; do
 	key=${setting%%=*} value=${setting#*=}
