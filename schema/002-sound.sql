@@ -82,3 +82,46 @@ END;
 CREATE TRIGGER files_forgot_parts AFTER DELETE ON files BEGIN
 	DELETE FROM uploads WHERE whole = old.id;
 END;
+
+-- ---- fields: once for all files of a form, and paid for ------------------------------------------
+
+CREATE TABLE forms (
+	seq    INTEGER PRIMARY KEY,         -- of the form's first file, whether it is still there or not
+	owner  TEXT    NOT NULL,            -- who pays; '': anonymous
+	fields TEXT    NOT NULL             -- JSON object; a form without fields has no row
+) STRICT;
+INSERT OR IGNORE INTO forms
+	SELECT ifnull(form, seq), ifnull(owner, ''), fields FROM files WHERE fields <> '{}';
+UPDATE uploads SET fields = '{}' WHERE state = 1; -- they are files, and their fields with them
+-- A program of version 1 that still runs can enter nothing from here on.
+ALTER TABLE files DROP COLUMN fields;
+-- Whether a form has files left: only those that are not the first of theirs cost anything.
+CREATE INDEX files_by_form ON files (form) WHERE form IS NOT NULL;
+
+-- From now on the bytes of `usage` and `store` include those of fields, as JSON.
+UPDATE store SET bytes = bytes + (SELECT ifnull(sum(length(CAST(fields AS BLOB))), 0) FROM forms);
+UPDATE usage SET bytes = bytes + more FROM
+	(SELECT owner AS payer, sum(length(CAST(fields AS BLOB))) AS more FROM forms GROUP BY 1)
+	WHERE payer = owner;
+
+-- After the form's first file, whose owner has a row in `usage` by then.
+CREATE TRIGGER forms_added AFTER INSERT ON forms BEGIN
+	UPDATE store SET bytes = bytes + length(CAST(new.fields AS BLOB));
+	UPDATE usage SET bytes = bytes + length(CAST(new.fields AS BLOB)) WHERE owner = new.owner;
+END;
+CREATE TRIGGER forms_removed AFTER DELETE ON forms BEGIN
+	UPDATE store SET bytes = bytes - length(CAST(old.fields AS BLOB));
+	UPDATE usage SET bytes = bytes - length(CAST(old.fields AS BLOB)) WHERE owner = old.owner;
+END;
+
+DROP TRIGGER files_removed;
+CREATE TRIGGER files_removed AFTER DELETE ON files BEGIN
+	UPDATE store SET files = files - 1;
+	UPDATE objects SET refs = refs - 1 WHERE sha256 = old.sha256;
+	DELETE FROM forms WHERE seq = ifnull(old.form, old.seq)
+		AND NOT EXISTS (SELECT 1 FROM files WHERE seq = ifnull(old.form, old.seq))
+		AND NOT EXISTS (SELECT 1 FROM files WHERE form = ifnull(old.form, old.seq));
+	UPDATE usage SET files = files - 1, bytes = bytes - old.size
+		WHERE owner = ifnull(old.owner, '');
+	DELETE FROM usage WHERE owner = ifnull(old.owner, '') AND files = 0;
+END;

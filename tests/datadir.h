@@ -164,14 +164,17 @@ static inline int64_t ask(const char *sql)
 static inline void check_sums(void)
 {
 	assert_int_equal(ask("SELECT files FROM store"), ask("SELECT count(*) FROM files"));
-	assert_int_equal(
-	    ask("SELECT bytes FROM store"), ask("SELECT ifnull(sum(size), 0) FROM objects"));
+	int64_t fields = ask("SELECT ifnull(sum(length(CAST(fields AS BLOB))), 0) FROM forms");
+	assert_int_equal(ask("SELECT bytes FROM store"),
+	    ask("SELECT ifnull(sum(size), 0) FROM objects") + fields);
 	assert_int_equal(
 	    ask("SELECT ifnull(sum(refs), 0) FROM objects"), ask("SELECT count(*) FROM files"));
 	assert_int_equal(
 	    ask("SELECT ifnull(sum(files), 0) FROM usage"), ask("SELECT count(*) FROM files"));
 	assert_int_equal(ask("SELECT ifnull(sum(bytes), 0) FROM usage"),
-	    ask("SELECT ifnull(sum(size), 0) FROM files"));
+	    ask("SELECT ifnull(sum(size), 0) FROM files") + fields);
+	assert_int_equal(
+	    ask("SELECT count(*) FROM forms WHERE seq NOT IN (SELECT ifnull(form, seq) FROM files)"), 0);
 	assert_int_equal(ask("SELECT count(*) FROM objects WHERE refs <= 0"), 0);
 	assert_int_equal(ask("SELECT count(*) FROM objects"), entries("objects"));
 	assert_int_equal(ask("SELECT count(*) FROM (SELECT * FROM uploads_sums EXCEPT"

@@ -15,7 +15,9 @@ static void a_form_pours(void **state)
 		assert_string_equal(
 		    r.events.text, "{file \"f\" \"a.txt\" -:AAA}{file \"f\" \"z\" -:}");
 		assert_int_equal(r.fields.count, 3);
-		assert_int_equal(r.fields.bytes, 4 + 6 + 4 + 1 + 9 + 5);
+		assert_int_equal(r.fields.bytes,
+		    strlen(
+			"{\"note\":[\"h\xc3\xa9llo\",\"\xef\xbf\xbd\"],\"_charset_\":\"utf-8\"}"));
 		assert_field(&r, 0, "note", "h\xc3\xa9llo");
 		assert_field(&r, 1, "note", "\xef\xbf\xbd");
 		assert_field(&r, 2, "_charset_", "utf-8");
@@ -75,34 +77,67 @@ static void fields_are_counted(void **state)
 	}
 }
 
-static void fields_are_weighed_with_their_names(void **state)
+/* A form of one field, `fill` repeated, that makes {"n":"..."} of `len` bytes. */
+static void one_field(struct run *r, char fill, size_t escaped, size_t len)
 {
-	static struct run r;
-	for (size_t extra = 0; extra < 2; extra++) {
-		append_text(
-		    FILE_PART("a", "x") FIELD_PART("12345", "67890") CD "name=\"abcdef\"\r\n\r\n");
-		append_run('v', FIELDS_BYTES - 16 + extra);
-		append_text("\r\n" CLOSE);
-		start(&r, text, text_len);
-		memory_cut(&r.m, 1000);
-		assert_int_equal(pour_form(&r), extra ? FAULT_FIELDS_TOO_LARGE : FAULT_NONE);
-		if (extra)
-			assert_says(&r, FAULT_FIELDS_TOO_LARGE, "65536 bytes");
-		else
-			assert_int_equal(r.fields.at[1].value.len, FIELDS_BYTES - 16);
-		stop(&r);
-		clear_text();
-	}
+	append_text(FILE_PART("a", "x") CD "name=\"n\"\r\n\r\n");
+	append_run(fill, (len - strlen("{\"n\":\"\"}")) / escaped);
+	append_text("\r\n" CLOSE);
+	start(r, text, text_len);
+	memory_cut(&r->m, 1000);
 }
 
-static void a_field_keeps_its_nuls(void **state)
+static void fields_are_weighed_as_json(void **state)
 {
-	static const char body[] = FIELD_PART("n", "a\0b") FILE_PART("a", "x") CLOSE;
+	static const struct {
+		char fill;
+		size_t escaped;
+	} fills[] = {{'v', 1}, {'"', 2}, {'\\', 2}, {'\t', 2}, {'\xff', 3}};
+	static struct run r;
+	for (size_t i = 0; i < sizeof fills / sizeof *fills; i++)
+		for (size_t over = 0; over < 2; over++) {
+			size_t step = fills[i].escaped;
+			one_field(&r, fills[i].fill, step, FIELDS_BYTES + over * step);
+			assert_int_equal(pour_form(&r), over ? FAULT_FIELDS_TOO_LARGE : FAULT_NONE);
+			if (over)
+				assert_says(&r, FAULT_FIELDS_TOO_LARGE, "65536 bytes");
+			else
+				assert_in_range(
+				    r.fields.bytes, FIELDS_BYTES - step + 1, FIELDS_BYTES);
+			stop(&r);
+			clear_text();
+		}
+}
+
+static void names_are_weighed_once(void **state)
+{
+	static const char body[] = FIELD_PART("a%22", "1") FIELD_PART("b", "") FIELD_PART("a%22", "2")
+	    FIELD_PART("a%22", "3") FILE_PART("a", "x") CLOSE;
 	static struct run r;
 	start(&r, body, sizeof body - 1);
 	assert_int_equal(pour_form(&r), FAULT_NONE);
-	assert_int_equal(r.fields.at[0].value.len, 3);
-	assert_memory_equal(r.fields.at[0].value.at, "a\0b", 3);
+	assert_int_equal(r.fields.bytes, strlen("{\"a\\\"\":[\"1\",\"2\",\"3\"],\"b\":\"\"}"));
+	stop(&r);
+}
+
+static void a_field_has_no_controls(void **state)
+{
+	static const char good[] =
+	    FIELD_PART("n", "a\tb\r\nc\x7f\xc2\x85") FILE_PART("a", "x") CLOSE;
+	static struct run r;
+	for (int c = 0; c < 0x20; c++)
+		for (int in_name = 0; in_name < 2; in_name++) {
+			char bad[] = FIELD_PART("N", "aVb") FILE_PART("a", "x") CLOSE;
+			if (c == '\t' || c == '\n' || c == '\r' || (in_name && c == 0))
+				continue; /* a NUL in a part's header is refused before */
+			*strchr(bad, in_name ? 'N' : 'V') = (char)c;
+			start(&r, bad, sizeof bad - 1);
+			assert_int_equal(pour_form(&r), FAULT_BAD_MULTIPART);
+			stop(&r);
+		}
+	start(&r, good, sizeof good - 1);
+	assert_int_equal(pour_form(&r), FAULT_NONE);
+	assert_field(&r, 0, "n", "a\tb\r\nc\x7f\xc2\x85");
 	stop(&r);
 }
 
@@ -187,8 +222,9 @@ int main(void)
 	    cmocka_unit_test(a_form_needs_a_file),
 	    cmocka_unit_test(files_are_counted),
 	    cmocka_unit_test(fields_are_counted),
-	    cmocka_unit_test(fields_are_weighed_with_their_names),
-	    cmocka_unit_test(a_field_keeps_its_nuls),
+	    cmocka_unit_test(fields_are_weighed_as_json),
+	    cmocka_unit_test(names_are_weighed_once),
+	    cmocka_unit_test(a_field_has_no_controls),
 	    cmocka_unit_test(a_bad_content_type_reads_nothing),
 	    cmocka_unit_test(a_form_must_have_its_length),
 	    cmocka_unit_test(bytes_behind_the_form_are_within_its_length),

@@ -189,10 +189,6 @@ static void text_for_the_command_line(void **state)
 	assert_string_equal(text, RECORD);
 	assert_int_equal(len, strlen(RECORD));
 	free(text);
-	text = json_files(&s.files, span_of(""), &len);
-	assert_non_null(strstr(text, "\"url\":\"/files/" ID "/content\""));
-	assert_int_equal(len, strlen(text));
-	free(text);
 	strike(&s);
 }
 

@@ -246,6 +246,19 @@ static void metadata_refuses_what_cannot_be(void **state)
 	}
 }
 
+static void metadata_has_no_controls(void **state)
+{
+	struct metadata m;
+
+	assert_int_equal(parse("x YQFi", &m), FAULT_BAD_REQUEST); /* a, U+0001, b */
+	metadata_free(&m);
+	assert_int_equal(parse("x YQAi", &m), FAULT_BAD_REQUEST);
+	metadata_free(&m);
+	assert_int_equal(parse("x YQkKDWI=,filename YQFi", &m), FAULT_NONE); /* names are cleaned */
+	assert_int_equal(m.fields.bytes, strlen("{\"x\":\"a\\t\\n\\rb\"}"));
+	metadata_free(&m);
+}
+
 static void metadata_has_caps(void **state)
 {
 	struct metadata m;
@@ -261,8 +274,8 @@ static void metadata_has_caps(void **state)
 	metadata_free(&m);
 
 	memcpy(big, "a ", 2);
-	memset(big + 2, 'Q', 100000);
-	big[100002] = '\0';
+	memset(big + 2, 'e', 100000); /* 60,000 bytes that are no UTF-8 */
+	big[80002] = '\0';
 	assert_int_equal(parse(big, &m), FAULT_FIELDS_TOO_LARGE);
 	metadata_free(&m);
 	free(big);
@@ -393,6 +406,7 @@ int main(void)
 	    cmocka_unit_test(metadata_prefers_filename_to_name),
 	    cmocka_unit_test(metadata_makes_values_text),
 	    cmocka_unit_test(metadata_refuses_what_cannot_be),
+	    cmocka_unit_test(metadata_has_no_controls),
 	    cmocka_unit_test(metadata_has_caps),
 	    cmocka_unit_test(sf_integers_are_read_or_ignored),
 	    cmocka_unit_test(sf_booleans_are_read_or_ignored),

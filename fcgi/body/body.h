@@ -13,7 +13,7 @@
 
 enum {
 	FIELDS_MAX = 64,            /* fields of one form */
-	FIELDS_BYTES = 64 * 1024,   /* names and values of all of them */
+	FIELDS_BYTES = 64 * 1024,   /* all of them as a JSON object */
 	BODY_BUFFER = 64 * 1024     /* what one read may bring; a page of it is touched at a time */
 };
 
@@ -24,7 +24,7 @@ struct field {
 struct fields {
 	struct field at[FIELDS_MAX];
 	unsigned count;
-	size_t bytes;   /* names and values so far */
+	size_t bytes;   /* of the JSON object so far; 0: none */
 	char *text[FIELDS_MAX]; /* what the spans borrow from */
 };
 void body_fields_free(struct fields *fields);

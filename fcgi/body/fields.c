@@ -2,7 +2,8 @@
  * fields.c: the parts of a form find their way: files to the hands, everything else into fields.
  *
  * A field grows as it arrives and is made valid UTF-8 at its end, so what a stranger makes the
- * worker hold is bounded by FIELDS_BYTES, not by what a part's header promises.
+ * worker hold is bounded by FIELDS_BYTES, not by what a part's header promises. What counts are the
+ * bytes that will be stored, sent and paid for: those of the JSON object.
  */
 #include "body/inside.h"
 
@@ -16,6 +17,54 @@ void body_fields_free(struct fields *fields)
 	for (unsigned i = 0; i < fields->count; i++)
 		free(fields->text[i]);
 	*fields = (struct fields){0};
+}
+
+static enum fault too_many(struct refusal *why)
+{
+	return refuse(why, FAULT_FIELDS_TOO_LARGE,
+	    "There are more than %d fields, which is all that this server accepts.", FIELDS_MAX);
+}
+
+static enum fault too_large(struct refusal *why)
+{
+	return refuse(why, FAULT_FIELDS_TOO_LARGE,
+	    "The fields are over %d bytes as a JSON object of names and values. Send what is large "
+	    "as a file.",
+	    FIELDS_BYTES);
+}
+
+/* What a field adds to {"a":"1","b":["2","3"]}. */
+static size_t weight(const struct fields *fields, struct span name, struct span value)
+{
+	size_t len = text_json_length(value), same = 0;
+
+	for (unsigned i = 0; i < fields->count; i++) {
+		struct span before = fields->at[i].name;
+		same += before.len == name.len && memcmp(before.at, name.at, name.len) == 0;
+	}
+	if (same == 0)
+		return text_json_length(name) + 1 + len + (fields->count > 0 ? 1 : 2);
+	return len + (same == 1 ? 3 : 1);
+}
+
+enum fault fields_add(
+    struct fields *fields, char *text, struct span name, struct span value, struct refusal *why)
+{
+	enum fault f = FAULT_NONE;
+	size_t more = weight(fields, name, value);
+
+	if (fields->count == FIELDS_MAX)
+		f = too_many(why);
+	else if (more > FIELDS_BYTES - fields->bytes)
+		f = too_large(why);
+	if (f != FAULT_NONE) {
+		free(text);
+		return f;
+	}
+	fields->text[fields->count] = text;
+	fields->at[fields->count++] = (struct field){name, value};
+	fields->bytes += more;
+	return FAULT_NONE;
 }
 
 static enum fault grow(struct form *form, size_t len)
@@ -35,17 +84,14 @@ static enum fault grow(struct form *form, size_t len)
 
 static enum fault add(struct form *form, const void *bytes, size_t len, struct refusal *why)
 {
-	if (len > FIELDS_BYTES - form->fields->bytes)
-		return refuse(why, FAULT_FIELDS_TOO_LARGE,
-		    "The names and values of the form's fields are over %d bytes together. Send "
-		    "what is large as a file.",
-		    FIELDS_BYTES);
+	/* A value is never shorter as JSON, so it need not be held to its end to know. */
+	if (form->len + len > FIELDS_BYTES - form->fields->bytes + form->name_len)
+		return too_large(why);
 	if (grow(form, form->len + len) != FAULT_NONE)
 		return refuse(why, FAULT_INTERNAL, NULL);
 	if (len > 0)
 		memcpy(form->raw + form->len, bytes, len);
 	form->len += len;
-	form->fields->bytes += len;
 	return FAULT_NONE;
 }
 
@@ -67,9 +113,7 @@ static enum fault begin(void *self, const struct part *part, struct refusal *why
 	if (form->in_file)
 		return begin_file(form, part, why);
 	if (form->fields->count == FIELDS_MAX)
-		return refuse(why, FAULT_FIELDS_TOO_LARGE,
-		    "The form has more than %d fields, which is all that this server accepts.",
-		    FIELDS_MAX);
+		return too_many(why);
 	form->len = 0;
 	form->name_len = part->field.len;
 	return add(form, part->field.at, part->field.len, why);
@@ -85,9 +129,14 @@ static enum fault write(void *self, const void *bytes, size_t len, struct refusa
 
 static enum fault end_field(struct form *form, struct refusal *why)
 {
-	struct fields *fields = form->fields;
 	struct span name = {form->raw, form->name_len};
 	struct span value = {form->raw + form->name_len, form->len - form->name_len};
+
+	if (text_has_controls(name) || text_has_controls(value))
+		return refuse(why, FAULT_BAD_MULTIPART,
+		    "Field %u of the form has a control character (U+0000 to U+001F, other than tab, "
+		    "line feed and carriage return). Send such data as a file.",
+		    form->fields->count + 1);
 	size_t name_len = text_clean_utf8(name, NULL, 0);
 	size_t value_len = text_clean_utf8(value, NULL, 0);
 	char *text = malloc(name_len + value_len + 2);
@@ -95,11 +144,8 @@ static enum fault end_field(struct form *form, struct refusal *why)
 		return refuse(why, FAULT_INTERNAL, NULL);
 	text_clean_utf8(name, text, name_len + 1);
 	text_clean_utf8(value, text + name_len + 1, value_len + 1);
-	fields->text[fields->count] = text;
-	fields->at[fields->count].name = (struct span){text, name_len};
-	fields->at[fields->count].value = (struct span){text + name_len + 1, value_len};
-	fields->count++;
-	return FAULT_NONE;
+	return fields_add(form->fields, text, (struct span){text, name_len},
+	    (struct span){text + name_len + 1, value_len}, why);
 }
 
 static enum fault end(void *self, struct refusal *why)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "body/inside.h"
 #include "body/resume.h"
 #include "shared/digest.h"
 #include "shared/text.h"
@@ -100,18 +101,14 @@ static enum fault decode_pair(
 static enum fault add_field(
     struct metadata *m, char *text, struct span key, struct span value, struct refusal *why)
 {
-	struct fields *fields = &m->fields;
-
-	if (fields->count == FIELDS_MAX || fields->bytes + key.len + value.len > FIELDS_BYTES) {
-		free(text);
-		return refuse(why, FAULT_FIELDS_TOO_LARGE,
-		    "Upload-Metadata may carry %d keys and %d bytes beside name and type.",
-		    FIELDS_MAX, FIELDS_BYTES);
-	}
-	fields->text[fields->count] = text;
-	fields->at[fields->count++] = (struct field){key, value};
-	fields->bytes += key.len + value.len;
-	return FAULT_NONE;
+	if (!text_has_controls(value))
+		return fields_add(&m->fields, text, key, value, why);
+	refuse(why, FAULT_BAD_REQUEST,
+	    "The value of `%.*s` in Upload-Metadata has a control character (U+0000 to U+001F, other "
+	    "than tab, line feed and carriage return). Send such data as a file.",
+	    (int)(key.len > 64 ? 64 : key.len), key.at);
+	free(text);
+	return FAULT_BAD_REQUEST;
 }
 
 static bool is_own(struct span key)

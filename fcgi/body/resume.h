@@ -56,7 +56,8 @@ struct metadata {
 
 /*
  * Parse "key base64, key base64, key". BAD_REQUEST: key empty, doubled or with a blank or a byte
- * that is not printable ASCII; bad base64. FIELDS_TOO_LARGE: over FIELDS_MAX other keys or
+ * that is not printable ASCII; bad base64; a control character in a value that becomes a field.
+ * FIELDS_TOO_LARGE: over FIELDS_MAX other keys or
  * FIELDS_BYTES of them. INTERNAL: no memory. An absent span gives empty metadata. metadata_free()
  * in any case.
  */

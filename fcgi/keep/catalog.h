@@ -105,10 +105,15 @@ struct span column_span(sqlite3_stmt *s, int at);
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-/* Read all rows of a statement of FILE_COLUMNS into *files, which has room for `limit`. *more:
- * there was a row beyond. */
-enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struct files *files,
-    bool *more, struct refusal *why);
+/* How much JSON a page may become. */
+struct budget {
+	size_t bytes; /* that are left */
+	size_t each;  /* what a record has besides its texts, at most */
+};
+/* Read all rows of a statement of FILE_COLUMNS into *files, which has room for `limit`, as far as
+ * the budget (NULL: none) goes, but one. *more: there was a row beyond. */
+enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struct budget *budget,
+    struct files *files, bool *more, struct refusal *why);
 /* In a job: remove a record; its object goes when it was the last. *freed: bytes of the object. */
 enum fault record_remove(
     struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why);

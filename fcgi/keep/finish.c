@@ -150,6 +150,9 @@ enum fault partial_finish(
 	enum fault f = judge_whole(&p->room, &row.whole, &p->file, why);
 	if (f == FAULT_TYPE_REFUSED || f == FAULT_DIGEST_MISMATCH)
 		partial_end(p);
+	int64_t fields = fields_bytes(row.fields);
+	if (f == FAULT_NONE && fields > 0) /* what metadata became came outside of the length */
+		f = upload_reserve(&p->room, fields, why);
 	if (f == FAULT_NONE)
 		f = enter(p->keep, &row, &p->file, with_delete_token, &finish, files, why);
 	if (f != FAULT_NONE) {
@@ -318,7 +321,7 @@ static enum fault concat(struct join *j, const struct grant *grant, const struct
 	if (f == FAULT_NONE)
 		f = row_from_plan(j->keep, grant, plan, &j->row, why);
 	if (f == FAULT_NONE)
-		f = upload_reserve(&j->room, sum, why);
+		f = upload_reserve(&j->room, sum + fields_bytes(j->row.fields), why);
 	if (f != FAULT_NONE)
 		return f;
 	span_copy(j->whole.name, sizeof j->whole.name, span_of(j->row.name));

@@ -13,8 +13,8 @@
  *     catalog.h  SQLite's only door, and behind it, in the order of a change's way:
  *     catalog.c  connections, migrations       statements.c  every word of SQL
  *     commit.c   group commit, checkpoints     generation.c  does it belong to the objects
- *     records.c  files: add, find, remove      listing.c  pages of them
- *     sums.c     what quotas are judged by
+ *     records.c  files: add, find, remove      rows.c     read and lent
+ *     listing.c  pages of them                 sums.c     what quotas are judged by
  *     tokens.c   who is asking                 sweep.c    what has to go
  */
 #ifndef WAYBILL_KEEP_INSIDE_H
@@ -236,6 +236,11 @@ struct arrivals { /* a job_run's self */
 /* job_run: keep them all. */
 enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why);
 
+/* Of a form without any. */
+#define NO_FIELDS "{}"
+/* What quotas are charged for them. */
+int64_t fields_bytes(const char *fields);
+
 /* Room for `limit` records in *files; keep_release() gives it back. INTERNAL: no memory. */
 enum fault files_make(struct files *files, size_t limit, struct refusal *why);
 /* A copy that lives as long as *files; NULL: absent, or no memory. */
@@ -247,8 +252,8 @@ const char *files_text(struct files *files, struct span text);
  * it: asking costs the same however much there is. */
 struct catalog_sums {
 	int64_t files;		/* records */
-	int64_t bytes;		/* of distinct content */
-	int64_t owner_bytes;	/* of the owner's records, shared content or not */
+	int64_t bytes;		/* of distinct content, and of fields */
+	int64_t owner_bytes;	/* of the owner's records, shared content or not, and fields */
 	int64_t promised;	/* to resumable uploads that have begun and are not finished */
 	int64_t owner_promised; /* the owner's among them */
 	int64_t pending;	/* of the promised, those that are not on disk yet */

@@ -65,7 +65,9 @@ enum fault keep_find(struct keep *keep, struct span id, struct files *files, str
 /* The records of the same form as `id`, oldest first; at most 1000. */
 enum fault keep_find_form(struct keep *keep, struct span id, struct files *files,
     struct refusal *why);
-/* One page; *total counts what the filters match; *more: there is a page after this. */
+/* One page, of at most PAGE_BYTES as JSON; *total counts what the filters match; *more: there is a
+ * page after this. */
+enum { PAGE_BYTES = 1024 * 1024 };
 enum fault keep_list(struct keep *keep, const struct listing *listing, struct files *files,
     int64_t *total, bool *more, struct refusal *why);
 void keep_release(struct files *files);
@@ -169,7 +171,7 @@ struct health {
 	bool ok;	     /* uploads can be kept */
 	bool readable;	     /* what is there can be listed and read */
 	char reason[256];    /* why not */
-	int64_t files, bytes; /* stored: records, and bytes of distinct content */
+	int64_t files, bytes; /* stored: records, and bytes of distinct content and fields */
 	int64_t reserved;    /* bytes promised to uploads under way, in all processes */
 	int64_t free_bytes;  /* of the file system, for waybill */
 	int64_t sniffers, sniffer_deaths;

@@ -3,13 +3,19 @@
  *
  * Keyset pages: a page begins after the seq the last one ended with, so a page costs the same
  * wherever it is, and whatever comes or goes meanwhile moves nothing else. Which index drives
- * follows from the filters; the others are checked row by row.
+ * follows from the filters; the others are checked row by row. A page is bounded in records and in
+ * bytes, so that no fields, however large, make it cost more than any other.
  */
 #include "keep/catalog.h"
 #include "shared/text.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+	ENVELOPE = 16 * 1024, /* more than what is around the records: next, with the whole query */
+	RECORD_BYTES = 512    /* more than what is in a record besides its texts */
+};
 
 enum driver { BY_NUMBER, BY_OWNER, BY_TYPE, BY_TYPES };
 
@@ -213,6 +219,8 @@ static enum fault choose_driver(
 static enum fault read_page(struct connection *c, struct query *q, struct files *files,
     int64_t *total, bool *more, struct refusal *why)
 {
+	/* A base that is not UTF-8, or full of control characters, grows sixfold. */
+	struct budget budget = {PAGE_BYTES - ENVELOPE, RECORD_BYTES + 6 * q->listing->base_len};
 	sqlite3_stmt *s;
 	enum fault f = query_total(c, q, total, why);
 
@@ -222,7 +230,7 @@ static enum fault read_page(struct connection *c, struct query *q, struct files 
 		f = query_prepare(c, q,
 		    q->listing->oldest_first ? oldest[q->driver] : newest[q->driver], &s, why);
 	if (f == FAULT_NONE)
-		f = files_read(c, s, (size_t)q->listing->limit, files, more, why);
+		f = files_read(c, s, (size_t)q->listing->limit, &budget, files, more, why);
 	return f;
 }
 

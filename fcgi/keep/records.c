@@ -4,97 +4,8 @@
 #include "keep/catalog.h"
 #include "shared/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* ---- rows on loan ---------------------------------------------------------------------------- */
-
-enum { CHUNK_FIRST = 4 << 10, CHUNK_MAX = 256 << 10 };
-
-struct chunk { /* text of the records, in pieces that never move */
-	struct chunk *next;
-	size_t used, size;
-	char at[];
-};
-
-const char *files_text(struct files *files, struct span text)
-{
-	struct chunk *c = files->store;
-
-	if (text.at == NULL)
-		return NULL;
-	if (c == NULL || c->size - c->used <= text.len) {
-		size_t size = c == NULL ? CHUNK_FIRST : c->size * 2;
-		if (size > CHUNK_MAX)
-			size = CHUNK_MAX;
-		if (size <= text.len)
-			size = text.len + 1;
-		c = malloc(sizeof *c + size);
-		if (c == NULL)
-			return NULL;
-		*c = (struct chunk){.next = files->store, .size = size};
-		files->store = c;
-	}
-	char *to = c->at + c->used;
-	memcpy(to, text.at, text.len);
-	to[text.len] = '\0';
-	c->used += text.len + 1;
-	return to;
-}
-
-enum fault files_make(struct files *files, size_t limit, struct refusal *why)
-{
-	*files = (struct files){.at = calloc(limit, sizeof *files->at)};
-	return files->at == NULL ? refuse(why, FAULT_INTERNAL, NULL) : FAULT_NONE;
-}
-
-void keep_release(struct files *files)
-{
-	for (struct chunk *c = files->store, *next; c != NULL; c = next) {
-		next = c->next;
-		free(c);
-	}
-	free(files->at);
-	*files = (struct files){0};
-}
-
-/* In the order of FILE_COLUMNS. False: no memory, or a row that we cannot have written. */
-static bool row_read(sqlite3_stmt *s, struct files *files)
-{
-	struct file *f = &files->at[files->count++];
-
-	f->seq = sqlite3_column_int64(s, 0);
-	f->id = files_text(files, column_span(s, 1));
-	f->name = files_text(files, column_span(s, 2));
-	f->size = sqlite3_column_int64(s, 3);
-	f->type = files_text(files, column_span(s, 4));
-	f->declared_type = files_text(files, column_span(s, 5));
-	f->owner = files_text(files, column_span(s, 7));
-	f->fields = files_text(files, column_span(s, 8));
-	f->uploaded_at = sqlite3_column_int64(s, 9);
-	f->expires_at = sqlite3_column_int64(s, 10);
-	return column_bytes(s, 6, f->sha256, SHA256_LEN) && f->id != NULL && f->name != NULL &&
-	       f->type != NULL && f->fields != NULL;
-}
-
-enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struct files *files,
-    bool *more, struct refusal *why)
-{
-	bool row;
-	enum fault f = sql_step(c, s, &row, why);
-
-	*more = false;
-	while (f == FAULT_NONE && row) {
-		if (files->count == limit || !row_read(s, files)) {
-			*more = files->count == limit;
-			sql_done(s);
-			return *more ? FAULT_NONE : refuse(why, FAULT_INTERNAL, NULL);
-		}
-		f = sql_step(c, s, &row, why);
-	}
-	return f;
-}
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
@@ -197,13 +108,29 @@ static enum fault file_add(
 	bind_text(s, 7, file->declared_type);
 	bind_bytes(s, 8, file->sha256, SHA256_LEN);
 	bind_text(s, 9, file->owner);
-	bind_text(s, 10, file->fields);
-	bind_number(s, 11, file->uploaded_at);
-	bind_time(s, 12, file->expires_at);
-	bind_bytes(s, 13, arrival->delete_hash, SHA256_LEN);
+	bind_number(s, 10, file->uploaded_at);
+	bind_time(s, 11, file->expires_at);
+	bind_bytes(s, 12, arrival->delete_hash, SHA256_LEN);
 	f = sql_finish(c, s, why);
 	file->seq = sqlite3_last_insert_rowid(c->db);
 	return f;
+}
+
+/* Once for all files of a form, of which this is the first. */
+static enum fault form_add(struct connection *c, const struct file *first, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = FAULT_NONE;
+
+	if (fields_bytes(first->fields) == 0)
+		return FAULT_NONE;
+	f = sql_prepare(c, SQL_FORM_ADD, &s, why);
+	if (f != FAULT_NONE)
+		return f;
+	bind_number(s, 1, first->seq);
+	bind_text(s, 2, first->owner);
+	bind_text(s, 3, first->fields);
+	return sql_finish(c, s, why);
 }
 
 static enum fault upload_end(struct connection *c, const char *id, struct refusal *why)
@@ -241,6 +168,8 @@ enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *
 		if (f == FAULT_NONE)
 			f = file_add(
 			    catalog->writer, &all->at[i], i == 0 ? 0 : all->at[0].file.seq, why);
+		if (f == FAULT_NONE && i == 0)
+			f = form_add(catalog->writer, &all->at[0].file, why);
 	}
 	if (f == FAULT_NONE && all->end_upload != NULL)
 		f = upload_end(catalog->writer, all->end_upload, why);
@@ -261,7 +190,7 @@ static enum fault find_on(
 	if (f != FAULT_NONE)
 		return f;
 	bind_span(s, 1, id);
-	f = files_read(c, s, 1, files, &more, why);
+	f = files_read(c, s, 1, NULL, files, &more, why);
 	if (f != FAULT_NONE)
 		return f;
 	if (files->count == 0)
@@ -306,7 +235,7 @@ static enum fault form_on(
 		return f;
 	bind_number(s, 1, first);
 	bind_number(s, 2, clock_calendar());
-	f = files_read(c, s, 1000, files, &more, why);
+	f = files_read(c, s, 1000, NULL, files, &more, why);
 	if (f == FAULT_NONE && files->count == 0)
 		return refuse(why, FAULT_EXPIRED, NULL);
 	return f;

@@ -10,7 +10,9 @@
 
 /* clang-format off */
 #define FILE_COLUMNS \
-	"seq, id, name, size, type, declared_type, sha256, owner, fields, uploaded_at, expires_at"
+	"seq, id, name, size, type, declared_type, sha256, owner, uploaded_at, expires_at," \
+	" ifnull(form, seq), (SELECT fields FROM forms WHERE forms.seq = ifnull(files.form, files.seq))"
+#define FIELD_BYTES "length(CAST(fields AS BLOB))"
 
 #define UPLOAD_COLUMNS \
 	"id, protocol, state, concat, owner, name, declared_type, fields, metadata, parts, length," \
@@ -39,6 +41,15 @@
 
 #define SUM_OF(what, whose) "ifnull((SELECT " what " FROM uploads_sums WHERE whose = " whose "), 0)"
 
+/* What `usage` and `store` should say: who, files, bytes; and bytes. */
+#define ADDED_UP_USAGE \
+	"SELECT who, sum(one) AS n, sum(bytes) AS b FROM (" \
+	"SELECT ifnull(owner, '') AS who, 1 AS one, size AS bytes FROM files UNION ALL" \
+	" SELECT owner, 0, " FIELD_BYTES " FROM forms) GROUP BY who"
+#define ADDED_UP_BYTES \
+	"((SELECT ifnull(sum(size), 0) FROM objects) +" \
+	" (SELECT ifnull(sum(" FIELD_BYTES "), 0) FROM forms))"
+
 #define STATEMENTS(X) \
 	X(BEGIN_READ,  "BEGIN") \
 	X(BEGIN_WRITE, "BEGIN IMMEDIATE") \
@@ -56,13 +67,12 @@
 	X(OBJECT_FORGET,  "DELETE FROM objects WHERE sha256 = ?1 AND refs = 0 RETURNING size") \
 	\
 	X(FILE_ADD,     "INSERT INTO files (id, form, name, name_fold, size, type, declared_type," \
-	                " sha256, owner, fields, uploaded_at, expires_at, delete_hash)" \
-	                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
+	                " sha256, owner, uploaded_at, expires_at, delete_hash)" \
+	                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)") \
+	X(FORM_ADD,     "INSERT INTO forms (seq, owner, fields) VALUES (?1, ifnull(?2, ''), ?3)") \
 	X(FILE_FIND,    "SELECT " FILE_COLUMNS " FROM files WHERE id = ?1") \
 	X(FILE_FORM,    "SELECT ifnull(form, seq) FROM files WHERE id = ?1") \
-	/* The files of a form were entered in one transaction, so their numbers are neighbours. */ \
-	X(FORM_FIND,    "SELECT " FILE_COLUMNS " FROM files" \
-	                " WHERE seq >= ?1 AND seq < ?1 + 1000 AND (seq = ?1 OR form = ?1)" \
+	X(FORM_FIND,    "SELECT " FILE_COLUMNS " FROM files WHERE (seq = ?1 OR form = ?1)" \
 	                " AND (expires_at IS NULL OR expires_at > ?2) ORDER BY seq") \
 	X(FILE_HASH,    "SELECT delete_hash FROM files WHERE id = ?1") \
 	X(FILE_REMOVE,  "DELETE FROM files WHERE id = ?1 RETURNING sha256") \
@@ -121,7 +131,7 @@
 	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', claim = claim + 1" \
 	                   " WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_SHUT_OUT, "UPDATE uploads SET claim = claim + 1 WHERE id = ?1 AND state IN (0, 3)") \
-	X(UPLOAD_DONE,     "UPDATE uploads SET state = 1, digest = x'', length = ?3, offset = ?3," \
+	X(UPLOAD_DONE,     "UPDATE uploads SET state = 1, digest = x'', fields = '{}', length = ?3, offset = ?3," \
 	                   " expires_at = ?4 WHERE id = ?1 AND claim = ?2 AND state = 0") \
 	X(UPLOAD_USE,      "UPDATE uploads SET state = 3, expires_at = min(ifnull(expires_at, ?2), ?2)," \
 	                   " whole = ?3 WHERE id = ?1 AND state = 0") \
@@ -146,16 +156,16 @@
 	X(VERIFY_REFS,      "SELECT 'wrong count: records of content is ' || refs || ', not ' || n || ':'," \
 	                    " lower(hex(sha256)) FROM objects JOIN (SELECT sha256 AS s, count(*) AS n" \
 	                    " FROM files GROUP BY 1) ON s = sha256 WHERE refs <> n") \
+	X(VERIFY_FORMS,     "SELECT 'fields of no file:', seq FROM forms WHERE seq NOT IN" \
+	                    " (SELECT ifnull(form, seq) FROM files)") \
 	X(VERIFY_USAGE,     "SELECT 'wrong sum: usage is ' || ifnull(u.files, 0) || ' files, ' ||" \
 	                    " ifnull(u.bytes, 0) || ' bytes, not ' || ifnull(t.n, 0) || ', ' ||" \
 	                    " ifnull(t.b, 0) || ':', ifnull(owner, who) FROM usage AS u FULL JOIN" \
-	                    " (SELECT ifnull(owner, '') AS who, count(*) AS n, sum(size) AS b" \
-	                    " FROM files GROUP BY 1) AS t ON who = owner" \
+	                    " (" ADDED_UP_USAGE ") AS t ON who = owner" \
 	                    " WHERE u.files IS NOT t.n OR u.bytes IS NOT t.b") \
 	X(VERIFY_STORE,     "SELECT 'wrong sum: store is ' || files || ' files, ' || bytes ||" \
 	                    " ' bytes, not ' || n || ', ' || b || ':', 'store' FROM store," \
-	                    " (SELECT count(*) AS n FROM files)," \
-	                    " (SELECT ifnull(sum(size), 0) AS b FROM objects)" \
+	                    " (SELECT count(*) AS n FROM files), (SELECT " ADDED_UP_BYTES " AS b)" \
 	                    " WHERE files <> n OR bytes <> b") \
 	X(VERIFY_UPLOADS,   "SELECT 'wrong sum: unfinished uploads are ' || ifnull(s.uploads, 0) || ' of ' ||" \
 	                    " ifnull(s.promised, 0) || ' bytes, ' || ifnull(s.pending, 0) || ' pending, not ' ||" \
@@ -172,11 +182,11 @@
 	                    " WHERE o.sha256 = files.sha256 AND files.size <> o.size") \
 	X(MEND_REFS,        "UPDATE objects SET refs = n FROM (SELECT sha256 AS s, count(*) AS n" \
 	                    " FROM files GROUP BY 1) WHERE s = sha256 AND refs <> n") \
+	X(MEND_FORMS,       "DELETE FROM forms WHERE seq NOT IN (SELECT ifnull(form, seq) FROM files)") \
 	X(MEND_NO_USAGE,    "DELETE FROM usage") \
-	X(MEND_USAGE,       "INSERT INTO usage SELECT ifnull(owner, ''), count(*), sum(size)" \
-	                    " FROM files GROUP BY 1") \
+	X(MEND_USAGE,       "INSERT INTO usage " ADDED_UP_USAGE) \
 	X(MEND_STORE,       "UPDATE store SET files = (SELECT count(*) FROM files)," \
-	                    " bytes = (SELECT ifnull(sum(size), 0) FROM objects)") \
+	                    " bytes = " ADDED_UP_BYTES) \
 	X(MEND_NO_UPLOADS,  "DELETE FROM uploads_sums") \
 	X(MEND_UPLOADS,     "INSERT INTO uploads_sums SELECT * FROM uploads_added_up") \
 	X(MEND_OBJECT,      "UPDATE objects SET size = ?2 WHERE sha256 = ?1") \

@@ -245,6 +245,7 @@ static bool fill_record(const struct upload *u, const struct incoming *in, const
     const char *fields, int64_t now, struct files *files)
 {
 	struct file *file = &files->at[files->count++];
+	bool first = files->count == 1; /* the others share its fields */
 
 	file->id = files_text(files, span_of(m->id));
 	file->name = files_text(files, span_of(in->name));
@@ -254,7 +255,7 @@ static bool fill_record(const struct upload *u, const struct incoming *in, const
 	    in->has_declared_type ? files_text(files, span_of(in->declared_type)) : NULL;
 	memcpy(file->sha256, in->sha256, SHA256_LEN);
 	file->owner = files_text(files, u->grant->owner);
-	file->fields = files_text(files, span_of(fields));
+	file->fields = first ? files_text(files, span_of(fields)) : files->at[0].fields;
 	file->uploaded_at = now;
 	file->expires_at = keep_deadline(now, u->grant->lasts);
 	file->delete_token = m->token[0] != '\0' ? files_text(files, span_of(m->token)) : NULL;
@@ -330,6 +331,8 @@ enum fault upload_finish(struct upload *u, const char *fields, bool with_delete_
 	enum fault f = files_make(files, u->count, why);
 	if (f == FAULT_NONE && (minted == NULL || arrival == NULL))
 		f = refuse(why, FAULT_INTERNAL, NULL);
+	if (f == FAULT_NONE) /* quotes and the like may make them longer than they came */
+		f = make_room(u, (size_t)fields_bytes(fields), why);
 	if (f == FAULT_NONE)
 		f = prepare(u, fields, with_delete_token, minted, arrival, files, why);
 	if (f == FAULT_NONE)

@@ -160,7 +160,7 @@ static enum fault page_of(
 	if (f == FAULT_NONE) {
 		bind_number(s, 1, after);
 		bind_number(s, 2, VERIFY_CHUNK);
-		f = files_read(c, s, VERIFY_CHUNK, files, &more, why);
+		f = files_read(c, s, VERIFY_CHUNK, NULL, files, &more, why);
 	}
 	reader_give(v->keep->catalog, c);
 	return f;

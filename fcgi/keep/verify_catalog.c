@@ -67,7 +67,7 @@ static enum fault integrity(struct verifying *v, struct connection *c, bool *usa
 
 /* Each statement gives a row of text for each finding, and none when all is well. */
 static const enum statement checks[] = {SQL_VERIFY_POINTERS, SQL_VERIFY_UNUSED, SQL_VERIFY_SIZES,
-    SQL_VERIFY_REFS, SQL_VERIFY_USAGE, SQL_VERIFY_STORE, SQL_VERIFY_UPLOADS};
+    SQL_VERIFY_REFS, SQL_VERIFY_FORMS, SQL_VERIFY_USAGE, SQL_VERIFY_STORE, SQL_VERIFY_UPLOADS};
 
 static enum fault check_rows(
     struct verifying *v, struct connection *c, enum statement which, struct refusal *why)
@@ -87,10 +87,11 @@ static enum fault check_rows(
 	return f;
 }
 
-/* In this order: an object row for every record, none without, then all that is added up. */
+/* In this order: an object row for every record, none without, the same for forms, then all that is
+ * added up. */
 static const enum statement mends[] = {SQL_MEND_POINTERS, SQL_MEND_UNUSED, SQL_MEND_SIZES,
-    SQL_MEND_REFS, SQL_MEND_NO_USAGE, SQL_MEND_USAGE, SQL_MEND_STORE, SQL_MEND_NO_UPLOADS,
-    SQL_MEND_UPLOADS};
+    SQL_MEND_REFS, SQL_MEND_FORMS, SQL_MEND_NO_USAGE, SQL_MEND_USAGE, SQL_MEND_STORE,
+    SQL_MEND_NO_UPLOADS, SQL_MEND_UPLOADS};
 
 static enum fault run_mend(struct catalog *catalog, void *self, struct refusal *why)
 {

@@ -42,8 +42,12 @@ struct span reply_base(const struct reply *r);
 bool reply_wants_html(const struct reply *r);
 
 /* Documents into a buffer (json.c), whole pages (page.c). */
-void json_put_record(struct buffer *b, const struct file *file, struct span base);
-void json_put_files(struct buffer *b, const struct files *files, struct span base);
+struct checked { /* fields looked at last, so that a form's are not for each of its files */
+	const char *fields;
+	bool object;
+};
+void json_put_record(
+    struct buffer *b, const struct file *file, struct span base, struct checked *last);
 void json_put_listing(struct buffer *b, const struct page *page, struct span base);
 void json_problem(struct buffer *b, const struct refusal *why, bool ietf);
 enum fault page_refusal(struct reply *r, const struct refusal *why);

@@ -79,16 +79,23 @@ static void put_string_or_null(struct buffer *b, const char *text)
 
 /* Fields come from the catalog as JSON text, made by json_fields(). But a catalog is a file: what
  * does not parse as an object must not break the record around it. */
-static void put_fields(struct buffer *b, const char *text)
+static bool is_object(const char *text)
 {
-	size_t len = text ? strlen(text) : 0;
-	bool empty = len == 2 && memcmp(text, "{}", 2) == 0;
-	json_t *fields = empty || !text ? NULL : json_loadb(text, len, JSON_ALLOW_NUL, NULL);
-	if (json_is_object(fields))
-		buffer_add(b, text, len);
+	json_t *fields = json_loadb(text, strlen(text), JSON_ALLOW_NUL, NULL);
+	bool object = json_is_object(fields);
+	json_decref(fields);
+	return object;
+}
+
+static void put_fields(struct buffer *b, const char *text, struct checked *last)
+{
+	bool empty = !text || strcmp(text, "{}") == 0;
+	if (!empty && last->fields != text)
+		*last = (struct checked){text, is_object(text)};
+	if (!empty && last->object)
+		buffer_text(b, text);
 	else
 		buffer_add(b, "{}", 2);
-	json_decref(fields);
 }
 
 static void put_time(struct buffer *b, int64_t ms)
@@ -122,7 +129,8 @@ static void put_url(struct buffer *b, struct span base, const char *id)
 	buffer_free(&url);
 }
 
-static void put_record(struct buffer *b, const struct file *file, struct span base)
+void json_put_record(
+    struct buffer *b, const struct file *file, struct span base, struct checked *last)
 {
 	char hex[2 * SHA256_LEN + 1];
 	text_hex(file->sha256, SHA256_LEN, hex);
@@ -141,7 +149,7 @@ static void put_record(struct buffer *b, const struct file *file, struct span ba
 	PUT(b, ",\"owner\":");
 	put_string_or_null(b, file->owner);
 	PUT(b, ",\"fields\":");
-	put_fields(b, file->fields);
+	put_fields(b, file->fields, last);
 	PUT(b, ",\"uploaded_at\":");
 	put_time(b, file->uploaded_at);
 	PUT(b, ",\"expires_at\":");
@@ -160,24 +168,14 @@ static void put_record(struct buffer *b, const struct file *file, struct span ba
 
 static void put_records(struct buffer *b, const struct files *files, struct span base)
 {
+	struct checked last = {0};
 	PUT(b, "{\"files\":[");
 	for (size_t i = 0; i < files->count; i++) {
 		if (i)
 			PUT(b, ",");
-		put_record(b, &files->at[i], base);
+		json_put_record(b, &files->at[i], base, &last);
 	}
 	PUT(b, "]");
-}
-
-void json_put_record(struct buffer *b, const struct file *file, struct span base)
-{
-	put_record(b, file, base);
-}
-
-void json_put_files(struct buffer *b, const struct files *files, struct span base)
-{
-	put_records(b, files, base);
-	PUT(b, "}");
 }
 
 void json_put_listing(struct buffer *b, const struct page *page, struct span base)
@@ -203,14 +201,7 @@ static char *finish(struct buffer *b, size_t *len)
 char *json_record(const struct file *file, struct span base, size_t *len)
 {
 	struct buffer b = {0};
-	json_put_record(&b, file, base);
-	return finish(&b, len);
-}
-
-char *json_files(const struct files *files, struct span base, size_t *len)
-{
-	struct buffer b = {0};
-	json_put_files(&b, files, base);
+	json_put_record(&b, file, base, &(struct checked){0});
 	return finish(&b, len);
 }
 

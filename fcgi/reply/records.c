@@ -5,6 +5,41 @@
 #include "shared/digest.h"
 #include "shared/text.h"
 
+/* One record after the other through one buffer, to be measured (*length) or, NULL, sent: each has
+ * the fields of the form, so all of them at once could be many megabytes. */
+static enum fault each_record(struct reply *r, const struct files *files, int64_t *length)
+{
+	struct buffer b = {0};
+	struct checked last = {0};
+	struct span base = reply_base(r);
+	enum fault f = FAULT_NONE;
+	for (size_t i = 0; i < files->count && f == FAULT_NONE; i++) {
+		b.used = 0;
+		buffer_text(&b, i == 0 ? "{\"files\":[" : ",");
+		json_put_record(&b, &files->at[i], base, &last);
+		if (i + 1 == files->count)
+			buffer_text(&b, "]}");
+		if (b.failed)
+			f = FAULT_INTERNAL;
+		else if (length)
+			*length += (int64_t)b.used;
+		else
+			f = reply_write(r, b.at, b.used);
+	}
+	buffer_free(&b);
+	return f;
+}
+
+static enum fault send_records(struct reply *r, int status, const struct files *files)
+{
+	int64_t length = 0;
+	if (each_record(r, files, &length) != FAULT_NONE)
+		return reply_buffer(
+		    r, status, "application/json", &(struct buffer){.failed = true});
+	enum fault f = reply_begin(r, status, "application/json", length);
+	return f != FAULT_NONE ? f : each_record(r, files, NULL);
+}
+
 /* {"files":[...]} and where the one file is. A browser without script is sent on to a page instead,
  * so that its reload button does not send the form again. */
 enum fault reply_created(struct reply *r, const struct files *files)
@@ -19,15 +54,13 @@ enum fault reply_created(struct reply *r, const struct files *files)
 	if (files->count == 1)
 		reply_header(
 		    r, "Location", "%.*s/files/%s", (int)base.len, base.at, files->at[0].id);
-	struct buffer b = {0};
-	json_put_files(&b, files, base);
-	return reply_buffer(r, 201, "application/json", &b);
+	return send_records(r, 201, files);
 }
 
 enum fault reply_record(struct reply *r, const struct file *file)
 {
 	struct buffer b = {0};
-	json_put_record(&b, file, reply_base(r));
+	json_put_record(&b, file, reply_base(r), &(struct checked){0});
 	return reply_buffer(r, 200, "application/json", &b);
 }
 

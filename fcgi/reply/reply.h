@@ -131,8 +131,7 @@ enum fault reply_content(struct reply *r, const struct content *content);
  * struct {struct span name, value} can be passed). A name that comes several times is an array, in
  * order. NULL: out of memory. */
 char *json_fields(const struct span *pairs, size_t count);
-/* One record, and {"files":[...]}, with their lengths. base: "". */
+/* One record, with its length. base: "". */
 char *json_record(const struct file *file, struct span base, size_t *len);
-char *json_files(const struct files *files, struct span base, size_t *len);
 
 #endif

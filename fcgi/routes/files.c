@@ -48,6 +48,7 @@ enum fault files_list(struct call *c)
 		return fault;
 	listing.only_visible = only_own;
 	listing.viewer = c->caller.owner;
+	listing.base_len = c->request.base.len;
 	fault = keep_list(c->service->keep, &listing, &c->files, &page.total, &more, &c->why);
 	if (fault)
 		return fault;

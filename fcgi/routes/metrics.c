@@ -139,7 +139,7 @@ static void print_store(FILE *out, struct keep *keep)
 	keep_health(keep, &h);
 	print(out, "gauge", "up", "1 where uploads can be kept.", h.ok);
 	print(out, "gauge", "stored_files", "Files in the catalog.", h.files);
-	print(out, "gauge", "stored_bytes", "Bytes of distinct content.", h.bytes);
+	print(out, "gauge", "stored_bytes", "Bytes of distinct content and of fields.", h.bytes);
 	print(out, "gauge", "reserved_bytes", "Bytes promised to uploads under way.", h.reserved);
 	print(
 	    out, "gauge", "free_bytes", "Bytes free for uploads on the file system.", h.free_bytes);

@@ -174,6 +174,7 @@ struct listing {
 	struct span viewer; /* absent: anonymous */
 	int64_t since;      /* uploaded_at >= since, ms since the epoch; 0: no bound */
 	int64_t until;      /* uploaded_at < until; 0: no bound */
+	size_t base_len;    /* bytes of the mount point, which each record's url begins with */
 };
 
 #endif

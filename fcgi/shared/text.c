@@ -170,6 +170,31 @@ size_t text_percent_encode(char *to, size_t room, struct span s)
 	return need;
 }
 
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+size_t text_json_length(struct span s)
+{
+	size_t len = s.len + 2;
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = s.at[i];
+		if (c == '"' || c == '\\' || (c >= '\b' && c <= '\r' && c != '\v'))
+			len += 1; /* \n */
+		else if (c < 0x20)
+			len += 5; /* \u000b */
+	}
+	return len;
+}
+
+bool text_has_controls(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = s.at[i];
+		if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+			return true;
+	}
+	return false;
+}
+
 /* ---- ids and hex ----------------------------------------------------------------------------- */
 
 static const char crockford[] = "0123456789abcdefghjkmnpqrstvwxyz";

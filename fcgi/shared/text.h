@@ -54,6 +54,10 @@ void text_clean_name(struct span raw, char to[NAME_BYTES + 1]);
 size_t text_name_length(struct span raw);
 /* Valid UTF-8 out of anything (U+FFFD for what is not). Returns bytes needed, NUL-terminates. */
 size_t text_clean_utf8(struct span raw, char *to, size_t room);
+/* Bytes of the JSON string, quotes included, that UTF-8 becomes. */
+size_t text_json_length(struct span s);
+/* Control characters (C0) other than tab, line feed and carriage return. */
+bool text_has_controls(struct span s);
 /* The same text for a search that ignores case: simple Unicode case folding. `to` needs
  * 2 * s.len + 1 bytes for UTF-8, 3 * s.len + 1 where ill-formed bytes become U+FFFD; what does not
  * fit is cut off at a character. Returns the length of what `to` holds. The C.UTF-8 locale

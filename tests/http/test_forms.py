@@ -1,5 +1,6 @@
 """multipart/form-data: what a browser's form becomes, and what is no form."""
 import hashlib
+import json
 
 import pytest
 
@@ -192,11 +193,55 @@ def test_fields_too_large(door):
     assert len(door.send_form(*most, Upload("f", "a", b"x")).file["fields"]) == 64
     before = door.stored()
     refused(door.send_form(*most, ("one", "more"), Upload("f", "a", b"x")), 413, "fields_too_large", 64)
-    assert door.send_form(("k", "v" * (64 * 1024 - 1)), Upload("f", "a", b"x")).status == 201
+    largest = "v" * (64 * 1024 - len('{"k":""}'))
+    assert door.send_form(("k", largest), Upload("f", "a", b"x")).file["fields"] == {"k": largest}
     after = door.stored()
-    refused(door.send_form(("k", "v" * (64 * 1024)), Upload("f", "a", b"x")), 413, "fields_too_large")
+    refused(door.send_form(("k", largest + "v"), Upload("f", "a", b"x")), 413, "fields_too_large")
     refused(door.send_form(Upload("f", "a", b"x"), ("k", "v" * 200000)), 413, "fields_too_large")
     assert door.stored() == after != before
+
+
+@pytest.mark.parametrize("value,bytes", [('"', 2), ("\\", 2), ("\t", 2), ("\r\n", 4), ("ä", 2), ("/", 1), ("\x7f", 1), ("😀", 4)])
+def test_fields_are_weighed_as_json(fastcgi, value, bytes):
+    """What counts is the JSON that is stored and sent, to the byte."""
+    most = (64 * 1024 - len('{"a":"","k":["",""]}')) // bytes
+    fields = [("k", value * (most - 100)), ("a", ""), ("k", value * 100)]
+    sent = fastcgi.send_form(*fields, Upload("f", "a", b"x"))
+    assert sent.file["fields"] == {"k": [value * (most - 100), value * 100], "a": ""}
+    assert len(json.dumps(sent.file["fields"], ensure_ascii=False, separators=(",", ":")).encode()) <= 65536
+    refused(fastcgi.send_form(*fields, ("a", value), Upload("f", "a", b"x")), 413, "fields_too_large", 65536)
+
+
+def test_fields_that_are_no_text(door):
+    """What is not UTF-8 is replaced, and weighed as what replaces it."""
+    file = door.send_form(("k", b"\xff" * 21000), Upload("f", "a", b"x")).file
+    assert file["fields"] == {"k": "\ufffd" * 21000}
+    refused(door.send_form(("k", b"\xff" * 22000), Upload("f", "a", b"x")), 413, "fields_too_large")
+
+
+@pytest.mark.parametrize("control", [chr(c) for c in range(0x20) if chr(c) not in "\t\n\r"])
+def test_fields_with_controls(fastcgi, control):
+    before = fastcgi.stored()
+    refused(fastcgi.send_form(("k", f"a{control}b"), Upload("f", "a", b"x")), 400, "bad_multipart", "control character")
+    refused(fastcgi.send_form(Upload("f", "a", b"x"), ("k", control)), 400, "bad_multipart", "control character")
+    if control != "\0":  # which no header has
+        refused(fastcgi.send_form((f"k{control}", "v"), Upload("f", "a", b"x")), 400, "bad_multipart")
+    assert fastcgi.stored() == before
+
+
+def test_fields_are_stored_once(fresh):
+    """Sixteen forms of 64 files of a byte each, and as much of fields as there may be."""
+    door = fresh("fastcgi", quota_bytes="2M", owner_quota_bytes="2M")
+    for n in range(16):
+        answer = door.send_form(("k", f"{n:02}" + "x" * 65000), *[Upload("f", f"{i}", b"%d" % (i % 10)) for i in range(64)])
+        assert [f["fields"] for f in answer.json["files"]] == [{"k": f"{n:02}" + "x" * 65000}] * 64
+        assert int(answer["Content-Length"]) == len(answer.body)
+    size = sum(f.stat().st_blocks * 512 for f in door.data.rglob("*") if f.is_file())
+    assert size < 16 << 20, size
+    while door.send_form(("k", "x" * 65000), Upload("f", "a", b"x")).status == 201:  # fields count, and are few by now
+        n += 1
+    assert 16 < n < 2 * 1024 * 1024 / 65000
+    refused(door.send_form(("k", "x" * 65000), Upload("f", "a", b"x")), 507, "quota_exceeded")
 
 
 def test_urlencoded_form(door, nothing_kept):

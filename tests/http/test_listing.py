@@ -1,10 +1,12 @@
 """GET /files: pages, filters, order, conditionals; GET /files/{id}."""
+import json
 import time
 from urllib.parse import quote
 
 import pytest
 
 from harness import PNG, refused, text
+from shell import waybill
 
 
 @pytest.fixture
@@ -57,6 +59,43 @@ def test_default_limit_is_fifty(fresh):
     door.send_form(*[Upload("f", f"{n}", b"%d" % n) for n in range(51)])
     answer = door.get("/files")
     assert len(answer.json["files"]) == 50 and answer.json["total"] == 51 and answer.json["next"]
+
+
+def test_a_page_ends_before_a_mebibyte(fresh):
+    """Whatever the limit says; nothing is missing, nothing comes twice, and smaller limits count."""
+    door = fresh("fastcgi", base="/drop")
+    from harness import Upload
+    expected = []
+    for n in range(4):
+        fields = [("k", '"' * 32000 if n % 2 else "x" * 65000)] if n else []
+        door.send_form(*fields, *[Upload("f", f"{n}-{i}", b"words to read") for i in range(32)])
+        expected += [f"{n}-{i}" for i in range(32)]
+    for query in ("limit=1000", "limit=1000&order=oldest", "limit=1000&type=text/*", "limit=3"):
+        where, seen, pages = "/files?" + query, [], 0
+        while where:
+            answer = door.get(where)
+            assert answer.status == 200 and len(answer.body) < 1 << 20
+            assert 1 <= len(answer.json["files"]) <= int(query[6:].split("&")[0])
+            assert answer.json["total"] == len(expected)
+            seen += [f["name"] for f in answer.json["files"]]
+            where = answer.json["next"] and answer.json["next"].removeprefix(door.base)
+            pages += 1
+        assert seen == (expected if "oldest" in query else expected[::-1]), query
+        assert pages >= 7
+    for accept in ("text/html", "application/json"):
+        page = door.get("/files?limit=1000", Accept=accept)
+        assert 'rel="next"' in page["Link"] and len(page.body) < 1 << 20
+    listed = json.loads(waybill(door, "ls", "--json"))
+    assert [f["name"] for f in listed["files"]] == expected[::-1] and listed["next"] is None
+
+
+def test_full_pages_of_ordinary_records(fresh):
+    door = fresh("fastcgi")
+    from harness import Upload
+    for n in range(16):
+        door.send_form(("note", "x" * 100), *[Upload("f", f"{'ä' * 50}{n}-{i}.txt", b"x") for i in range(63)])
+    answer = door.get("/files?limit=1000")
+    assert len(answer.json["files"]) == 1000 and answer.json["total"] == 16 * 63
 
 
 def test_filters(shelf):
