@@ -163,7 +163,10 @@ class Uploader(threading.Thread):
 
     def piece(self, id, name, at, body):
         answer = self.ask("PATCH", f"/upload/{id}", {
-            **TUS, "Upload-Offset": str(at), "Content-Type": "application/offset+octet-stream"}, body)
+            **TUS, "Upload-Offset": str(at), "Content-Type": "application/offset+octet-stream"},
+            body, also=(404, 410))
+        if answer and answer.status in (404, 410):
+            self.vanished(id, answer)
         if answer and answer.status == 204:
             self.noted(id, name, int(answer["Upload-Offset"]))
 

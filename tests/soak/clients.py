@@ -90,7 +90,8 @@ class SoakClient(Uploader):
         self.told.offset(id, name, half)
         self.waiting[id] = name
         done = self.ask("PATCH", f"/upload/{id}", {
-            "Upload-Offset": str(half), "Upload-Complete": "?1", "Content-Type": PIECE}, content[half:])
+            "Upload-Offset": str(half), "Upload-Complete": "?1", "Content-Type": PIECE}, content[half:],
+            also=(404, 410) if half == 0 else ())
         if done and done.status in (200, 201, 204):
             self.noted(id, name, len(content))
             self.counts["IETF uploads"] += 1
