@@ -22,7 +22,8 @@ VERSION := 0.2.0
 SOURCES := $(sort $(wildcard fcgi/*.c fcgi/*/*.c))
 OBJECTS := $(SOURCES:fcgi/%.c=$(BUILD)/%.o) $(BUILD)/embed.o
 
-CPPFLAGS += -Ifcgi -I$(BUILD) -D_GNU_SOURCE -DWAYBILL_VERSION='"$(VERSION)"'
+# Files beyond 2 GiB and times beyond 2038, also where the machine's words have 32 bits.
+CPPFLAGS += -Ifcgi -I$(BUILD) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DWAYBILL_VERSION='"$(VERSION)"'
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 OPT ?= -O2 -g -D_FORTIFY_SOURCE=3
 HARDEN ?= -fstack-protector-strong -fstack-clash-protection -fPIE
@@ -92,6 +93,13 @@ $(BUILD)/rooms.a: $(filter-out $(BUILD)/main.o $(BUILD)/cli.o $(BUILD)/serve.o $
 $(BUILD)/tests/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(BUILD)/rooms.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
+# Compiled once with words of 32 bits, never linked: what would be cut short there is an error here.
+WORDS32 := $(if $(filter x86_64,$(shell uname -m)),-m32)
+$(BUILD)/words32/%.o: fcgi/%.c | $(BUILD)/site.inc
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(WORDS32) -Werror -Wno-psabi -MMD -MP -c -o $@ $<
+words32: $(SOURCES:fcgi/%.c=$(BUILD)/words32/%.o)
 
 room-tests: $(ROOM_TESTS:%=$(BUILD)/tests/%)
 
@@ -172,5 +180,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test test-fresh asan tsan fuzz seccomp-report cuts soak test-kernels bench screenshots install deb format clean room-tests
--include $(OBJECTS:.o=.d)
+.PHONY: run test test-fresh asan tsan fuzz seccomp-report cuts soak test-kernels bench screenshots install deb format clean room-tests words32
+-include $(OBJECTS:.o=.d) $(SOURCES:fcgi/%.c=$(BUILD)/words32/%.d)

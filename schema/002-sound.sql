@@ -125,3 +125,13 @@ CREATE TRIGGER files_removed AFTER DELETE ON files BEGIN
 		WHERE owner = ifnull(old.owner, '');
 	DELETE FROM usage WHERE owner = ifnull(old.owner, '') AND files = 0;
 END;
+
+-- ---- what a power cut may have taken -------------------------------------------------------------
+
+-- What was not synced is as it was written only as long as the machine runs that wrote it. After a
+-- power cut it is read again before it is believed.
+ALTER TABLE objects ADD COLUMN boot INTEGER NOT NULL DEFAULT 0; -- start of the machine that wrote it; 0: some earlier one
+ALTER TABLE objects ADD COLUMN damaged INTEGER; -- change time (ns) of the file that was read and is not this content
+CREATE INDEX objects_unsynced ON objects (boot) WHERE durable = 0;
+ALTER TABLE uploads ADD COLUMN durable INTEGER NOT NULL DEFAULT 0; -- 1: bytes up to offset were synced before COMMIT
+ALTER TABLE uploads ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;    -- start of the machine that wrote or read them

@@ -17,6 +17,9 @@ declare -A sets=(
 	[test-kernels]="user-mode-linux e2fsprogs xfsprogs btrfs-progs util-linux python3 python3-pytest"
 )
 
+# What is compiled for 32 bits, too, takes more headers.
+[[ $(dpkg --print-architecture) != amd64 ]] || sets[test]+=" gcc-multilib"
+
 # Any nginx, busybox and node will do, wherever they came from.
 declare -A command_of=([nginx-light]=nginx [busybox]=busybox [nodejs]=node [npm]=npm)
 PATH=$PATH:/usr/sbin

@@ -2,8 +2,8 @@
  * blob.c: bytes on disk.
  *
  * A blob has no name until it is linked into objects/, so that whatever kills the process leaves
- * nothing behind. Where the file system has no O_TMPFILE it is partial/tmp-<random>, held under an
- * open file description lock: a lock that nobody holds marks what a dead process left.
+ * nothing behind. Where a sync may not save what has no name (volume.c) it is partial/tmp-<random>,
+ * held under an open file description lock: a lock that nobody holds marks what a dead process left.
  */
 #include "keep/inside.h"
 #include "shared/log.h"
@@ -39,11 +39,6 @@ enum fault disk_fault(struct refusal *why, const char *what)
 	return refuse(why, f, NULL);
 }
 
-void object_name(const uint8_t sha256[SHA256_LEN], char name[OBJECT_NAME])
-{
-	text_hex(sha256, SHA256_LEN, name);
-}
-
 static void blob_reset(const struct keep *keep, struct blob *blob)
 {
 	memset(blob, 0, sizeof *blob);
@@ -62,22 +57,43 @@ static enum fault hold(int fd)
 	return errno == EAGAIN || errno == EACCES ? FAULT_LOCKED : fault_of_errno(errno);
 }
 
-static bool still_named(int fd)
+/* A sweep may have come first, and unlinked it. */
+static enum fault still_named(int fd, struct refusal *why)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && st.st_nlink > 0;
+	if (fstat(fd, &st) != 0)
+		return disk_fault(why, "fstat");
+	return st.st_nlink > 0 ? FAULT_NONE : refuse(why, FAULT_NOT_FOUND, NULL);
 }
 
-/* Make partial/<name>, held. A sweep may come between the making and the lock, and unlink it as
- * abandoned: EAGAIN, try again. */
+/* Held before anybody can find it by its name. Where the file system cannot do that: -1. */
+static int make_quietly(const struct keep *keep, const char *name)
+{
+	int fd = openat(keep->partial, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
+
+	if (fd >= 0 && hold(fd) == FAULT_NONE && link_descriptor(fd, keep->partial, name))
+		return fd;
+	int err = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = err;
+	return -1;
+}
+
+/* Make partial/<name>, held. Where it is made first and then locked, a sweep may come in between,
+ * and unlink it as abandoned: EAGAIN, try again. */
 static bool make_held(const struct keep *keep, struct blob *blob)
 {
+	if (keep->by_descriptor)
+		blob->fd = make_quietly(keep, blob->name);
+	if (blob->fd >= 0)
+		return true;
 	blob->fd =
 	    openat(keep->partial, blob->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
 	if (blob->fd < 0)
 		return false;
-	if (hold(blob->fd) == FAULT_NONE && still_named(blob->fd))
+	if (hold(blob->fd) == FAULT_NONE && still_named(blob->fd, NULL) == FAULT_NONE)
 		return true;
 	close(blob->fd);
 	blob->fd = -1;
@@ -125,7 +141,7 @@ bool blob_can_adopt(const struct keep *keep, int fd)
 {
 	struct stat file, objects;
 
-	return keep->unnamed && fstat(fd, &file) == 0 && fstat(keep->objects, &objects) == 0 &&
+	return keep->by_descriptor && fstat(fd, &file) == 0 && fstat(keep->objects, &objects) == 0 &&
 	       file.st_dev == objects.st_dev;
 }
 
@@ -154,6 +170,28 @@ enum fault blob_absorb(
 	return FAULT_NONE;
 }
 
+/* The name may have gone, or have been given to another file, before we had the lock. */
+static bool is_called(const struct keep *keep, int fd, const char *name)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 &&
+	       fstatat(keep->partial, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == named.st_ino;
+}
+
+int blob_seize(const struct keep *keep, const char *name)
+{
+	int fd = openat(keep->partial, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	enum fault f = fd < 0 ? FAULT_NONE : hold(fd);
+
+	if (fd < 0 || (f == FAULT_NONE && is_called(keep, fd, name)))
+		return fd;
+	close(fd);
+	errno = f == FAULT_NONE ? ENOENT : EAGAIN;
+	return -1;
+}
+
 /* FAULT_NONE: it is there, and ours. */
 static enum fault open_held(const struct keep *keep, struct blob *blob, struct refusal *why)
 {
@@ -163,9 +201,7 @@ static enum fault open_held(const struct keep *keep, struct blob *blob, struct r
 	if (blob->fd < 0)
 		return disk_fault(why, "partial file");
 	enum fault f = hold(blob->fd);
-	if (f == FAULT_NONE && !still_named(blob->fd))
-		f = FAULT_NOT_FOUND;
-	return f == FAULT_NONE ? f : refuse(why, f, NULL);
+	return f == FAULT_NONE ? still_named(blob->fd, why) : refuse(why, f, NULL);
 }
 
 enum fault blob_open_named(const struct keep *keep, struct blob *blob, const char *name,
@@ -183,12 +219,13 @@ enum fault blob_open_named(const struct keep *keep, struct blob *blob, const cha
 	return f;
 }
 
+/* The size stays as it is: one that reaches the disk before the bytes would make zeros of them. */
 enum fault blob_allocate(struct blob *blob, int64_t bytes, struct refusal *why)
 {
 	int done;
 
 	do
-		done = fallocate(blob->fd, 0, 0, bytes);
+		done = fallocate(blob->fd, FALLOC_FL_KEEP_SIZE, 0, bytes);
 	while (done != 0 && errno == EINTR);
 	if (done == 0) {
 		blob->allocated = bytes;
@@ -238,6 +275,7 @@ static enum fault truncate_to(struct blob *blob, int64_t size, struct refusal *w
 {
 	int done;
 
+	blob->synced = false;
 	do
 		done = ftruncate(blob->fd, size);
 	while (done != 0 && errno == EINTR);
@@ -308,90 +346,4 @@ void blob_leave(const struct keep *keep, struct blob *blob, bool rest)
 	close(blob->fd);
 	blob->fd = -1;
 	blob->name[0] = '\0';
-}
-
-/* ---- into objects/ --------------------------------------------------------------------------- */
-
-static bool link_as(
-    const struct keep *keep, const struct blob *blob, int directory, const char *name)
-{
-	char source[32];
-
-	if (blob->name[0] != '\0')
-		return linkat(keep->partial, blob->name, directory, name, 0) == 0;
-	snprintf(source, sizeof source, "/proc/self/fd/%d", blob->fd);
-	return linkat(AT_FDCWD, source, directory, name, AT_SYMLINK_FOLLOW) == 0;
-}
-
-/* Another name of this very file, from an attempt that failed: rename(2) would do nothing. */
-static bool is_ours(const struct blob *blob, const struct stat *there)
-{
-	struct stat ours;
-
-	return fstat(blob->fd, &ours) == 0 && ours.st_ino == there->st_ino &&
-	       ours.st_dev == there->st_dev;
-}
-
-/* Our bytes in the place of what is there, without a moment in which the name is missing. */
-static enum fault replace(
-    const struct keep *keep, struct blob *blob, const char *name, struct refusal *why)
-{
-	char fresh[BLOB_NAME];
-
-	snprintf(fresh, sizeof fresh, "tmp-%.32s", name);
-	unlinkat(keep->partial, fresh, 0);
-	if (!link_as(keep, blob, keep->partial, fresh) ||
-	    renameat(keep->partial, fresh, keep->objects, name) != 0)
-		return disk_fault(why, "replace object"); /* a sweep removes what is left */
-	return FAULT_NONE;
-}
-
-static enum fault put_in(const struct keep *keep, struct blob *blob, const char *name,
-    const struct stat *there, enum link_result *result, struct refusal *why)
-{
-	if (there != NULL && !is_ours(blob, there)) {
-		if (there->st_size != blob->size)
-			log_line(LOG_WARN, "damaged object replaced", "sha256=%s", name);
-		*result = LINK_REPLACED;
-		return replace(keep, blob, name, why);
-	}
-	if (there != NULL && unlinkat(keep->objects, name, 0) != 0)
-		return disk_fault(why, "unlink object");
-	if (!link_as(keep, blob, keep->objects, name))
-		return disk_fault(why, "link object");
-	*result = LINK_MADE;
-	return FAULT_NONE;
-}
-
-/*
- * Why this is safe. objects/ changes only under the catalog's write lock (BEGIN IMMEDIATE), by this
- * function and by the unlinking after a COMMIT, so nothing moves between the look and the link,
- * whatever other threads and processes do. An entry that is there already was linked
- *   - by a committed transaction: it has a row, and known_durable tells how it was committed;
- *   - by one that failed or whose process died before COMMIT: an orphan without a row. (Never by
- *     one that is still under way: that would hold the lock.) Under durability=full its bytes were
- *     synced before it was linked, but nobody recorded that. Perhaps it failed because a sync
- *     did, and a sync that fails is never made good by a later one that does not: the kernel has
- *     marked the pages clean (fsyncgate).
- * So what is not known to be durable is not trusted but replaced by our own bytes, which are
- * synced, under a new entry; the caller syncs the directory once for the whole batch before COMMIT.
- */
-enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t sha256[SHA256_LEN],
-    bool durable, bool known_durable, enum link_result *result, struct refusal *why)
-{
-	char name[OBJECT_NAME];
-	struct stat st;
-
-	*result = LINK_THERE;
-	object_name(sha256, name);
-	bool there = fstatat(keep->objects, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	bool whole = there && S_ISREG(st.st_mode) && st.st_size == blob->size;
-	if (whole && (known_durable || !durable))
-		return FAULT_NONE;
-	if (durable) {
-		enum fault f = blob_sync(blob, why);
-		if (f != FAULT_NONE)
-			return f;
-	}
-	return put_in(keep, blob, name, there ? &st : NULL, result, why);
 }

@@ -123,13 +123,19 @@ enum fault record_remove(
 /* Step to the end; LOCKED when no row was changed: the upload is not its holder's any more. */
 enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why);
 
-/* ---- records.c ------------------------------------------------------------------------------- */
+/* ---- objects.c ------------------------------------------------------------------------------- */
 
 /* What the catalog knows of some content, as this connection sees it: the writer's, under the lock. */
 enum fault object_find(
     struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why);
+/* In a job: the content of an arrival, linked, and a row for it. */
+enum fault object_add(struct catalog *catalog, const struct keep *keep, struct arrival *arrival,
+    struct refusal *why);
 /* In a job: a row for content that lies in objects/ already, its bytes and its name synced. */
 enum fault object_enter(
     struct catalog *catalog, const struct arrival *arrival, struct refusal *why);
+/* In a job: what reading some content again has shown. damaged 0: it is right, and synced now. */
+enum fault object_judged(
+    struct connection *c, const uint8_t *sha256, int64_t damaged, struct refusal *why);
 
 #endif

@@ -1,11 +1,14 @@
 /*
  * inside.h: what keep/'s own files know of each other.
  *
- *     keep.c     an open data_dir, its content and its health
+ *     keep.c     an open data_dir and its health
+ *     volume.c   what it lies on, and since when the machine runs
+ *     content.c  a file's bytes, for reading: proved first where a power cut may have taken them
  *     upload.c   the life of an upload, on top of all below
  *     judge.c    whether it may be: space, quotas, type
  *     promise.c  what a file name's extension promises
- *     blob.c     bytes on disk: an unnamed file that is written, digested, synced, linked
+ *     blob.c     bytes on disk: an unnamed file that is written, digested, synced
+ *     link.c     bytes become content
  *     ledger.c   bytes promised to uploads under way, shared by all processes on one data_dir;
  *                ledger_table.h: as they lie in a file
  *     sniff.c    one verdict                sniffers.c  the pool of jailed children
@@ -13,7 +16,8 @@
  *     catalog.h  SQLite's only door, and behind it, in the order of a change's way:
  *     catalog.c  connections, migrations       statements.c  every word of SQL
  *     commit.c   group commit, checkpoints     generation.c  does it belong to the objects
- *     records.c  files: add, find, remove      rows.c     read and lent
+ *     objects.c  content as rows               records.c  files: add, find, remove
+ *     rows.c     read and lent
  *     listing.c  pages of them                 sums.c     what quotas are judged by
  *     tokens.c   who is asking                 sweep.c    what has to go
  */
@@ -27,6 +31,8 @@
 #include "keep/keep.h"
 #include "shared/clock.h"
 #include "shared/digest.h"
+
+_Static_assert(sizeof(off_t) == 8 && sizeof(time_t) == 8, "the Makefile's _FILE_OFFSET_BITS, _TIME_BITS");
 
 /* ---- sniff.c --------------------------------------------------------------------------------- */
 
@@ -64,7 +70,10 @@ struct keep {
 	int objects;  /* objects/: content by SHA-256, flat, so that one fsync serves a whole batch
 		       */
 	int partial;  /* partial/: named temporary files, resumable uploads, the ledger */
-	bool unnamed; /* the file system has O_TMPFILE and /proc is there to link by */
+	bool unnamed; /* files need no name until they are linked */
+	bool by_descriptor; /* /proc is there to link by */
+	bool unproved;	    /* there is content that an earlier start of the machine wrote unsynced */
+	int64_t boot;	    /* this start of the machine; 0: it cannot be told */
 	struct catalog *catalog;
 	struct ledger *ledger;
 	struct sniffers *sniffers;
@@ -78,6 +87,12 @@ struct keep {
 #define RESTORING "restoring"
 enum fault keep_restored(const struct keep *keep, struct refusal *why);
 
+/* What was not synced is as it was written only as long as the machine runs that wrote it. */
+static inline bool keep_believes(const struct keep *keep, bool durable, int64_t boot)
+{
+	return durable || (boot != 0 && boot == keep->boot);
+}
+
 /* Read the directory that `directory` is open on, from its beginning; closedir() when done. */
 enum fault keep_entries(int directory, const char *what, DIR **dir, struct refusal *why);
 /* The content of an entry of objects/; false: no object has such a name. */
@@ -86,6 +101,16 @@ bool object_named(const char *name, uint8_t sha256[SHA256_LEN]);
 int64_t keep_deadline(int64_t now, int64_t lasts);
 /* Bytes of the file system that waybill may use: without min_free_bytes. -1: errno. */
 int64_t keep_free_bytes(const struct keep *keep);
+
+/* ---- volume.c -------------------------------------------------------------------------------- */
+
+/* Does a sync save a file that has no name yet? Where nobody knows, no. */
+bool volume_logs_unnamed(int fd);
+/* INTERNAL: `other`, path/name, is not on the file system and mount of `dir`. */
+enum fault volume_is_one(
+    int dir, int other, const char *path, const char *name, struct refusal *why);
+/* A number of this start of the machine; 0: it cannot be told. */
+int64_t volume_boot(void);
 
 /* ---- blob.c ---------------------------------------------------------------------------------- */
 
@@ -124,7 +149,13 @@ bool blob_can_adopt(const struct keep *keep, int fd);
 enum fault blob_adopt(const struct keep *keep, struct blob *blob, int fd, struct refusal *why);
 enum fault blob_absorb(
     struct blob *blob, char *buffer, size_t room, size_t *got, struct refusal *why);
-/* Have the file system set aside `bytes` in all; NO_SPACE. Where it cannot, that is fine. */
+/*
+ * Open and lock a file of partial/ whose owner is gone. -1: it is not there, or no more (ENOENT), or
+ * somebody is at it.
+ */
+int blob_seize(const struct keep *keep, const char *name);
+/* Have the file system set aside `bytes` in all, beyond the end of the file; NO_SPACE. Where it
+ * cannot, that is fine. */
 enum fault blob_allocate(struct blob *blob, int64_t bytes, struct refusal *why);
 enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct refusal *why);
 /* No more bytes: give back what was allocated beyond, and tell the SHA-256. */
@@ -137,18 +168,32 @@ enum fault blob_cut(
 /* Close it. What was not linked vanishes, unless it is named and `rest` is true. */
 void blob_leave(const struct keep *keep, struct blob *blob, bool rest);
 
+/* ---- link.c ---------------------------------------------------------------------------------- */
+
+struct known { /* what the catalog knows of some content */
+	bool found, durable;
+	int64_t boot;	 /* where not durable: the start of the machine that wrote it, or 0 */
+	int64_t damaged; /* ns since the epoch: change time of the file that was found damaged */
+	int64_t size;
+	char type[TYPE_BYTES + 1];
+	int magic;
+};
+
+/* Give the file that fd is open on another name. False: errno. */
+bool link_descriptor(int fd, int directory, const char *name);
+
 enum link_result {
 	LINK_THERE,   /* the same content was there already */
 	LINK_MADE,    /* a new entry: to be unlinked again if the job fails */
-	LINK_REPLACED /* in the place of a damaged one */
+	LINK_REPLACED /* in the place of one that is damaged, or may be */
 };
 /*
- * Make objects/<sha256> out of it. Only under the catalog's write lock. `durable`: the bytes,
- * whoever wrote them, are synced when this returns; `known_durable`: the catalog says that those
- * already there are.
+ * Make objects/<sha256> out of it. Only under the catalog's write lock. What is there already stays
+ * if what is `known` of it will do. With durability=full the bytes, whoever wrote them, are synced
+ * when this returns.
  */
 enum fault blob_link(const struct keep *keep, struct blob *blob, const uint8_t sha256[SHA256_LEN],
-    bool durable, bool known_durable, enum link_result *result, struct refusal *why);
+    const struct known *known, enum link_result *result, struct refusal *why);
 
 /* errno as a fault, said in the log (INTERNAL) or to the client (NO_SPACE, BUSY). */
 enum fault disk_fault(struct refusal *why, const char *what);
@@ -208,16 +253,14 @@ enum fault keep_generation_renew(struct keep *keep, struct refusal *why);
 enum fault keep_generation_part(struct keep *keep, struct refusal *why);
 enum fault keep_generation_join(struct keep *keep, struct refusal *why);
 
-/* ---- records.c ------------------------------------------------------------------------------- */
+/* ---- objects.c, records.c --------------------------------------------------------------------- */
 
-struct known { /* what the catalog knows of some content */
-	bool found, durable;
-	int64_t size;
-	char type[TYPE_BYTES + 1];
-	int magic;
-};
 enum fault records_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
     struct known *known, struct refusal *why);
+
+/* Is there content that was not synced, and not written since this start of the machine? */
+enum fault records_any_unproved(
+    struct catalog *catalog, int64_t boot, bool *any, struct refusal *why);
 
 /* A file about to be kept. */
 struct arrival {

@@ -1,5 +1,5 @@
 /*
- * keep.c: an open data_dir, its content and its health.
+ * keep.c: an open data_dir and its health.
  */
 #include "keep/inside.h"
 #include "keep/ledger.h"
@@ -74,15 +74,19 @@ static enum fault open_directory(
 	return check_private(*fd, path, why);
 }
 
-/* Can files stay without a name until they are linked? It takes O_TMPFILE and /proc. */
-static bool probe_unnamed(const struct keep *keep)
+/* Can files stay without a name until they are linked? It takes O_TMPFILE, a file system that saves
+ * them all the same, and /proc. */
+static void probe_unnamed(struct keep *keep, const char *path)
 {
 	int fd = openat(keep->objects, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		return false;
-	close(fd);
-	return access("/proc/self/fd", X_OK) == 0;
+	keep->by_descriptor = access("/proc/self/fd", X_OK) == 0;
+	keep->unnamed = keep->by_descriptor && fd >= 0 && volume_logs_unnamed(keep->objects);
+	if (fd >= 0)
+		close(fd);
+	if (!keep->unnamed)
+		log_line(
+		    LOG_INFO, "no unnamed files here, using partial/tmp-*", "data_dir=%s", path);
 }
 
 /*
@@ -123,18 +127,18 @@ static enum fault open_directories(struct keep *keep, const char *path, struct r
 	if (f != FAULT_NONE || !write)
 		return f;
 	f = open_directory(keep->dir, "partial", true, O_NOFOLLOW, &keep->partial, why);
+	if (f == FAULT_NONE)
+		f = volume_is_one(keep->dir, keep->objects, path, "objects", why);
+	if (f == FAULT_NONE)
+		f = volume_is_one(keep->dir, keep->partial, path, "partial", why);
 	if (f != FAULT_NONE)
 		return f;
 	if (faccessat(keep->dir, ".", W_OK | X_OK, 0) != 0)
 		return cannot(why, "write to", path);
 	f = sync_way(keep, path, why);
-	if (f != FAULT_NONE)
-		return f;
-	keep->unnamed = probe_unnamed(keep);
-	if (!keep->unnamed)
-		log_line(
-		    LOG_INFO, "no unnamed files here, using partial/tmp-*", "data_dir=%s", path);
-	return FAULT_NONE;
+	if (f == FAULT_NONE)
+		probe_unnamed(keep, path);
+	return f;
 }
 
 /* SQLite is to follow no symbolic links, so it gets a path that has none. */
@@ -170,10 +174,12 @@ static enum fault open_all(struct keep *keep, unsigned sniffers, struct refusal 
 		if (keep->ledger == NULL)
 			return FAULT_INTERNAL;
 	}
-	enum fault f_catalog = open_catalog(keep, why);
-	if (f_catalog == FAULT_NONE && (keep->mode & KEEP_WRITE) && !holders_open(keep))
+	f = open_catalog(keep, why);
+	if (f == FAULT_NONE)
+		f = records_any_unproved(keep->catalog, keep->boot, &keep->unproved, why);
+	if (f == FAULT_NONE && (keep->mode & KEEP_WRITE) && !holders_open(keep))
 		return cannot(why, "write to", "partial/wanted");
-	return f_catalog;
+	return f;
 }
 
 bool keep_open(struct keep **keep, const struct config *config, unsigned mode, unsigned sniffers,
@@ -185,6 +191,7 @@ bool keep_open(struct keep **keep, const struct config *config, unsigned mode, u
 	if (k == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL) == FAULT_NONE;
 	*k = (struct keep){.config = config, .mode = mode, .dir = -1, .objects = -1, .partial = -1};
+	k->boot = volume_boot();
 	/* SQLite makes its files as the mask lets it: nobody else's business. */
 	umask(umask(077) | 027);
 	if (open_all(k, sniffers, why) == FAULT_NONE)
@@ -214,31 +221,6 @@ void keep_close(struct keep *keep)
 void keep_tend(struct keep *keep)
 {
 	catalog_tend(keep->catalog);
-}
-
-/* ---- content --------------------------------------------------------------------------------- */
-
-enum fault keep_content(
-    struct keep *keep, const struct file *file, int *fd, char *path, struct refusal *why)
-{
-	char name[OBJECT_NAME];
-	struct stat st;
-
-	object_name(file->sha256, name);
-	*fd = openat(keep->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (*fd < 0 && errno == ENOENT) /* removed since the record was read */
-		return refuse(why, FAULT_NOT_FOUND, NULL);
-	if (*fd < 0)
-		return disk_fault(why, "open object");
-	if (fstat(*fd, &st) != 0 || st.st_size != file->size) {
-		log_line(LOG_ERROR, "damaged object", "sha256=%s", name);
-		close(*fd);
-		*fd = -1;
-		return refuse(why, FAULT_INTERNAL, NULL);
-	}
-	if (path != NULL)
-		snprintf(path, 80, "objects/%s", name);
-	return FAULT_NONE;
 }
 
 /* ---- health ---------------------------------------------------------------------------------- */

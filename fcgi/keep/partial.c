@@ -96,6 +96,12 @@ enum fault partial_find(
 {
 	enum fault f = partial_look(keep, id, row, why);
 
+	if (f == FAULT_NONE && !partial_proved(keep, row)) {
+		partial_release(row);
+		f = partial_prove(keep, id, why);
+		if (f == FAULT_NONE || (f == FAULT_LOCKED && settle))
+			f = partial_look(keep, id, row, why);
+	}
 	if (f != FAULT_NONE || !settle || row->state == PARTIAL_DONE)
 		return f;
 	/* Who does not let go is shut out: what it still writes will not count. */
@@ -137,6 +143,8 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 	    .length = plan->length,
 	    .created_at = now,
 	    .lasts = grant->lasts,
+	    .durable = keep->config->durability == DURABILITY_FULL,
+	    .boot = keep->boot,
 	    .quota = plan->quota,
 	    .whole = plan->whole};
 	row->expires_at = partial_deadline(keep, row);

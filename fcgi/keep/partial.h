@@ -7,7 +7,11 @@
  *
  * Bytes are partial/<id>; offset, digest state and verdict are one row of the catalog and change in
  * one UPDATE, after the bytes were synced. Whatever kills the process, the offset told is backed by
- * bytes, and going on from there gives the right SHA-256. Whoever owns an upload pays for it, whoever
+ * bytes, and going on from there gives the right SHA-256. Where they were not synced (durability =
+ * normal) and the machine was started anew since, they are read before anybody is told of them, and
+ * the upload is gone if some are lost.
+ *
+ * Whoever owns an upload pays for it, whoever
  * sends: the whole declared length counts against quotas and free space, in all processes, from the
  * first byte to the end. Before that byte it is only judged, and dropped if none comes in ten minutes.
  *
@@ -49,6 +53,8 @@ struct partial_row {
 	int64_t expires_at;	   /* 0: never */
 	int64_t lasts;		   /* ms the finished file is kept; 0: for ever */
 	int64_t quota;		   /* of the owner's token, as it was at the creation; 0: none */
+	bool durable;		   /* bytes up to offset were synced */
+	int64_t boot;		   /* start of the machine that wrote or read them; 0: not known */
 	int64_t claim;		   /* grows when a holder that did not let go was shut out */
 	struct claim whole;	   /* Repr-Digest, to be held against all of it */
 	char type[TYPE_BYTES + 1]; /* the verdict; empty: not yet */

@@ -5,8 +5,6 @@
 #include "keep/uploads.h"
 #include "shared/text.h"
 
-#include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -81,53 +79,6 @@ enum fault partial_set_length(struct partial *p, int64_t length, struct refusal 
 	return f;
 }
 
-/* ---- the digest's state ---------------------------------------------------------------------- */
-
-void partial_store_digest(struct partial_row *row, const struct digest *digest)
-{
-	_Static_assert(sizeof *digest <= sizeof row->digest, "a digest's state fits its row");
-	memcpy(row->digest, digest, sizeof *digest);
-	row->digest_len = sizeof *digest;
-}
-
-enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct refusal *why)
-{
-	char buffer[16 * 1024];
-
-	for (int64_t at = 0; at < size;) {
-		int64_t left = size - at;
-		ssize_t n = pread(
-		    fd, buffer, left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return disk_fault(why, "read partial file");
-		digest_add(digest, buffer, (size_t)n);
-		at += n;
-	}
-	return FAULT_NONE;
-}
-
-bool partial_stored_digest(const struct partial_row *row, struct digest *digest)
-{
-	if (row->digest_len != sizeof *digest)
-		return false;
-	memcpy(digest, row->digest, sizeof *digest);
-	const struct sha256_ctx *sha = &digest->state.sha256;
-	int64_t size = (int64_t)(sha->count * SHA256_BLOCK_SIZE + sha->index);
-	return digest->algorithm == DIGEST_SHA256 && size == row->offset;
-}
-
-enum fault partial_load_digest(
-    const struct partial_row *row, int fd, struct digest *digest, struct refusal *why)
-{
-	if (partial_stored_digest(row, digest))
-		return FAULT_NONE;
-	/* Another build stored it, or nobody: from the bytes themselves. */
-	digest_start(digest, DIGEST_SHA256);
-	return partial_digest(fd, row->offset, digest, why);
-}
-
 /* ---- writing --------------------------------------------------------------------------------- */
 
 static enum fault sync_bytes(struct partial *p, struct refusal *why)
@@ -148,6 +99,8 @@ static enum fault record(struct partial *p, struct refusal *why)
 	next.offset = p->file.blob.size;
 	next.allocated = p->file.blob.allocated;
 	next.expires_at = partial_deadline(p->keep, &next);
+	next.durable = p->keep->config->durability == DURABILITY_FULL;
+	next.boot = p->keep->boot;
 	if (p->file.judged)
 		span_copy(next.type, sizeof next.type, span_of(p->file.type));
 	partial_store_digest(&next, &p->file.blob.digest);

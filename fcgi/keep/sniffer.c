@@ -51,12 +51,20 @@ struct parent {
 /*
  * glibc's fstat() asks by newfstatat, which takes any path: the jail cannot let it through, or a
  * child that was taken over could look around. This one, which libmagic finds first, asks by
- * descriptor only. Sanitizers bring their own.
+ * descriptor only. Everything else here is compiled to call fstat64(). Sanitizers bring their own.
  */
 #if !SANDBOX_SANITIZED
-int fstat(int fd, struct stat *st)
+#if __SIZEOF_LONG__ == 8
+int fstat_of_libmagic(int fd, void *st) __asm__("fstat");
+enum { BY_DESCRIPTOR = SYS_fstat };
+#else
+int fstat_of_libmagic(int fd, void *st) __asm__("fstat64");
+enum { BY_DESCRIPTOR = SYS_fstat64 };
+#endif
+
+int fstat_of_libmagic(int fd, void *st)
 {
-	return (int)syscall(SYS_fstat, fd, st);
+	return (int)syscall(BY_DESCRIPTOR, fd, st);
 }
 #endif
 

@@ -16,7 +16,8 @@
 
 #define UPLOAD_COLUMNS \
 	"id, protocol, state, concat, owner, name, declared_type, fields, metadata, parts, length," \
-	" offset, allocated, created_at, expires_at, lasts, claim, repr_digest, type, digest, quota"
+	" offset, allocated, created_at, expires_at, lasts, claim, repr_digest, type, digest, quota," \
+	" durable, boot"
 
 #define LIST_FILTERS \
 	" AND (?2 IS NULL OR owner = ?2)" \
@@ -59,11 +60,17 @@
 	X(UNDO,        "ROLLBACK TO job") \
 	X(RELEASE,     "RELEASE job") \
 	\
-	X(OBJECT_FIND,    "SELECT size, type, magic, durable FROM objects WHERE sha256 = ?1") \
-	X(OBJECT_ADD,     "INSERT INTO objects (sha256, size, type, magic, durable)" \
-	                  " VALUES (?1, ?2, ?3, ?4, ?5)") \
-	X(OBJECT_REFRESH, "UPDATE objects SET type = ?3, magic = ?4, durable = max(durable, ?5)" \
-	                  " WHERE sha256 = ?1 AND size = ?2") \
+	X(OBJECT_FIND,    "SELECT size, type, magic, durable, boot, damaged FROM objects" \
+	                  " WHERE sha256 = ?1") \
+	X(OBJECT_ADD,     "INSERT INTO objects (sha256, size, type, magic, durable, boot)" \
+	                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)") \
+	X(OBJECT_REFRESH, "UPDATE objects SET type = ?3, magic = ?4, durable = ?5, boot = ?6," \
+	                  " damaged = NULL WHERE sha256 = ?1 AND size = ?2") \
+	X(OBJECT_JUDGED,  "UPDATE objects SET durable = iif(?2 IS NULL, 1, durable), damaged = ?2" \
+	                  " WHERE sha256 = ?1") \
+	X(OBJECTS_UNPROVED, "SELECT EXISTS (SELECT 1 FROM objects WHERE durable = 0 AND boot < ?1)" \
+	                    " OR EXISTS (SELECT 1 FROM objects WHERE durable = 0 AND boot > ?1)" \
+	                    " OR ?1 = 0") \
 	X(OBJECT_FORGET,  "DELETE FROM objects WHERE sha256 = ?1 AND refs = 0 RETURNING size") \
 	\
 	X(FILE_ADD,     "INSERT INTO files (id, form, name, name_fold, size, type, declared_type," \
@@ -118,16 +125,18 @@
 	                   " WHERE id > ?1 AND state IN (0, 3) ORDER BY id LIMIT 1") \
 	X(UPLOAD_ADD,      "INSERT INTO uploads (id, protocol, state, concat, owner, name," \
 	                   " declared_type, fields, metadata, parts, length, offset, allocated," \
-	                   " created_at, expires_at, lasts, repr_digest, digest, quota, address) VALUES" \
-	                   " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16," \
-	                   " ?17, ?18, ?19, ?20)") \
+	                   " created_at, expires_at, lasts, repr_digest, digest, quota, address," \
+	                   " durable, boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12," \
+	                   " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)") \
 	X(UPLOAD_COUNT,    "SELECT uploads FROM uploads_sums WHERE whose = iif(?1 IS NULL," \
 	                   " 'address:' || ifnull(?2, ''), 'owner:' || ?1)") \
 	X(UPLOAD_QUOTA,    "SELECT ifnull((SELECT quota FROM tokens WHERE name = ?1), ?2)") \
 	X(UPLOAD_UPDATE,   "UPDATE uploads SET length = ?3, offset = ?4, digest = ?5, type = ?6," \
-	                   " allocated = ?7, expires_at = iif(state = 3, expires_at, ?8)" \
+	                   " allocated = ?7, expires_at = iif(state = 3, expires_at, ?8)," \
+	                   " durable = ?9, boot = ?10" \
 	                   " WHERE id = ?1 AND claim = ?2 AND state IN (0, 3)") \
 	X(UPLOAD_PROLONG,  "UPDATE uploads SET expires_at = ?3 WHERE id = ?1 AND claim = ?2 AND state = 0") \
+	X(UPLOAD_PROVED,   "UPDATE uploads SET boot = ?3 WHERE id = ?1 AND offset = ?2") \
 	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', claim = claim + 1" \
 	                   " WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_SHUT_OUT, "UPDATE uploads SET claim = claim + 1 WHERE id = ?1 AND state IN (0, 3)") \

@@ -86,19 +86,6 @@ static enum fault sweep_files(struct keep *keep, struct swept *swept, struct ref
 
 /* ---- partial/ -------------------------------------------------------------------------------- */
 
-/* Open and lock a file in partial/ whose owner is gone; -1: it is not there or not abandoned. */
-static int seize(const struct keep *keep, const char *name)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int fd = openat(keep->partial, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) == 0)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 /* With its lock held: whoever wants it next finds it gone. */
 static void remove_seized(const struct keep *keep, int fd, const char *name, struct swept *swept)
 {
@@ -159,7 +146,7 @@ static enum fault sweep_upload(
     struct keep *keep, const char *id, int64_t now, struct swept *swept, struct refusal *why)
 {
 	struct expiry e = {.id = id, .now = now};
-	int fd = seize(keep, id);
+	int fd = blob_seize(keep, id);
 
 	if (fd < 0 && faccessat(keep->partial, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return FAULT_NONE;
@@ -220,7 +207,7 @@ static enum fault sweep_partial(struct keep *keep, struct swept *swept, struct r
 		bool temporary = strncmp(entry->d_name, "tmp-", 4) == 0;
 		if (!temporary && !text_is_id(span_of(entry->d_name)))
 			continue;
-		int fd = seize(keep, entry->d_name);
+		int fd = blob_seize(keep, entry->d_name);
 		if (fd < 0)
 			continue;
 		if (!temporary && upload_known(keep, entry->d_name)) {

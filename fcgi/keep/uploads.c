@@ -53,6 +53,8 @@ static bool row_read(sqlite3_stmt *s, struct partial_row *row)
 	row->claim = sqlite3_column_int64(s, 16);
 	claim_read(s, 17, &row->whole);
 	span_copy(row->type, sizeof row->type, column_span(s, 18));
+	row->durable = sqlite3_column_int(s, 21) != 0;
+	row->boot = sqlite3_column_int64(s, 22);
 	row->digest_len = (size_t)sqlite3_column_bytes(s, 19);
 	if (row->digest_len > sizeof row->digest)
 		row->digest_len = 0;
@@ -178,6 +180,8 @@ static enum fault run_update(struct catalog *catalog, void *self, struct refusal
 	bind_text(s, 6, row->type[0] != '\0' ? row->type : NULL);
 	bind_number(s, 7, row->allocated);
 	bind_time(s, 8, row->expires_at);
+	bind_number(s, 9, row->durable);
+	bind_number(s, 10, row->boot);
 	return row_step(c, s, why);
 }
 
@@ -203,6 +207,26 @@ static enum fault run_prolong(struct catalog *catalog, void *self, struct refusa
 enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
 {
 	return catalog_commit(catalog, run_prolong, (void *)(uintptr_t)row, why);
+}
+
+static enum fault run_proved(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	const struct partial_row *row = self;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, SQL_UPLOAD_PROVED, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_text(s, 1, row->id);
+	bind_number(s, 2, row->offset);
+	bind_number(s, 3, row->boot);
+	return sql_finish(c, s, why);
+}
+
+enum fault row_proved(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
+{
+	return catalog_commit(catalog, run_proved, (void *)(uintptr_t)row, why);
 }
 
 /* Statements whose only parameter is the id. */

@@ -4,6 +4,7 @@
  *     partial.c   found, made, left, removed
  *     takeover.c  gone on with, taken over
  *     progress.c  bytes come in and are recorded, or taken back
+ *     standing.c  how far one has come, held against its bytes where that is needed
  *     finish.c    one becomes a file; several become one
  *     holder.c    who holds one, and making them let go
  *     uploads.c   rows of the catalog     uploads_enter.c  how they come, and become files
@@ -33,6 +34,9 @@ enum fault row_quota(struct catalog *catalog, const struct partial_row *row, int
 enum fault row_update(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
 /* Only its expiry. */
 enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
+/* The bytes up to row->offset were read: they are the ones that were acknowledged. */
+enum fault row_proved(
+    struct catalog *catalog, const struct partial_row *row, struct refusal *why);
 enum fault row_end(struct catalog *catalog, struct span id, struct refusal *why);
 /* NOT_FOUND; FINISHED: it is a file. */
 enum fault row_remove(struct catalog *catalog, struct span id, struct refusal *why);
@@ -76,6 +80,25 @@ bool holder_settle(struct keep *keep, const char *id, int patience);
 /* For who holds its lock without having entered: does another process wait for it? */
 bool holder_wanted(const struct keep *keep, const char *id);
 
+/* ---- standing.c ------------------------------------------------------------------------------ */
+
+/* The running digest, to be stored with its offset. */
+void partial_store_digest(struct partial_row *row, const struct digest *digest);
+/* Take the first `size` bytes of fd into a digest that was started. */
+enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct refusal *why);
+/* What the row has of it; false: another build stored it, or nobody. */
+bool partial_stored_digest(const struct partial_row *row, struct digest *digest);
+/*
+ * The digest at the row's offset, of the bytes in fd, whose lock is held. GONE: a power cut has taken
+ * some of them.
+ */
+enum fault partial_stand(struct keep *keep, struct partial_row *row, int fd,
+    struct digest *digest, struct refusal *why);
+/* Are the bytes there that the row tells of, as far as is known without reading them? */
+bool partial_proved(const struct keep *keep, const struct partial_row *row);
+/* Make sure of it. GONE: they are not, and the upload was ended; LOCKED: somebody is at it. */
+enum fault partial_prove(struct keep *keep, struct span id, struct refusal *why);
+
 /* ---- partial.c, takeover.c, progress.c --------------------------------------------------------- */
 
 struct partial {
@@ -110,14 +133,6 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 int64_t partial_deadline(const struct keep *keep, const struct partial_row *row);
 int64_t memory_deadline(const struct keep *keep);
 
-/* The running digest, stored with its offset; read back, or made again from the bytes in fd. */
-void partial_store_digest(struct partial_row *row, const struct digest *digest);
-/* Take the first `size` bytes of fd into a digest that was started. */
-enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct refusal *why);
-/* What the row has of it; false: another build stored it, or nobody. */
-bool partial_stored_digest(const struct partial_row *row, struct digest *digest);
-enum fault partial_load_digest(
-    const struct partial_row *row, int fd, struct digest *digest, struct refusal *why);
 /* The row counts from here on; the ledger need not any more. */
 void partial_release_room(struct partial *p);
 /* Have the file system set the whole length aside, where it is known. */

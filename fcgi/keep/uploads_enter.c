@@ -48,6 +48,8 @@ static enum fault add_on(
 	bind_bytes(s, 18, row->digest, row->digest_len);
 	bind_number(s, 19, row->quota);
 	bind_span(s, 20, address);
+	bind_number(s, 21, row->durable);
+	bind_number(s, 22, row->boot);
 	return sql_finish(c, s, why);
 }
 

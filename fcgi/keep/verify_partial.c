@@ -14,21 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Open and lock. -1: errno says why, EAGAIN: somebody is at it. */
-static int seize(const struct keep *keep, const char *name)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int fd = openat(keep->partial, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	if (fd < 0)
-		return -1;
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-		return fd;
-	close(fd);
-	errno = EAGAIN;
-	return -1;
-}
-
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 enum bytes {
@@ -141,7 +126,7 @@ static void check_upload(void *self, const struct partial_row *row)
 
 	if (visit->fault != FAULT_NONE)
 		return;
-	int fd = seize(visit->v->keep, row->id);
+	int fd = blob_seize(visit->v->keep, row->id);
 	enum bytes bytes = examine_upload(visit->v, fd, errno, row);
 	if (bytes != BYTES_GOOD && bytes != BYTES_LEFT)
 		visit->fault = tell_upload(visit->v, row, bytes, visit->why);
@@ -158,7 +143,7 @@ static enum fault check_file(struct verifying *v, const char *name, struct refus
 
 	if (!temporary && !text_is_id(span_of(name)))
 		return FAULT_NONE;
-	int fd = seize(v->keep, name);
+	int fd = blob_seize(v->keep, name);
 	if (fd < 0)
 		return FAULT_NONE;
 	enum fault f =

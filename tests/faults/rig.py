@@ -49,7 +49,7 @@ def shim():
         folder = tempfile.mkdtemp(prefix="wbf-shim-")
         _built = os.path.join(folder, "shim.so")
         subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-shared",
-                        "-fPIC", "-o", _built, str(HERE / "shim.c")], check=True)
+                        "-fPIC", "-o", _built, *map(str, sorted(HERE.glob("shim*.c")))], check=True)
     return _built
 
 

@@ -185,7 +185,7 @@ def test_orphan(store):
     ("UPDATE files SET size = 17 WHERE name = 'one.txt'", ("another size",), 1),  # and so of alice's sum
     ("UPDATE objects SET size = 17 WHERE refs = 2", ("wrong-size-in-catalog", "on_disk=3000"), 3),
     ("DELETE FROM objects WHERE refs = 2", None, None),
-    ("INSERT INTO objects VALUES (zeroblob(32), 0, 'x', 1, 1, 0)", ("content without a record",), 1),  # nor is it on disk
+    ("INSERT INTO objects (sha256, size, type, magic, durable) VALUES (zeroblob(32), 0, 'x', 1, 1)", ("content without a record",), 1),  # nor is it on disk
 ], ids=str)
 def test_catalog_disagrees_with_itself(store, statement, needles, more):
     store.sql(statement)
