@@ -3,7 +3,7 @@
 # thrown away afterwards. The parts, in this order, all by default:
 #   run    `make run` as root installs, builds, serves a page, takes a file, and leaves nothing behind
 #   test   `make test` as root
-#   user   `make run`, then `make test` as an ordinary user, with all that is installed by then
+#   user   `make run`, then `make test` as an ordinary user who may use sudo
 # The last line is "N passed, N failed": the checks made here and every test of `make test`.
 #
 # Wants root. Packages come from where this machine gets Debian's; nothing of it but network settings

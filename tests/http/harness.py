@@ -23,6 +23,7 @@ import urllib.parse
 TOP = pathlib.Path(__file__).resolve().parents[2]
 WAYBILL = os.environ.get("WAYBILL", str(TOP / "waybill"))
 PATIENCE = 30  # seconds until a missing answer is a failure
+AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]  # before a command
 GIB = 1 << 30
 
 

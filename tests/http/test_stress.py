@@ -93,12 +93,11 @@ def test_no_space_by_configuration(open_door):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 16 MiB."""
-    command = [] if os.geteuid() == 0 else ["sudo", "-n"]
     where = tmp_path / "disk"
     where.mkdir()
-    subprocess.run([*command, "mount", "-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs", where], check=True)
+    subprocess.run([*harness.AS_ROOT, "mount", "-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs", where], check=True)
     yield where
-    subprocess.run([*command, "umount", "-l", where], check=True)
+    subprocess.run([*harness.AS_ROOT, "umount", "-l", where], check=True)
 
 
 def test_no_space_on_disk(small_disk):
