@@ -68,6 +68,8 @@ tested() { # the command that ends in "N passed, N failed"
 	rm -f "$said"
 }
 
+packages() { dpkg-query -W -f '${Package}\n' | sort; }
+packages >/var/tmp/packages
 port=$(shuf -i 20000-29999 -n 1)
 me=(setpriv --reuid 1000 --regid 1000 --clear-groups --reset-env env -C /home/me/waybill)
 for part in $*; do
@@ -87,5 +89,8 @@ for part in $*; do
 	esac
 	echo "=== $part: $((SECONDS / 60)) min $((SECONDS % 60)) s; $passed passed, $failed failed so far"
 done
+gone=$(comm -23 /var/tmp/packages <(packages))
+[[ ! $gone ]]
+note $? "these packages were removed: $gone"
 echo "$passed passed, $failed failed"
 ((failed == 0))

@@ -20,8 +20,23 @@ die() {
 tests/install.sh debootstrap
 
 scratch=$(mktemp -d /var/tmp/waybill-fresh-XXXXXX) root=$scratch/root
-trap 'rm -rf --one-file-system "$scratch"' EXIT
+child=
+clean() {
+	[[ -z $child ]] || { kill -KILL $child 2>/dev/null && wait $child 2>/dev/null || true; }
+	rm -rf --one-file-system "$scratch"
+}
+trap clean EXIT
 trap 'exit 1' INT TERM HUP # and so by EXIT
+
+# In namespaces of its own: what it mounts and starts is gone with it, and it with us.
+alone() {
+	setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private "$@" </dev/null &
+	child=$!
+	local status=0
+	wait $child || status=$?
+	child=
+	return $status
+}
 
 # ---- a bare machine -----------------------------------------------------------------------------
 # Debian's own of this machine's sources, one "URI suite component" a line.
@@ -30,7 +45,7 @@ sources() {
 		grep ' bookworm' | sort -u || true
 }
 mirror=$(sources | awk '$2 == "bookworm" { print $1; exit }')
-debootstrap --variant=minbase --include=make bookworm "$root" ${mirror:+"$mirror"} >"$scratch/log" 2>&1 ||
+alone --mount-proc debootstrap --variant=minbase --include=make bookworm "$root" ${mirror:+"$mirror"} >"$scratch/log" 2>&1 ||
 	die "debootstrap: $(tail -5 "$scratch/log")"
 [[ -z $mirror ]] || sources | sed 's/^/deb /' >"$root/etc/apt/sources.list"
 apt-config dump | grep -E '^Acquire::(https?::|ftp::|Check-|Retries)' >"$root/etc/apt/apt.conf.d/90network" || true
@@ -51,7 +66,7 @@ for name in http_proxy https_proxy no_proxy npm_config_registry NODE_EXTRA_CA_CE
 	[[ -z ${!name:-} ]] || network+=("$name=${!name}")
 done
 export root
-setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private bash -c '
+alone bash -c '
 	set -e
 	mount --rbind /dev "$root/dev"
 	mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 none "$root/dev/pts"
@@ -59,4 +74,4 @@ setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation
 	mount -t proc none "$root/proc"
 	mount -t sysfs none "$root/sys"
 	exec chroot "$root" env -i --default-signal PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		HOME=/root TERM=dumb "$@"' - "${network[@]}" /srv/waybill/tests/fresh/inside.sh "${@:-run test user}" </dev/null
+		HOME=/root TERM=dumb "$@"' - "${network[@]}" /srv/waybill/tests/fresh/inside.sh "${@:-run test user}"
