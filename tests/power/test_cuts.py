@@ -1,6 +1,8 @@
 """test_cuts.py: the power of a real block device is cut under load; see blockdev.py for how.
 
 durability = full: nothing that was told before the cut is lost: no file, no offset, no deletion.
+durability = normal: something may be; but no byte is ever answered that was not uploaded, and what is
+uploaded afterwards is right.
 """
 import contextlib
 import os
@@ -12,7 +14,7 @@ import pytest
 
 import rig
 from check import Check
-from uploaders import Told, Uploader, checkpoint
+from uploaders import TUS, Told, Uploader, checkpoint, metadata, stuff
 
 SEED = os.environ.get("SEED", "20261125")
 CUTS_OF_A_ROUND = 3
@@ -63,7 +65,7 @@ def look_at(device, worker, cut, before, told):
     return check
 
 
-@pytest.mark.parametrize("durability", ["full"])
+@pytest.mark.parametrize("durability", ["full", "normal"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_cuts_under_load(work_on, kind, durability, number):
@@ -81,3 +83,31 @@ def test_cuts_under_load(work_on, kind, durability, number):
         worker.kill()
     print(f"{kind}, {durability}: {len(cuts)} cuts, {looked} files, offsets and deletions looked at, {lost} lost")
     assert looked > 40 * len(cuts)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_normal_never_lies(work_on, kind):
+    """Catalog and names are on disk, bytes are not: the worst that `normal` can come to. What was
+    whole before may be missing afterwards, but zeros are not what was uploaded."""
+    device, worker = work_on(kind, "normal")
+    told, pick = Told(), random.Random(SEED)
+    client = Uploader(worker.request, told, f"{SEED}-{kind}", threading.Event(), [])
+    client.sizes = [70000, 1 << 20]
+    for _ in range(12):
+        client.put()
+        client.form()
+    half_of_an_upload(client, f"half-{kind}-2000000.bin", pick.randrange(1000000, 1900000))
+    checkpoint(worker.data)
+    cut = device.cut()
+    worker.kill()
+    check = look_at(device, worker, cut, told.copy(), told)
+    print(f"{kind}: {check.looked} looked at, {len(check.losses)} lost")
+    assert not check.lies, (len(check.lies), check.lies)
+
+
+def half_of_an_upload(client, name, at):
+    content = stuff(name)
+    made = client.ask("POST", "/upload", {**TUS, **metadata(name), "Upload-Length": str(len(content))}, b"")
+    id = made["Location"].rsplit("/", 1)[1]
+    client.waiting[id] = name
+    client.piece(id, name, 0, content[:at])
