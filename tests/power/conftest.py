@@ -24,13 +24,14 @@ def device(tmp_path):
 
 @pytest.fixture
 def work_on(device):
-    """work_on(kind, durability): (the device, a worker serving from it)."""
-    workers = []
+    """work_on(kind, durability): (the device, a worker serving from it, and perhaps another)."""
+    made = []
 
-    def make(kind, durability):
+    def make(kind, durability, workers=1):
         disk = device(kind)
-        workers.append(rig.Worker({"durability": durability, "deny_types": "x/none"}, disk=disk.top))
-        return disk, workers[-1]
+        for _ in range(workers):
+            made.append(rig.Worker({"durability": durability, "deny_types": "x/none"}, disk=disk.top))
+        return disk, *made
     yield make
-    for worker in workers:
+    for worker in made:
         worker.close()

@@ -24,12 +24,19 @@ KINDS = ["ext4", "xfs", "btrfs"]
 
 
 @contextlib.contextmanager
-def load(worker, told, seed):
+def load(workers, told, seed):
+    """Clients at work, at any of the workers. What comes to nothing since one is killed, comes to nothing."""
     over, failures = threading.Event(), []
 
-    def ask(*words):
-        return worker.request(*words)
-    clients = [Uploader(ask, told, f"{seed}-{n}", over, failures) for n in range(CLIENTS)]
+    def asking(pick):
+        def ask(*words):
+            try:
+                return pick.choice(workers).request(*words)
+            except (OSError, AssertionError):
+                return None
+        return ask
+    clients = [Uploader(asking(random.Random(f"{seed}-{n}")), told, f"{seed}.{n}", over, failures)
+               for n in range(CLIENTS)]
     for client in clients:
         client.start()
     try:
@@ -38,22 +45,27 @@ def load(worker, told, seed):
         over.set()
         for client in clients:
             client.join(60)
-    assert not failures, (failures[0], worker.said())
+    assert not failures, (failures[0], workers[0].said())
 
 
-def cut_under_load(device, worker, pick):
-    """[(the cut, what was told before it)], and all that was told ever."""
+def cut_under_load(device, workers, pick):
+    """[(the cut, what was told before it)], and all that was told ever. Two workers share the data; now and
+    then one of them dies before the power does."""
     told, cuts = Told(), []
-    with load(worker, told, f"{SEED}-{pick.randrange(1 << 30)}") as failures:
+    with load(workers, told, f"{SEED}.{pick.randrange(1 << 30)}") as failures:
         for n in range(CUTS_OF_A_ROUND):
             enough = len(told.kept) + 40
             rig.harness.wait_until(lambda: failures or len(told.kept) >= enough, "some uploads")
+            if pick.random() < 0.5:
+                workers[1].kill()
+                workers[1].start(wait=False)
             time.sleep(pick.uniform(0, 0.3))
             if n % 2:
-                checkpoint(worker.data)
+                checkpoint(workers[0].data)
             before = told.copy()
             cuts.append((device.cut(), before))
-    worker.kill()
+    for worker in workers:
+        worker.kill()
     return cuts, told
 
 
@@ -70,8 +82,8 @@ def look_at(device, worker, cut, before, told):
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_cuts_under_load(work_on, kind, durability, number):
     print(f"SEED={SEED}")
-    device, worker = work_on(kind, durability)
-    cuts, told = cut_under_load(device, worker, random.Random(f"{SEED}-{kind}-{durability}-{number}"))
+    device, worker, other = work_on(kind, durability, workers=2)
+    cuts, told = cut_under_load(device, [worker, other], random.Random(f"{SEED}-{kind}-{durability}-{number}"))
     looked = lost = 0
     for cut, before in cuts:
         check = look_at(device, worker, cut, before, told)
