@@ -119,6 +119,22 @@ static const struct {
     {"EXIT STATUS", "0", "what was asked for is done"},
     {NULL, "1", "it failed, or verify found something; the reason is on standard error"},
     {NULL, "2", "usage or configuration error: file, line, key and reason are on standard error"},
+    {"BACKUPS", "what is in one",
+	"every file that was acknowledged before it began, less what was deleted for good before "
+	"it ended; tokens, as hashes. Unfinished uploads are not. It may be used beside servers, "
+	"and stalls none of them"},
+    {NULL, "DIR",
+	"is made, 0750, or empty, or a backup of an earlier state of the same catalog; not inside "
+	"data_dir, nor writable by everybody. A backup that is killed or fails leaves the one "
+	"before as it was; the next one goes on. Objects are cloned or hard linked where DIR is on "
+	"the same file system, and hashed in any case"},
+    {NULL, "damage",
+	"in data_dir is told on standard error, with exit status 1, and does not keep the rest "
+	"from being copied. A damaged catalog is not"},
+    {NULL, "restoring",
+	"makes a store of its own: nothing of it is linked to the backup. Run by root, it belongs "
+	"to the owner of data_dir. As long as it is not finished, nobody serves from there; said "
+	"again, it goes on"},
     {"SIGNALS", "SIGTERM, SIGINT, SIGUSR1",
 	"no new requests; those under way are finished; exit 0"},
     {NULL, "SIGHUP", "drop what has expired now, rather than within minutes"},
@@ -138,6 +154,7 @@ static const struct {
     {NULL, "generation",
 	"the last commit that the objects have seen: an older waybill.db beside them is told by it, and "
 	"is not served; see verify --adopt"},
+    {NULL, "restoring", "the mark of a restore that has not come to its end"},
     {NULL, "objects/", "content, each file named by its SHA-256"},
     {NULL, "partial/", "resumable uploads that are not finished; the ledger of promised bytes"},
     {NULL, "spool/", "where web servers collect bodies that are on their way"},
@@ -196,6 +213,7 @@ static void put_examples(FILE *out)
 		"waybill token add backup --can upload --expires 30d"},
 	    {"All PDF files of alice, as JSON:",
 		"waybill ls --json --owner alice --type application/pdf"},
+	    {"A backup, the same line each night:", "waybill backup /mnt/backup/waybill"},
 	    {"Is everything that was promised still there?", "waybill verify"},
 	    {"The catalog is lost, the objects are not:", "waybill verify --adopt"}};
 

@@ -235,16 +235,15 @@ static enum fault migrate(struct connection *c, bool *fresh, struct refusal *why
 	int64_t version;
 	enum fault f = catalog_schema(c, &version, why);
 
-	if (f != FAULT_NONE || version == SCHEMA_VERSION)
-		return f;
-	*fresh = version == 0;
+	*fresh = f == FAULT_NONE && version == 0;
 	if (*fresh && !(c->catalog->keep->mode & KEEP_ADOPT))
 		f = refuse_strange_objects(c->catalog->keep, why);
-	if (f != FAULT_NONE)
-		return f;
-	f = execute(c, "PRAGMA journal_mode = WAL", why);
+	/* A backup's, put in place by hand, is of this version, and has none. */
 	if (f == FAULT_NONE)
-		f = execute(c, "BEGIN EXCLUSIVE", why);
+		f = execute(c, "PRAGMA journal_mode = WAL", why);
+	if (f != FAULT_NONE || version == SCHEMA_VERSION)
+		return f;
+	f = execute(c, "BEGIN EXCLUSIVE", why);
 	if (f != FAULT_NONE)
 		return f;
 	f = steps_forward(c, why);

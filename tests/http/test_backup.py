@@ -576,3 +576,26 @@ def test_right_after_a_restore(near):
     run(near.door, "restore", near.dir, WAYBILL_DATA_DIR=str(data))
     done = run(near.door, "backup", near.dir, WAYBILL_DATA_DIR=str(data))
     assert LINE.fullmatch(done.stdout).groups()[:4] == ("4", "0", "3", "0")
+
+
+def test_after_an_adoption_it_goes_on(near):
+    """As the catalog of the same data_dir, though under a new id."""
+    near.take()
+    near.put("later", b"l")
+    stop(near.door)
+    shutil.copy(near.dir / "waybill.db", near.data / "waybill.db")  # instead of a restore
+    near.refused("not, or no longer, the catalog of the objects beside it")
+    assert "adopted" in run(near.door, "verify", "--adopt").stdout
+    assert (near.data / "waybill.db").read_bytes()[18:20] == b"\2\2"  # with a write-ahead log again
+    assert near.take()[:4] == (5, 1, 3, 0)
+
+
+def test_a_copy_of_a_backup_is_one(near, restored):
+    near.take()
+    copy = near.door.home / "copy"
+    subprocess.run(["cp", "-r", near.dir, copy], check=True)
+    shutil.rmtree(near.dir)
+    near.dir = copy
+    near.put("later", b"l")
+    assert near.take()[:4] == (5, 1, 3, 0)
+    assert records(restored(near)) == records(near.door)
