@@ -10,7 +10,8 @@ UPDATE store SET line = randomblob(16);
 
 -- ---- resumable uploads: sums of what is under way, and who pays for it ---------------------------
 
--- Who made it, where nobody's name is on it: only to count how many such an address has.
+-- Who made it, where nobody's name is on it: to count how many such an address has, and only as long
+-- as it is one of them.
 ALTER TABLE uploads ADD COLUMN address TEXT;
 -- Quota of the owner's token at the creation, for when that token is no more; 0: none.
 ALTER TABLE uploads ADD COLUMN quota INTEGER NOT NULL DEFAULT 0;

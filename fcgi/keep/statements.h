@@ -137,13 +137,14 @@
 	                   " WHERE id = ?1 AND claim = ?2 AND state IN (0, 3)") \
 	X(UPLOAD_PROLONG,  "UPDATE uploads SET expires_at = ?3 WHERE id = ?1 AND claim = ?2 AND state = 0") \
 	X(UPLOAD_PROVED,   "UPDATE uploads SET boot = ?3 WHERE id = ?1 AND offset = ?2") \
-	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', claim = claim + 1" \
+	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', address = NULL, claim = claim + 1" \
 	                   " WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_SHUT_OUT, "UPDATE uploads SET claim = claim + 1 WHERE id = ?1 AND state IN (0, 3)") \
-	X(UPLOAD_DONE,     "UPDATE uploads SET state = 1, digest = x'', fields = '{}', length = ?3, offset = ?3," \
-	                   " expires_at = ?4 WHERE id = ?1 AND claim = ?2 AND state = 0") \
+	X(UPLOAD_DONE,     "UPDATE uploads SET state = 1, digest = x'', fields = '{}', address = NULL," \
+	                   " length = ?3, offset = ?3, expires_at = ?4" \
+	                   " WHERE id = ?1 AND claim = ?2 AND state = 0") \
 	X(UPLOAD_USE,      "UPDATE uploads SET state = 3, expires_at = min(ifnull(expires_at, ?2), ?2)," \
-	                   " whole = ?3 WHERE id = ?1 AND state = 0") \
+	                   " whole = ?3, address = NULL WHERE id = ?1 AND state = 0") \
 	X(UPLOAD_THERE,   "SELECT 1 FROM uploads WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_REMOVE,  "DELETE FROM uploads WHERE id = ?1 AND state <> 1") \
 	X(UPLOAD_EXPIRE,  "DELETE FROM uploads WHERE id = ?1 AND expires_at <= ?2") \

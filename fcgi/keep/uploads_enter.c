@@ -47,7 +47,7 @@ static enum fault add_on(
 	bind_bytes(s, 17, whole_len > 0 ? whole : NULL, whole_len);
 	bind_bytes(s, 18, row->digest, row->digest_len);
 	bind_number(s, 19, row->quota);
-	bind_span(s, 20, address);
+	bind_span(s, 20, row->owner == NULL ? address : (struct span){NULL, 0});
 	bind_number(s, 21, row->durable);
 	bind_number(s, 22, row->boot);
 	return sql_finish(c, s, why);

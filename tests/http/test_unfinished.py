@@ -78,6 +78,9 @@ def test_so_many_and_no_more_of_one_address(own_worker, protocol):
     over_quota(create(worker, protocol, 10, **here))
     waybill(worker, "gc")
     assert create(worker, protocol, 10, **here).status == 201
+    # whose they were is remembered for this count only
+    assert change(worker, "SELECT count(address), count(*) FROM uploads WHERE state = 0") == [(4, 4)]
+    assert change(worker, "SELECT count(address) FROM uploads WHERE state <> 0") == [(0,)]
     all_is_well(worker)
 
 
