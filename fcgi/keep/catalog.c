@@ -17,7 +17,7 @@
 
 enum {
 	PATIENCE = 10 * 1000,	/* ms to wait for other processes' commits */
-	TENDER_PATIENCE = 1000, /* ms; a checkpoint can be had later */
+	TENDER_PATIENCE = 20,	/* ms; writers may have to wait as long, and it can be had later */
 	APPLICATION_ID = 0x77617962
 };
 

@@ -52,6 +52,8 @@ struct catalog {
 
 	struct connection *tender; /* catalog_tend()'s */
 	int64_t tended_commits;
+	int pause, back_off; /* turns until it may hold up the writers again; see insist() */
+	int insisted;	     /* how often it did */
 	atomic_int wal_pages; /* as of this process's last commit, or 0 once checkpointed */
 	atomic_int_least64_t commits, batches, busy;
 

@@ -20,7 +20,8 @@ enum {
 	BATCH_MAX = 128,	 /* jobs of one transaction */
 	CHECKPOINT_PAGES = 1000, /* of the WAL, before it is worth it */
 	CATCH_UP_PAGES = 8192,	 /* commits outrun the checkpoints: hold them up */
-	WAL_MAX = 64 << 20	 /* bytes of the WAL file that may stay when idle */
+	WAL_MAX = 64 << 20,	 /* bytes of the WAL file that may stay when idle */
+	BACK_OFF_MAX = 64	 /* turns of catalog_tend() */
 };
 
 struct waiting {
@@ -28,7 +29,8 @@ struct waiting {
 	void *self;
 	struct refusal *why;
 	enum fault fault;
-	bool lead; /* woken to lead, not because it is done */
+	bool lead;  /* woken to lead, not because it is done */
+	bool drops; /* it gave up content, which is to be gone when it is told that all is done */
 	sem_t wake;
 	struct waiting *next;
 };
@@ -61,6 +63,35 @@ void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN])
 
 /* ---- one batch ------------------------------------------------------------------------------- */
 
+/*
+ * The write lock, on a catalog that is still what this program knows: a newer one may have migrated
+ * it meanwhile. What was prepared for the old one would not fail, but do harm.
+ */
+static enum fault begin_write(struct catalog *catalog, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	int64_t version = 0;
+	sqlite3_stmt *s;
+	enum fault f = sql_do(c, SQL_BEGIN_WRITE, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	f = sql_prepare(c, SQL_VERSION, &s, why);
+	if (f == FAULT_NONE)
+		f = sql_numbers(c, s, &version, 1, why);
+	if (f == FAULT_NONE && version == catalog_version())
+		return FAULT_NONE;
+	if (f == FAULT_NONE) {
+		log_line(LOG_ERROR, "catalog changed by another version of waybill",
+		    "schema=%lld known=%d advice=\"restart this worker\"", (long long)version,
+		    catalog_version());
+		f = refuse(why, FAULT_BUSY,
+		    "This server is being brought up to date. Try again in a moment.");
+	}
+	sql_do(c, SQL_ROLLBACK, NULL);
+	return f;
+}
+
 static enum fault unlink_unreferenced(
     struct catalog *catalog, const uint8_t *sha256, struct refusal *why)
 {
@@ -86,7 +117,7 @@ static enum fault unlink_unreferenced(
 static void unlink_dropped(struct catalog *catalog)
 {
 	struct connection *c = catalog->writer;
-	enum fault f = sql_do(c, SQL_BEGIN_WRITE, NULL);
+	enum fault f = begin_write(catalog, NULL);
 
 	if (f != FAULT_NONE)
 		return;
@@ -129,12 +160,14 @@ static enum fault run_all(
 	struct connection *c = catalog->writer;
 
 	for (struct waiting *job = batch; job != NULL; job = job->next) {
+		size_t dropped = catalog->dropped_count;
 		job->fault = batch->next == NULL ? run_alone(catalog, job, job->why)
 						 : run_beside(catalog, job, job->why);
 		/* On a full disk and the like SQLite rolls everything back by itself. */
 		if (sqlite3_get_autocommit(c->db))
 			return refuse(
 			    why, job->fault == FAULT_NONE ? FAULT_INTERNAL : job->fault, NULL);
+		job->drops = catalog->dropped_count > dropped;
 		*kept += job->fault == FAULT_NONE;
 	}
 	return FAULT_NONE;
@@ -159,12 +192,12 @@ static enum fault transact(struct catalog *catalog, struct waiting *batch, struc
 	struct connection *c = catalog->writer;
 	size_t kept = 0;
 	sqlite3_int64 changes = sqlite3_total_changes64(c->db);
-	enum fault f = sql_do(c, SQL_BEGIN_WRITE, why);
+	catalog->linked = false;
+	catalog->dropped_count = 0;
+	enum fault f = begin_write(catalog, why);
 
 	if (f != FAULT_NONE)
 		return f;
-	catalog->linked = false;
-	catalog->dropped_count = 0;
 	f = run_all(catalog, batch, &kept, why);
 	if (f == FAULT_NONE && kept > 0)
 		f = sync_objects(catalog, why);
@@ -182,7 +215,8 @@ static enum fault transact(struct catalog *catalog, struct waiting *batch, struc
 	return f;
 }
 
-static void run_batch(struct catalog *catalog, struct waiting *batch)
+/* False: all of it is lost. */
+static bool run_batch(struct catalog *catalog, struct waiting *batch)
 {
 	struct refusal why;
 
@@ -195,8 +229,7 @@ static void run_batch(struct catalog *catalog, struct waiting *batch)
 		if (job->why != NULL)
 			*job->why = why;
 	}
-	if (f == FAULT_NONE && catalog->dropped_count > 0)
-		unlink_dropped(catalog);
+	return f == FAULT_NONE;
 }
 
 /* ---- the lead -------------------------------------------------------------------------------- */
@@ -244,29 +277,75 @@ static void pass_lead(struct catalog *catalog)
 	pthread_mutex_unlock(&catalog->queue_lock);
 }
 
+/* Wake the leader's followers that are done: `all`, or those that wait for no unlinking. */
+static void wake(struct waiting *leader, bool all)
+{
+	for (struct waiting **at = &leader->next; *at != NULL;) {
+		struct waiting *job = *at;
+		if (job->drops && !all) {
+			at = &job->next;
+			continue;
+		}
+		*at = job->next; /* its owner is gone once it is woken */
+		sem_post(&job->wake);
+	}
+}
+
+static void lead(struct catalog *catalog)
+{
+	/* Whoever is about to queue up on this core may come along: one sync and one set of pages
+	 * for all. Where nobody is, this costs nothing. */
+	sched_yield();
+	struct waiting *batch = take_batch(catalog);
+	bool committed = run_batch(catalog, batch);
+	wake(batch, !committed);
+	if (committed && catalog->dropped_count > 0)
+		unlink_dropped(catalog);
+	pass_lead(catalog);
+	wake(batch, true);
+}
+
 enum fault catalog_commit(struct catalog *catalog, job_run *run, void *self, struct refusal *why)
 {
 	struct waiting job = {.run = run, .self = self, .why = why};
 
 	if (sem_init(&job.wake, 0, 0) != 0)
 		return disk_fault(why, "sem_init");
-	if (queue_up(catalog, &job)) {
-		/* Whoever is about to queue up on this core may come along: one sync and one set
-		 * of pages for all. Where nobody is, this costs nothing. */
-		sched_yield();
-		struct waiting *batch = take_batch(catalog);
-		run_batch(catalog, batch);
-		pass_lead(catalog);
-		for (struct waiting *other = batch->next, *next; other != NULL; other = next) {
-			next = other->next; /* its owner is gone once it is woken */
-			sem_post(&other->wake);
-		}
-	}
+	if (queue_up(catalog, &job))
+		lead(catalog);
 	sem_destroy(&job.wake);
 	return job.fault;
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
+
+/*
+ * Both kinds hold the lock of all writers while they wait for readers, so that one who reads for
+ * long would make every upload wait as well. Hence the tender's little patience, and after it was
+ * in vain a pause, each time twice as long.
+ */
+static int insist(struct catalog *catalog, int how, int *in_wal, int *done)
+{
+	if (catalog->pause > 0) {
+		catalog->pause--;
+		return SQLITE_OK;
+	}
+	int code = sqlite3_wal_checkpoint_v2(catalog->tender->db, NULL, how, in_wal, done);
+	bool busy = (code & 0xff) == SQLITE_BUSY;
+	int longer = catalog->back_off == 0 ? 1 : 2 * catalog->back_off;
+
+	catalog->insisted++;
+	catalog->back_off = !busy ? 0 : longer < BACK_OFF_MAX ? longer : BACK_OFF_MAX;
+	catalog->pause = catalog->back_off;
+	return code;
+}
+
+static bool wal_is_large(const struct catalog *catalog)
+{
+	struct stat st;
+
+	return fstatat(catalog->keep->dir, "waybill.db-wal", &st, 0) == 0 && st.st_size > WAL_MAX;
+}
 
 /*
  * Never automatic, since they would make some upload wait until the disk has all of waybill.db and,
@@ -279,14 +358,12 @@ void catalog_tend(struct catalog *catalog)
 	int64_t commits = atomic_load(&catalog->commits);
 	bool idle = commits == catalog->tended_commits;
 	int64_t seen = generation_seen(catalog);
-	struct stat st;
 
 	if (c == NULL)
 		return;
 	catalog->tended_commits = commits;
-	if (idle && fstatat(catalog->keep->dir, "waybill.db-wal", &st, 0) == 0 &&
-	    st.st_size > WAL_MAX)
-		sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (idle && wal_is_large(catalog))
+		insist(catalog, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	if (pages < CHECKPOINT_PAGES)
 		return;
 	int code =
@@ -294,13 +371,11 @@ void catalog_tend(struct catalog *catalog)
 	/* The WAL begins anew only when all of it was copied; without a pause in the commits that
 	 * never happens, so make one: short, since little is left to copy. */
 	if (code == SQLITE_OK && done < in_wal && in_wal > CATCH_UP_PAGES)
-		code = sqlite3_wal_checkpoint_v2(
-		    c->db, NULL, SQLITE_CHECKPOINT_RESTART, &in_wal, &done);
+		code = insist(catalog, SQLITE_CHECKPOINT_RESTART, &in_wal, &done);
 	if (code == SQLITE_OK && done == in_wal) {
 		atomic_compare_exchange_strong(&catalog->wal_pages, &pages, 0);
 		generation_settle(catalog, seen);
-	}
-	else if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+	} else if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
 		sql_fault(c, code, NULL);
 }
 

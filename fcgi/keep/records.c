@@ -66,11 +66,14 @@ static enum fault upload_end(struct connection *c, const char *id, struct refusa
 }
 
 /* Nothing refers to what this job linked: its rows are about to be rolled back, and the lock is
- * still held. */
-static void unlink_made(const struct arrivals *all)
+ * still held. Where SQLite has rolled back by itself, as it does when memory is short, it is not:
+ * somebody else's record may have the content by now, so it is left to the sweep. */
+static void unlink_made(struct catalog *catalog, const struct arrivals *all)
 {
 	char name[OBJECT_NAME];
 
+	if (sqlite3_get_autocommit(catalog->writer->db))
+		return;
 	for (size_t i = 0; i < all->count; i++) {
 		if (all->at[i].link != LINK_MADE)
 			continue;
@@ -95,7 +98,7 @@ enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *
 	if (f == FAULT_NONE && all->end_upload != NULL)
 		f = upload_end(catalog->writer, all->end_upload, why);
 	if (f != FAULT_NONE)
-		unlink_made(all);
+		unlink_made(catalog, all);
 	return f;
 }
 

@@ -54,6 +54,7 @@
 #define STATEMENTS(X) \
 	X(BEGIN_READ,  "BEGIN") \
 	X(BEGIN_WRITE, "BEGIN IMMEDIATE") \
+	X(VERSION,     "PRAGMA user_version") \
 	X(COMMIT,      "COMMIT") \
 	X(ROLLBACK,    "ROLLBACK") \
 	X(SAVEPOINT,   "SAVEPOINT job") \

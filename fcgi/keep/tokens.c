@@ -6,6 +6,7 @@
 #include "shared/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -141,29 +142,67 @@ enum fault keep_token_remove(struct keep *keep, const char *name, struct refusal
 	return catalog_commit(keep->catalog, run_remove, (void *)name, why);
 }
 
+/* Tokens on loan, as a list. */
+struct listed {
+	struct token token;
+	struct listed *next;
+};
+
+/* Copied before anybody sees one: a visitor may print into a pager, and as long as a statement is
+ * open the WAL cannot begin anew. False: no memory. */
+static bool list_one(sqlite3_stmt *s, struct files *names, struct listed ***last)
+{
+	struct listed *new = malloc(sizeof *new);
+
+	if (new == NULL)
+		return false;
+	*new = (struct listed){.token = {.name = files_text(names, column_span(s, 0)),
+				   .rights = (unsigned)sqlite3_column_int64(s, 1),
+				   .created_at = sqlite3_column_int64(s, 2),
+				   .expires_at = sqlite3_column_int64(s, 3),
+				   .quota = sqlite3_column_int64(s, 4)}};
+	**last = new;
+	*last = &new->next;
+	return new->token.name != NULL;
+}
+
+static enum fault list_on(
+    struct connection *c, struct files *names, struct listed **first, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	bool row = false;
+	enum fault f = sql_prepare(c, SQL_TOKEN_EACH, &s, why);
+
+	if (f == FAULT_NONE)
+		f = sql_step(c, s, &row, why);
+	while (f == FAULT_NONE && row) {
+		if (list_one(s, names, &first))
+			f = sql_step(c, s, &row, why);
+		else
+			f = refuse(why, FAULT_INTERNAL, NULL);
+	}
+	if (row)
+		sql_done(s);
+	return f;
+}
+
 enum fault keep_token_each(struct keep *keep, token_visitor *visit, void *self, struct refusal *why)
 {
 	struct connection *c = reader_take(keep->catalog, why);
-	sqlite3_stmt *s;
-	bool row = false;
+	struct files names = {0};
+	struct listed *first = NULL;
 
 	if (c == NULL)
 		return FAULT_INTERNAL;
-	enum fault f = sql_prepare(c, SQL_TOKEN_EACH, &s, why);
-	if (f == FAULT_NONE)
-		f = sql_step(c, s, &row, why);
-	while (row) {
-		struct token token = {
-		    .name = column_span(s, 0).at,
-		    .rights = (unsigned)sqlite3_column_int64(s, 1),
-		    .created_at = sqlite3_column_int64(s, 2),
-		    .expires_at = sqlite3_column_int64(s, 3),
-		    .quota = sqlite3_column_int64(s, 4),
-		};
-		visit(self, &token);
-		f = sql_step(c, s, &row, why);
-	}
+	enum fault f = list_on(c, &names, &first, why);
 	reader_give(keep->catalog, c);
+	for (struct listed *one = first, *next; one != NULL; one = next) {
+		next = one->next;
+		if (f == FAULT_NONE)
+			visit(self, &one->token);
+		free(one);
+	}
+	keep_release(&names);
 	return f;
 }
 

@@ -2,6 +2,7 @@
 import contextlib
 import fcntl
 import os
+import sqlite3
 import struct
 import subprocess
 
@@ -58,3 +59,19 @@ def test_an_older_version_serves_already(fresh):
         for command in (["gc"], ["serve", "-l", f"unix:{door.home}/other.socket"]):
             assert "Another version of waybill is serving" in complaint(door, *command)
     waybill(door, "gc")
+
+
+def test_a_newer_version_has_migrated(fresh):
+    """A worker that still runs stops writing, and says so; what is there is read all the same."""
+    door = fresh("fastcgi")
+    kept = door.put("before.txt", text(500)).file
+    with contextlib.closing(sqlite3.connect(door.data / "waybill.db", isolation_level=None)) as catalog:
+        [version] = catalog.execute("PRAGMA user_version").fetchone()
+        catalog.execute(f"PRAGMA user_version = {version + 1}")
+        answer = door.put("late.txt", text(500, seed=3))
+        refused(answer, 503, "busy", "brought up to date")
+        assert answer["Retry-After"]
+        assert door.get(f"/files/{kept['id']}/content").body == text(500)
+        assert "changed by another version of waybill" in door.said()
+        catalog.execute(f"PRAGMA user_version = {version}")
+    assert door.put("after.txt", text(500, seed=4)).status == 201
