@@ -250,7 +250,8 @@ def object_problems(data, rows):
 def sum_problems(db, rows):
     distinct = {row["sha256"]: row["size"] for row in rows}
     store = db.execute("SELECT files, bytes FROM store").fetchone()
-    if tuple(store) != (len(rows), sum(distinct.values())):
+    fields = db.execute("SELECT ifnull(sum(length(CAST(fields AS BLOB))), 0) FROM forms").fetchone()[0]
+    if tuple(store) != (len(rows), sum(distinct.values()) + fields):
         yield f"sums are wrong: {tuple(store)}"
     refs = {digest: count for digest, count in db.execute("SELECT lower(hex(sha256)), refs FROM objects")}
     counted = {}

@@ -277,9 +277,9 @@ def fill_the_wal(worker, pick):
     """Upload records with much text until the worker has had to make a checkpoint, while it serves:
     the number of its sync."""
     client, before = Client(worker, pick, [b"pool"]), checkpoints(worker.records)
-    for n in range(16):
-        files = [rig.harness.Upload("f", "x", b"%d" % n) for _ in range(6)]
-        assert client.told(worker.send_form(*files, ("note", "w" * 60000))) == 201
+    for n in range(90):
+        file = rig.harness.Upload("f", "x", b"%d" % (n % 16))
+        assert client.told(worker.send_form(file, ("note", "w" * 60000))) == 201
     rig.harness.wait_until(lambda: len(checkpoints(worker.records)) > len(before), "a checkpoint")
     return checkpoints(worker.records)[-1]
 
