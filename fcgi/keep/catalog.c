@@ -205,24 +205,29 @@ static enum fault steps_forward(struct connection *c, struct refusal *why)
 	return f == FAULT_NONE ? execute(c, text, why) : f;
 }
 
+/* Nothing is removed for it; but whoever runs this wants to know, before uploads go elsewhere. */
+static void warn_of_emptiness(const struct catalog *catalog)
+{
+	int64_t files;
+	bool empty;
+
+	if (query_number(catalog->writer, "SELECT files FROM store", &files, NULL) == FAULT_NONE &&
+	    files > 0 && keep_is_bare(catalog->keep, &empty, NULL) == FAULT_NONE && empty)
+		log_line(LOG_WARN, "objects/ is empty, though there are files",
+		    "files=%lld advice=\"is its file system mounted?\"", (long long)files);
+}
+
 /*
  * An empty catalog beside objects is a catalog that was lost: the next sweep would take all of them
  * for orphans. Ours is made, and synced, before the first object.
  */
 static enum fault refuse_strange_objects(struct keep *keep, struct refusal *why)
 {
-	DIR *dir;
-	struct dirent *entry;
-	enum fault f = keep_entries(keep->objects, "objects", &dir, why);
+	bool empty;
+	enum fault f = keep_is_bare(keep, &empty, why);
 
-	if (f != FAULT_NONE)
+	if (f != FAULT_NONE || empty)
 		return f;
-	do
-		entry = readdir(dir);
-	while (entry != NULL && entry->d_name[0] == '.');
-	closedir(dir);
-	if (entry == NULL)
-		return FAULT_NONE;
 	return refuse(why, FAULT_INTERNAL,
 	    "There are files in objects/, but waybill.db knows of none: it is new or empty. Put "
 	    "waybill.db and waybill.db-wal back, or take a backup (waybill restore), or say `waybill "
@@ -285,6 +290,8 @@ static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
 		f = migrate(catalog->writer, &fresh, why);
 	if (f == FAULT_NONE)
 		f = generation_open(catalog, fresh, why);
+	if (f == FAULT_NONE)
+		warn_of_emptiness(catalog);
 	if (f == FAULT_NONE)
 		f = execute(catalog->writer,
 		    full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", why);

@@ -95,6 +95,8 @@ static inline bool keep_believes(const struct keep *keep, bool durable, int64_t 
 
 /* Read the directory that `directory` is open on, from its beginning; closedir() when done. */
 enum fault keep_entries(int directory, const char *what, DIR **dir, struct refusal *why);
+/* Is there nothing in objects/? */
+enum fault keep_is_bare(const struct keep *keep, bool *empty, struct refusal *why);
 /* The content of an entry of objects/; false: no object has such a name. */
 bool object_named(const char *name, uint8_t sha256[SHA256_LEN]);
 /* When what begins `now` and lasts so long ends; 0, never, where it lasts for ever. */

@@ -31,6 +31,22 @@ enum fault keep_entries(int directory, const char *what, DIR **dir, struct refus
 	return f;
 }
 
+enum fault keep_is_bare(const struct keep *keep, bool *empty, struct refusal *why)
+{
+	DIR *dir;
+	struct dirent *entry;
+	enum fault f = keep_entries(keep->objects, "objects", &dir, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	do
+		entry = readdir(dir);
+	while (entry != NULL && entry->d_name[0] == '.');
+	closedir(dir);
+	*empty = entry == NULL;
+	return FAULT_NONE;
+}
+
 bool object_named(const char *name, uint8_t sha256[SHA256_LEN])
 {
 	return strlen(name) == 2 * SHA256_LEN && text_unhex(span_of(name), sha256, SHA256_LEN);

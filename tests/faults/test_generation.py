@@ -199,6 +199,24 @@ def test_first_version_put_back_later(first_version, tmp_path):
     refused(first_version, "not the catalog of the objects", "does not know 1 of them")
 
 
+def test_objects_not_mounted(worker, tmp_path):
+    """An empty directory in the place of objects/ is said at the start, and costs nothing once the right
+    one is back."""
+    put(worker, "one", "two")
+    kept = worker.listed()
+    worker.stop()
+    (worker.data / "objects").rename(tmp_path / "objects")
+    (worker.data / "objects").mkdir(mode=0o750)
+    worker.start()
+    assert "objects/ is empty, though there are files" in worker.said()
+    worker.run("gc", check=0)
+    assert worker.listed() == kept
+    worker.stop()
+    (worker.data / "objects").rmdir()
+    (tmp_path / "objects").rename(worker.data / "objects")
+    assert rig.settled(worker) == kept
+
+
 def test_everything_begun_anew(worker):
     """Neither catalog nor objects: what is left of the old ones stands in nobody's way."""
     put(worker, "one")
