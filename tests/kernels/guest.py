@@ -15,16 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 WAYBILL = os.environ.get("WAYBILL", str(HERE.parents[1] / "waybill"))
 LINUX = "linux.uml"
 PATIENCE = 240
-MAKE = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q"], "btrfs": ["mkfs.btrfs", "-q"]}
 OPTIONS = {"ext4": "commit=1", "xfs": "noatime", "btrfs": "commit=1"}
-
-
-def make_disk(path, kind):
-    with open(path, "wb") as file:
-        file.truncate(2 << 30)
-    path_to = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    subprocess.run([*MAKE[kind], str(path)], env={**os.environ, "PATH": path_to}, check=True, stdout=subprocess.DEVNULL)
-    return path
 
 
 class Guest:

@@ -5,11 +5,15 @@ for each kernel and file system to say.
 """
 import json
 import os
+import pathlib
 import random
+import sys
 
 import pytest
 
-from guest import Guest, make_disk
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "power"))
+from blockdev import image  # noqa: E402
+from guest import Guest  # noqa: E402
 
 SEED = os.environ.get("SEED", "20261126")
 CUTS = int(os.environ.get("CUTS", "2"))
@@ -42,7 +46,7 @@ def look(guest):
 def test_a_cut(tmp_path, kind, durability):
     print(f"SEED={SEED}")
     pick, looked = random.Random(f"{SEED}-{kind}-{durability}"), 0
-    disk, notes = make_disk(tmp_path / "disk", kind), []
+    disk, notes = image(tmp_path / "disk", 2 << 30, kind), []
     for cut in range(CUTS):
         common = {"DURABILITY": durability, "TOLD": tmp_path / "told", "SEED": f"{SEED}-{kind}-{cut}"}
         notes += told_until_cut(Guest(tmp_path, disk, kind, TASK="upload", **common), pick)

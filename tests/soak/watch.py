@@ -33,7 +33,8 @@ class Holding:
         self.processes = len(family(pid))
 
     def __str__(self):
-        return f"{self.memory >> 10} KiB, {self.descriptors} descriptors, {self.processes} processes, {self.partial} partial files"
+        return (f"{self.memory >> 10} KiB, {self.descriptors} descriptors, {self.processes} processes, "
+                f"{self.partial} partial files")
 
     def no_more_than(self, before, unanswered):
         """[what has grown]; `unanswered`: uploads that were perhaps begun, but nobody was told."""
