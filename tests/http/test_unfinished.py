@@ -284,8 +284,12 @@ def test_a_part_counts_with_its_whole_and_goes_with_it(own_worker):
 # ---- an older catalog ------------------------------------------------------------------------------------
 
 def test_uploads_of_the_version_before_are_counted(own_worker, tmp_path):
-    """Made of its own schema, with what 0.1.0 left in it."""
-    data = tmp_path / "w0" / "data"
+    """Made of its own schema, with what 0.1.0 left in it; the running digests are another worker's."""
+    first = own_worker()
+    for size in (400, 300):
+        first.tus_create(1000, body=b"o" * size)
+    digests = dict(change(first, "SELECT offset, digest FROM uploads")) | {0: b""}
+    data = tmp_path / "w1" / "data"
     (data / "partial").mkdir(parents=True)
     (data / "objects").mkdir()
     rows = [("1" * 26, None, 1000, 400, 1000), ("2" * 26, "alice", None, 300, 0), ("3" * 26, "alice", 50, 0, 0),
@@ -294,8 +298,8 @@ def test_uploads_of_the_version_before_are_counted(own_worker, tmp_path):
         db.executescript((harness.TOP / "schema" / "001-catalog.sql").read_text() + "PRAGMA user_version = 1")
         for ident, owner, length, offset, allocated in rows:
             db.execute("INSERT INTO uploads (id, protocol, state, owner, name, fields, length, offset, allocated, digest,"
-                       " concat, created_at) VALUES (?, 1, 0, ?, 'old', '{}', ?, ?, ?, x'', 0, 0)",
-                       (ident, owner, length, offset, allocated))
+                       " concat, created_at) VALUES (?, 1, 0, ?, 'old', '{}', ?, ?, ?, ?, 0, 0)",
+                       (ident, owner, length, offset, allocated, digests[offset]))
             (data / "partial" / ident).write_bytes(b"o" * offset)
     worker = own_worker(open_uploads="2")
     assert health(worker)["reserved_bytes"] == 1300
