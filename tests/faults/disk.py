@@ -14,8 +14,11 @@ The model, and why it is honest. It keeps nothing that no sync has promised:
     what Linux does with dirty pages after an error of write-back ("fsyncgate").
   - What was not promised may still be there, since a real disk writes what it likes. So each cut is
     tried in several ways: nothing kept that was not synced; everything (which is kill -9); any
-    subset of changes, with writes torn at sectors of 512 bytes; and names in journal order (a prefix)
-    with any subset of the bytes.
+    subset of changes, with writes torn at sectors of 512 bytes; names in journal order (a prefix)
+    with any subset of the bytes; and all that a journal has, names and sizes, but no bytes: a file
+    truncated or allocated to its size is then zeros (ext4 does that to fallocate without KEEP_SIZE).
+  - btrfs saves nothing of a file that has no name while it is synced; the name that it is given later
+    is saved with its directory, and is that of an empty file. So does Disk(saves_unnamed=False).
 
 What is assumed: a rename is atomic, even between two directories (journals see to it). A sector is
 written whole or not at all. A write damages nothing beside its range (SQLite's powersafe overwrite).
@@ -66,6 +69,7 @@ class File:
         self.bytes = bytearray()  # on disk for sure
         self.pending = []         # (op, at, bytes or length): not synced yet
         self.mapped = False
+        self.links = 0
 
 
 def apply(content, change, torn=None):
@@ -92,10 +96,11 @@ def apply(content, change, torn=None):
 
 
 class Disk:
-    """`forgetful` False: a disk that loses nothing, to prove that the records are complete."""
+    """`forgetful` False: a disk that loses nothing, to prove that the records are complete.
+    `saves_unnamed` False: one on which a sync is nothing to a file without a name."""
 
-    def __init__(self, forgetful=True):
-        self.forgetful = forgetful
+    def __init__(self, forgetful=True, saves_unnamed=True):
+        self.forgetful, self.saves_unnamed = forgetful, saves_unnamed
         self.inodes = {}    # the inode's number now -> File (numbers are used again)
         self.live = {}      # path -> File or None for a directory, as the running system sees it
         self.names = {}     # the same, on disk for sure
@@ -128,10 +133,14 @@ class Disk:
 
     def _rename_to(self, changes):
         for path, what in changes:
+            if self.live.get(path):
+                self.live[path].links -= 1
             if what is False:
                 del self.live[path]
-            else:
-                self.live[path] = what
+                continue
+            self.live[path] = what
+            if what is not None:
+                what.links += 1
         self.pending.append(changes)
         if not self.forgetful:
             self._settle(self.pending.pop())
@@ -157,7 +166,7 @@ class Disk:
             self.syncs[r.a] = directory, mine
         else:
             file = self.inodes[r.ino]
-            self.syncs[r.a] = file, list(file.pending)
+            self.syncs[r.a] = file, list(file.pending) if file.links or self.saves_unnamed else []
 
     def _sync_end(self, what, covered, failed):
         pending = what.pending if isinstance(what, File) else self.pending
@@ -173,11 +182,12 @@ class Disk:
             else:
                 self._settle(change)
 
-    def leave(self, to, luck=None, journal=False):
+    def leave(self, to, luck=None, journal=False, only=None):
         """Write down what the cut leaves. `luck`: a random.Random deciding what of the unsynced is
-        kept, 1 for all of it, None for nothing; `journal`: of the names a prefix."""
+        kept, 1 for all of it, None for nothing; `journal`: of the names a prefix; `only`: sizes, holes
+        or torn: all names and all of the catalog, but of other files no more than that."""
         names = dict(self.names)
-        kept = self._kept_names(luck, journal)
+        kept = self.pending if only else self._kept_names(luck, journal)
         for changes in kept:
             for path, what in changes:
                 if what is False:
@@ -192,7 +202,8 @@ class Disk:
             if names[path] is None:
                 target.mkdir(mode=0o750)
             else:
-                target.write_bytes(self._content(names[path], luck))
+                catalog = only and target.name.startswith("waybill.db")
+                target.write_bytes(self._content(names[path], 1 if catalog else luck, None if catalog else only))
 
     def _kept_names(self, luck, journal):
         if luck is None:
@@ -204,12 +215,18 @@ class Disk:
         return [c for c in self.pending if luck.random() < 0.5]
 
     @staticmethod
-    def _content(file, luck):
+    def _content(file, luck, only):
         if file.mapped:
             return b"\xa5" * len(file.bytes)
         content = bytearray(file.bytes)
-        for change in file.pending if luck is not None else []:
-            if luck == 1:
+        for change in file.pending if luck is not None or only else []:
+            op, at, more = change
+            if only in ("sizes", "holes"):
+                if op != WRITE:
+                    apply(content, change)
+                elif only == "holes" and at + len(more) > len(content):
+                    content.extend(bytes(at + len(more) - len(content)))
+            elif luck == 1:
                 apply(content, change)
             elif luck.random() < 0.7:
                 apply(content, change, luck if luck.random() < 0.5 else None)
