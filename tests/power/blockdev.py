@@ -87,3 +87,4 @@ class Device:
     def close(self):
         for at in (self.top, self.store, BOOT_ID):
             subprocess.run(["umount", at], capture_output=True)
+        (self.home / "store.xfs").unlink()  # in memory: the next test wants the room
