@@ -205,7 +205,8 @@ def test_installation_needs_no_running_systemd(package, tmp_path):
         (root / "var/lib/dpkg" / name).touch()
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n")
     (root / "etc/group").write_text("root:x:0:\nwww-data:x:33:\n")
-    dpkg = ["fakeroot", "dpkg", f"--root={root}", "--force-not-root", "--force-script-chrootless",
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"  # which dpkg insists on
+    dpkg = ["env", f"PATH={path}", "fakeroot", "dpkg", f"--root={root}", "--force-not-root", "--force-script-chrootless",
             "--force-depends", f"--log={tmp_path}/log"]
     run(*dpkg, "-i", package.deb)
     assert "install ok installed" in (root / "var/lib/dpkg/status").read_text()
