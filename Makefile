@@ -30,7 +30,7 @@ HARDEN ?= -fstack-protector-strong -fstack-clash-protection -fPIE
 CFLAGS_ALL := -std=gnu17 $(OPT) $(HARDEN) $(WARN) $(CFLAGS)
 RELRO := -pie -Wl,-z,relro,-z,now
 LDFLAGS_ALL := $(if $(HARDEN),$(RELRO)) $(LDFLAGS)
-LDLIBS := -lfcgi -lsqlite3 -lmagic -lnettle -ljansson -linih -lseccomp -lpthread
+LDLIBS := -lsqlite3 -lmagic -lnettle -ljansson -linih -lseccomp -lpthread
 
 waybill: $(BUILD)/waybill
 	cp $< $@
@@ -60,6 +60,8 @@ name_test_SOURCES := $(TEST_SHARED)
 config_test_SOURCES := $(TEST_SHARED)
 log_test_SOURCES := $(TEST_SHARED)
 accept_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/accept/gate.c,$(wildcard fcgi/accept/*.c)) tests/memory.c
+gate_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/accept/*.c)
+record_test_SOURCES := $(TEST_SHARED) fcgi/accept/record.c fcgi/accept/pairs.c
 body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c) tests/memory.c
 form_test_SOURCES := $(body_test_SOURCES)
 multipart_test_SOURCES := $(body_test_SOURCES)

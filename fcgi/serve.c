@@ -185,6 +185,8 @@ static void begin(struct call *c, const struct service *service, struct exchange
 	c->reply.self = c;
 }
 
+/* The place at the turnstile goes when no reader can hold us up any more, and before the answer's
+ * end: who has that may come again at once. */
 static void give_back(struct call *c)
 {
 	partial_leave(c->partial);
@@ -192,8 +194,11 @@ static void give_back(struct call *c)
 	keep_release(&c->files);
 	body_fields_free(&c->fields);
 	free(c->buffer);
-	if (c->inside)
-		turnstile_leave(c->service->turnstile, c->lane);
+	if (!c->inside)
+		return;
+	if (c->x->settle && c->reply.sent > REPLY_AT_ONCE)
+		c->x->settle(c->x);
+	turnstile_leave(c->service->turnstile, c->lane);
 }
 
 static void log_failure(const struct call *c, enum fault fault)

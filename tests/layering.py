@@ -15,7 +15,7 @@ FCGI = TOP / "fcgi"
 ROOMS = ("accept", "body", "keep", "reply")
 VERSION = "cli/version.c"  # asks each for its version, and for nothing else
 DOORS = {  # header: the files that may include it
-    "fcgi*.h": ["accept/gate.c"],
+    "fastcgi.h": ["accept/record.c", "accept/wire.c"],
     "sqlite3.h": ["keep/catalog*.[ch]", VERSION],
     "magic.h": ["keep/sniff*.c", VERSION],
     "nettle/*": ["shared/digest.[ch]", VERSION],

@@ -3,7 +3,8 @@
  *
  *     gate_accept -> request_parse -> rules_length -> rules_may_upload ... -> gate_finish
  *
- * gate.c is libfcgi's and plain CGI's only door; request.c and rules.c are pure.
+ * gate.c lets FastCGI's requests in (record.c reads them, wire.c sends the answers), cgi.c plain
+ * CGI's; request.c, host.c and rules.c are pure.
  */
 #ifndef WAYBILL_ACCEPT_H
 #define WAYBILL_ACCEPT_H

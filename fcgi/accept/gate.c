@@ -1,11 +1,11 @@
 /*
- * gate.c: libfcgi's only door.
+ * gate.c: where exchanges come in by FastCGI.
  *
- * Threads wait for connections and accept them themselves; a connection is then handed to
- * FCGX_Accept_r() through the public members of FCGX_Request. Against letting libfcgi accept, that
- * gives: a thread leaves at once when the gate is shut; no herd of threads wakes for one
- * connection; and the socket has its time limits before libfcgi reads the first byte, so that a
- * peer that connects and says nothing cannot hold a thread.
+ * Threads wait for connections and accept them themselves: a thread leaves at once when the gate is
+ * shut, no herd of threads wakes for one connection, and the socket has its time limits before the
+ * first byte is read, so that a peer that connects and says nothing cannot hold a thread. Records
+ * are read by record.c: libfcgi's reader answers FCGI_GET_VALUES into 64 bytes of its stack,
+ * however many names are asked for.
  *
  * They all wait at one epoll(7) instance, where the listening socket is "one shot": it wakes one
  * thread, the one that went to sleep last and is still warm, and no other until that one has
@@ -16,7 +16,6 @@
  * before it notices, and says 502.
  */
 #include <errno.h>
-#include <fcgiapp.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -31,12 +30,14 @@
 
 #include "accept/farewell.h"
 #include "accept/inside.h"
-#include "accept/pace.h"
+#include "accept/peers.h"
+#include "accept/wire.h"
 #include "shared/log.h"
 
 enum {
-	KEPT_MOST = 256,       /* idle connections; more are closed */
-	LEFT_UNREAD = 1 << 19, /* bytes: more than a socket holds on its way */
+	KEPT_MOST = 256,	/* idle connections; more are closed */
+	SOCKET_HOLDS = 1 << 18, /* bytes of an answer */
+	LEFT_UNREAD = 1 << 19,	/* bytes of a body: more than a socket holds on its way */
 };
 
 struct gate {
@@ -46,17 +47,18 @@ struct gate {
 	atomic_int kept; /* how many */
 	int64_t timeout;
 	int64_t min_rate;
+	unsigned threads;
 	const char *body_file_dir; /* borrowed from the configuration; "": none */
 	struct farewell *farewell;
+	struct peers peers;
 };
 
 struct visitor {
 	struct exchange exchange; /* first: an exchange is its visitor */
 	struct gate *gate;
-	FCGX_Request request;
-	struct pace in, out;
-	bool drained;  /* the body was read to its end: nothing follows it on this connection */
-	int body_file; /* the body, where the server has written it to a file; else -1 */
+	struct wire wire;
+	atomic_bool interrupted; /* the reading half is shut: no further request can come */
+	int body_file;		 /* the body, where the server has written it to a file; else -1 */
 };
 
 static struct visitor *visitor_of(struct exchange *x)
@@ -89,16 +91,21 @@ struct gate *gate_open(int fd, const struct config *config, struct refusal *why)
 	gate->listening = fd;
 	gate->timeout = config->body_timeout;
 	gate->min_rate = config->min_rate;
+	gate->threads = (unsigned)config->threads;
 	gate->body_file_dir = config->body_file_dir;
 	gate->farewell = farewell_new();
-	if (!gate->farewell)
-		goto failed;
 	/* Another process may take the connection that epoll told us of. */
 	int flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || !make_door(gate) ||
-	    FCGX_Init() != 0)
+	if (!gate->farewell || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+	    !make_door(gate))
 		goto failed;
-	return gate;
+	if (peers_read(&gate->peers, getenv("FCGI_WEB_SERVER_ADDRS"), why)) {
+		peers_warn(&gate->peers, fd);
+		return gate;
+	}
+	farewell_free(gate->farewell);
+	free(gate);
+	return NULL;
 failed:
 	refuse(why, FAULT_INTERNAL, "cannot serve on descriptor %d: %s", fd, strerror(errno));
 	free(gate);
@@ -128,7 +135,7 @@ void gate_close(struct gate *gate)
 
 static const char *fcgi_env(struct exchange *x, const char *name)
 {
-	return FCGX_GetParam(name, visitor_of(x)->request.envp);
+	return records_param(&visitor_of(x)->wire.records, name);
 }
 
 /* Opened when it is first asked for: most requests are not uploads. */
@@ -155,78 +162,53 @@ static enum fault file_read(int fd, void *buf, size_t room, size_t *got)
 	return n < 0 ? FAULT_INTERNAL : FAULT_NONE;
 }
 
-static bool is_readable(int fd)
-{
-	struct pollfd door = {.fd = fd, .events = POLLIN};
-
-	return poll(&door, 1, 0) > 0;
-}
-
-/* Wait for libfcgi to have something, then take what it has, without waiting for more. 0: the
- * stream has ended, or failed. */
-static size_t take(FCGX_Stream *in, char *buf, size_t room)
-{
-	int first = FCGX_GetChar(in);
-
-	if (first == EOF)
-		return 0;
-	*buf = (char)first;
-	size_t ready = (size_t)(in->stop - in->rdNext);
-	if (ready > room - 1)
-		ready = room - 1;
-	return 1 + (ready > 0 ? (size_t)FCGX_GetStr(buf + 1, (int)ready, in) : 0);
-}
-
-/*
- * All that is there, up to `room`. FCGX_GetStr() alone would wait until all of `room` is filled:
- * a trickling client could hold us there for ever, and what has come would wait for what has not.
- * libfcgi reads 8 KiB at a time, so look whether more waits in the socket.
- */
 static enum fault fcgi_read(struct exchange *x, void *buf, size_t room, size_t *got)
 {
 	struct visitor *v = visitor_of(x);
-	FCGX_Stream *in = v->request.in;
 	int fd;
-	size_t n;
 	enum fault fault = fcgi_body_file(x, &fd, NULL);
 
 	*got = 0;
 	if (fault || fd >= 0)
 		return fault ? fault : file_read(fd, buf, room, got);
-	do {
-		n = take(in, (char *)buf + *got, room - *got);
-		*got += n;
-	} while (n > 0 && *got < room && is_readable(v->request.ipcFd));
-	if (*got == 0 && FCGX_GetError(in) != 0)
-		return FCGX_GetError(in) == EAGAIN ? FAULT_BODY_TIMEOUT : FAULT_INCOMPLETE_BODY;
-	v->drained = n == 0 && FCGX_GetError(in) == 0;
-	return pace_add(&v->in, *got, v->gate->min_rate) ? FAULT_NONE : FAULT_BODY_TIMEOUT;
+	return wire_read(&v->wire, buf, room, got);
 }
 
 static enum fault fcgi_write(struct exchange *x, const void *bytes, size_t len)
 {
-	struct visitor *v = visitor_of(x);
-	const char *at = bytes;
+	struct wire *wire = &visitor_of(x)->wire;
 
-	if (len == 0)
-		return FCGX_FFlush(v->request.out) == 0 ? FAULT_NONE : FAULT_INTERNAL;
-	while (len > 0) {
-		int chunk = len > (1 << 20) ? 1 << 20 : (int)len;
-		if (FCGX_PutStr(at, chunk, v->request.out) != chunk)
-			return FAULT_INTERNAL;
-		at += chunk;
-		len -= (size_t)chunk;
-		if (!pace_add(&v->out, (size_t)chunk, v->gate->min_rate))
-			return FAULT_INTERNAL;
-	}
-	return FAULT_NONE;
+	return len == 0 ? wire_flush(wire) : wire_write(wire, bytes, len);
 }
 
 /* Another request took the upload over: end our blocked read. Only the reading half is shut, so
  * that the answer still goes out. */
 static void fcgi_interrupt(struct exchange *x)
 {
-	shutdown(visitor_of(x)->request.ipcFd, SHUT_RD);
+	struct visitor *v = visitor_of(x);
+
+	atomic_store(&v->interrupted, true);
+	shutdown(v->wire.fd, SHUT_RD);
+}
+
+/*
+ * May the connection be kept? If the server wants it, nobody shut half of it, and the body was read
+ * to its end, before the answer's end is out: later, what is read could be the next request.
+ */
+static bool may_be_kept(struct visitor *v)
+{
+	return v->wire.records.keep && !atomic_load(&v->interrupted) &&
+	       wire_drain(&v->wire, LEFT_UNREAD, 1) && wire_at_rest(&v->wire);
+}
+
+/* A reader that takes nothing within the time limit is given up, as in fcgi_write(); one that takes
+ * little may take as long as the least rate lets it for what the socket holds. */
+static void fcgi_settle(struct exchange *x)
+{
+	struct visitor *v = visitor_of(x);
+	int64_t rate = v->gate->min_rate > 0 ? v->gate->min_rate : SOCKET_HOLDS;
+
+	wire_settle(&v->wire, v->gate->timeout + SOCKET_HOLDS * 1000LL / rate);
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */
@@ -239,21 +221,24 @@ struct visitor *visitor_new(struct gate *gate)
 		return NULL;
 	v->gate = gate;
 	v->body_file = -1;
-	v->exchange =
-	    (struct exchange){fcgi_env, fcgi_read, fcgi_write, fcgi_interrupt, fcgi_body_file};
-	/* No listening socket: libfcgi must never accept on its own. */
-	FCGX_InitRequest(&v->request, -1, FCGI_FAIL_ACCEPT_ON_INTR);
+	v->exchange = (struct exchange){
+	    fcgi_env, fcgi_read, fcgi_write, fcgi_interrupt, fcgi_body_file, fcgi_settle};
+	records_start(&v->wire.records, gate->threads);
 	return v;
 }
 
 void visitor_free(struct visitor *v)
 {
+	if (v)
+		records_free(&v->wire.records);
 	free(v);
 }
 
 static int take_connection(const struct gate *gate)
 {
-	int fd = accept4(gate->listening, NULL, NULL, SOCK_CLOEXEC);
+	struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof from;
+	int fd = accept4(gate->listening, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
 		log_line(LOG_ERROR, "cannot accept", "reason=\"%s\"", strerror(errno));
@@ -261,10 +246,13 @@ static int take_connection(const struct gate *gate)
 	}
 	if (!watch(gate, EPOLL_CTL_MOD, gate->listening, EPOLLIN | EPOLLONESHOT))
 		log_line(LOG_ERROR, "epoll_ctl failed", "errno=%d", errno);
-	return fd;
+	if (fd < 0 || peers_allow(&gate->peers, &from))
+		return fd;
+	close(fd);
+	return -1;
 }
 
-/* The next request on a connection that was kept, or its end, which libfcgi finds out. */
+/* The next request on a connection that was kept, or its end. */
 static int take_kept(struct gate *gate, int fd)
 {
 	watch(gate, EPOLL_CTL_DEL, fd, 0);
@@ -312,6 +300,13 @@ static void set_time_limits(int fd, int64_t ms)
 		log_line(LOG_WARN, "no time limits on a connection", "errno=%d", errno);
 }
 
+/* Closing with bytes unread could cost the server in front the answer: see farewell.h. */
+static void see_off(struct visitor *v)
+{
+	shutdown(v->wire.fd, SHUT_WR);
+	farewell_take(v->gate->farewell, v->wire.fd);
+}
+
 struct exchange *gate_accept(struct visitor *v)
 {
 	struct gate *gate = v->gate;
@@ -321,20 +316,18 @@ struct exchange *gate_accept(struct visitor *v)
 		if (fd < 0)
 			return NULL;
 		set_time_limits(fd, gate->timeout);
-		/* "Kept" makes FCGX_Accept_r() go on with this connection instead of closing it. */
-		v->request.ipcFd = fd;
-		v->request.keepConnection = 1;
-		if (FCGX_Accept_r(&v->request) == 0)
-			break;
-		/* Not FastCGI, or nothing came: libfcgi has closed it. */
+		wire_open(&v->wire, fd, gate->min_rate);
+		atomic_store(&v->interrupted, false);
+		if (wire_request(&v->wire))
+			return &v->exchange;
+		if (v->wire.gone)
+			close(fd);
+		else
+			see_off(v);
 	}
-	pace_start(&v->in);
-	pace_start(&v->out);
-	v->drained = false;
-	return &v->exchange;
 }
 
-/* A request without a body still has an empty STDIN record, nearly always in libfcgi's buffer. */
+/* A request without a body still has an empty STDIN record, nearly always read already. */
 static bool drain_nothing(struct visitor *v)
 {
 	struct span declared = span_of(fcgi_env(&v->exchange, "CONTENT_LENGTH"));
@@ -342,57 +335,23 @@ static bool drain_nothing(struct visitor *v)
 
 	if (declared.len > 0 && (!text_number(declared, &length) || length > 0))
 		return false;
-	set_time_limits(v->request.ipcFd, 1);
-	return FCGX_GetChar(v->request.in) == EOF && FCGX_GetError(v->request.in) == 0;
+	return wire_drain(&v->wire, 0, 1);
 }
 
-/*
- * May the connection be kept? If the server wants it and the body was read to its end, before the
- * answer's end is out: later, what is read could be the next request.
- */
-static bool may_be_kept(struct visitor *v)
-{
-	char trash[8192];
-	size_t left = LEFT_UNREAD;
-
-	if (!v->request.keepConnection || v->drained)
-		return v->request.keepConnection;
-	set_time_limits(v->request.ipcFd, 1);
-	int n = sizeof trash;
-	for (; n == (int)sizeof trash && left > 0; left -= sizeof trash)
-		n = FCGX_GetStr(trash, sizeof trash, v->request.in);
-	set_time_limits(v->request.ipcFd, v->gate->timeout); /* the answer may take its time */
-	return n < (int)sizeof trash && FCGX_GetError(v->request.in) == 0;
-}
-
-/*
- * Closing with bytes unread could cost the server in front the answer, so libfcgi would shut its
- * half and wait, two seconds and more, until the server has closed the other. Where all was read
- * there is nothing to wait for, and otherwise this thread has better things to do: for a detached
- * connection libfcgi just closes, and its twin is kept, or seen off elsewhere.
- */
+/* Where all was read there is nothing to wait for; otherwise the peer is waited for elsewhere, while
+ * this thread has better things to do. */
 void gate_finish(struct visitor *v)
 {
-	FCGX_Request *request = &v->request;
+	struct wire *w = &v->wire;
 	bool kept = may_be_kept(v);
 
 	if (v->body_file >= 0)
 		close(v->body_file);
 	v->body_file = -1;
-	FCGX_FClose(request->err);
-	bool answered = FCGX_FClose(request->out) == 0; /* the answer, and its end, are out */
-	int twin = -1;
-	if (kept ? answered : !v->drained && !drain_nothing(v))
-		twin = fcntl(request->ipcFd, F_DUPFD_CLOEXEC, 0);
-	request->keepConnection = 0; /* libfcgi's own would hold this thread */
-	FCGX_Detach(request);
-	FCGX_Finish_r(request);
-	if (twin < 0)
-		return;
-	if (kept) {
-		keep_connection(v->gate, twin);
-		return;
-	}
-	shutdown(twin, SHUT_WR);
-	farewell_take(v->gate->farewell, twin);
+	if (wire_end(w) && kept)
+		keep_connection(v->gate, w->fd);
+	else if (w->gone || records_ended(&w->records) || drain_nothing(v))
+		close(w->fd);
+	else
+		see_off(v);
 }

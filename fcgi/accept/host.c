@@ -146,8 +146,8 @@ static bool is_allowed(struct span given, const char *allowed)
 	if (!split(given, &asked))
 		return false;
 	while (rest.len > 0)
-		if (split(span_trim(span_cut(&rest, ',')), &entry) &&
-		    same_host(&entry, &asked) && same_port(entry.port, asked.port))
+		if (split(span_trim(span_cut(&rest, ',')), &entry) && same_host(&entry, &asked) &&
+		    same_port(entry.port, asked.port))
 			return true;
 	return false;
 }

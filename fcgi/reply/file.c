@@ -144,7 +144,8 @@ static enum fault send_whole(struct reply *r, const struct content *c, const str
 	if (!ignored)
 		reply_header(r, "Accept-Ranges", "bytes");
 	enum fault f = reply_begin(r, 200, sent_type(c->file), c->file->size);
-	return f != FAULT_NONE || head_only(r) ? f : copy(r, c, (struct range){0, c->file->size - 1});
+	return f != FAULT_NONE || head_only(r) ? f
+					       : copy(r, c, (struct range){0, c->file->size - 1});
 }
 
 static enum fault send_one(struct reply *r, const struct content *c, struct range part)
@@ -163,7 +164,8 @@ static int part_head(
 {
 	return snprintf(to, room,
 	    "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: bytes %lld-%lld/%lld\r\n\r\n", boundary,
-	    sent_type(c->file), (long long)part.first, (long long)part.last, (long long)c->file->size);
+	    sent_type(c->file), (long long)part.first, (long long)part.last,
+	    (long long)c->file->size);
 }
 
 static int64_t parts_length(

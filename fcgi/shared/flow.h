@@ -32,7 +32,7 @@ struct span {
 
 /*
  * One HTTP exchange with the web server in front: CGI variables in, body in, answer out.
- * accept/gate.c makes it over libfcgi or plain CGI, tests make it in memory.
+ * accept/gate.c makes it over FastCGI, accept/cgi.c over plain CGI, tests make it in memory.
  */
 struct exchange {
 	/* A CGI variable; NULL: unset. Borrowed until the exchange is finished. */
@@ -48,6 +48,9 @@ struct exchange {
 	 * where there is none; borrowed until the exchange is finished. FORBIDDEN: it is not a file
 	 * that may be taken. NULL: this exchange never has one. */
 	enum fault (*body_file)(struct exchange *x, int *fd, struct refusal *why);
+	/* Waits until the reader has taken so much of a long answer that its end goes out without
+	 * waiting. NULL: what was written is out. */
+	void (*settle)(struct exchange *x);
 };
 
 enum method { /* bits, so that a set of them makes an Allow header */

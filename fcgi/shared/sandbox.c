@@ -200,7 +200,7 @@ static const char *const allowed[] = {
     /* files and directories */ "openat", "openat2", "fstat", "newfstatat", "statx", "fstatfs",
     "faccessat", "faccessat2", "getdents64", "linkat", "unlink", "unlinkat", "renameat", "renameat2",
     "readlinkat", "fchmod", "fchown",
-    /* connections */ "accept", "accept4", "recvfrom", "sendto", "shutdown", "setsockopt", "poll",
+    /* connections */ "accept", "accept4", "recvfrom", "sendto", "writev", "shutdown", "setsockopt", "poll",
     "ppoll", "epoll_ctl", "epoll_wait", "epoll_pwait",
     /* memory */ "brk", "munmap", "mremap", "madvise",
     /* threads */ "futex", "set_robust_list", "rseq", "sched_yield", "exit", "exit_group", "wait4",

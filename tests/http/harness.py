@@ -313,7 +313,7 @@ def encoded(s):
     return s.encode("utf-8", "surrogateescape")
 
 
-BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
+BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES, VALUES, UNKNOWN_TYPE = range(1, 12)
 
 
 def record(kind, content=b"", padding=0, request=1):
@@ -332,6 +332,17 @@ def name_values(params):
             out += struct.pack(">B", length) if length < 128 else struct.pack(">I", length | 1 << 31)
         out += name + value
     return out
+
+
+def read_record(stream):
+    """(type, request id, content) of the next record; None at the end."""
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    _, kind, request, length, padding = struct.unpack(">BBHHBx", head)
+    content = stream.read(length)
+    stream.read(padding)
+    return kind, request, content
 
 
 class FastCGIDoor(Door):
@@ -377,13 +388,8 @@ class FastCGIDoor(Door):
     def answer(sock):
         """Read records until END_REQUEST; the answer they carry."""
         stream, out, ended = sock.makefile("rb"), bytearray(), False
-        while not ended:
-            head = stream.read(8)
-            if len(head) < 8:
-                break
-            _, kind, _, length, padding = struct.unpack(">BBHHBx", head)
-            content = stream.read(length)
-            stream.read(padding)
+        while not ended and (one := read_record(stream)):
+            kind, _, content = one
             if kind == STDOUT:
                 out += content
             ended = kind == END
