@@ -30,7 +30,7 @@ HARDEN ?= -fstack-protector-strong -fstack-clash-protection -fPIE
 CFLAGS_ALL := -std=gnu17 $(OPT) $(HARDEN) $(WARN) $(CFLAGS)
 RELRO := -pie -Wl,-z,relro,-z,now
 LDFLAGS_ALL := $(if $(HARDEN),$(RELRO)) $(LDFLAGS)
-LDLIBS := -lsqlite3 -lmagic -lnettle -ljansson -linih -lseccomp -lpthread
+LDLIBS := -lfcgi -lsqlite3 -lmagic -lnettle -ljansson -linih -lseccomp -lpthread
 
 waybill: $(BUILD)/waybill
 	cp $< $@

@@ -15,7 +15,8 @@ FCGI = TOP / "fcgi"
 ROOMS = ("accept", "body", "keep", "reply")
 VERSION = "cli/version.c"  # asks each for its version, and for nothing else
 DOORS = {  # header: the files that may include it
-    "fastcgi.h": ["accept/record.c", "accept/wire.c"],
+    "fcgiapp.h": ["accept/listen.c"],
+    "fastcgi.h": ["accept/record.c", "accept/wire.c", "accept/listen.c"],
     "sqlite3.h": ["keep/catalog*.[ch]", VERSION],
     "magic.h": ["keep/sniff*.c", VERSION],
     "nettle/*": ["shared/digest.[ch]", VERSION],

@@ -1,5 +1,12 @@
-/* listen.c: our own listening socket, for `waybill serve -l`. */
+/*
+ * listen.c: the listening socket, inherited or our own (`waybill serve -l`), and libfcgi's only door.
+ *
+ * libfcgi says whether standard input is a socket that a spawner of FastCGI programs left there. It
+ * reads nothing: its parser answers FCGI_GET_VALUES beyond its own stack, so record.c has that part.
+ */
 #include <errno.h>
+#include <fastcgi.h>
+#include <fcgiapp.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +25,8 @@ bool gate_is_listening(int fd)
 	int listening = 0;
 	socklen_t len = sizeof listening;
 
+	if (fd == FCGI_LISTENSOCK_FILENO && FCGX_IsCGI())
+		return false;
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
 }
 

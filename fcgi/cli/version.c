@@ -21,7 +21,7 @@ static void put_libraries(void)
 	printf("nettle %d.%d\n", nettle_version_major(), nettle_version_minor());
 	printf("jansson %s\n", jansson_version_str());
 	printf("libseccomp %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);
-	printf("inih (it tells no version)\n");
+	printf("libfcgi, inih (they tell no version)\n");
 }
 
 /* The first line is "waybill VERSION" and stays so. */

@@ -89,7 +89,7 @@ def test_version_tells_what_is_built_in(package):
 
 def test_libraries_become_dependencies(package):
     depends = run("dpkg-deb", "-f", package.deb, "Depends")
-    for library in ("libsqlite3", "libmagic1", "libnettle", "libjansson", "libinih", "libseccomp"):
+    for library in ("libfcgi", "libsqlite3", "libmagic1", "libnettle", "libjansson", "libinih", "libseccomp"):
         assert library in depends
 
 
