@@ -28,6 +28,8 @@ enum lie {
 	LIE_DEATHS,
 	LIE_NOT_READY,
 	LIE_EXIT,
+	LIE_HIDE,   /* about what it was given to parse */
+	LIE_LINGER, /* and alters what the next one is given */
 	LIE_TYPES /* and on: a type that is none */
 };
 
@@ -45,7 +47,7 @@ bool sniff_wants_file(const void *bytes, size_t len)
 
 bool sniff_is_parsed(const void *bytes, size_t len)
 {
-	return false;
+	return memcmp(bytes, "P", 1) == 0;
 }
 
 /* ---- the lying side -------------------------------------------------------------------------- */
@@ -83,10 +85,21 @@ static void tell_lie(int socket, uint32_t seq)
 		say(socket, SNIFF_DIED, 1, "");
 	else if (lie == LIE_EXIT)
 		_exit(0);
+	else if (lie == LIE_HIDE || lie == LIE_LINGER)
+		say(socket, SNIFF_TYPE, seq, "text/forged");
 	else if (lie - LIE_TYPES < BAD_TYPES)
 		say(socket, SNIFF_TYPE, seq, bad_types[lie - LIE_TYPES]);
 	else
 		send(socket, &endless, sizeof endless, MSG_NOSIGNAL);
+}
+
+/* Told to end, it stays for a moment, and hopes for somebody else's file. */
+static void linger(volatile uint8_t *region)
+{
+	for (int ms = 0; ms < 300 && *region != 'S'; ms++)
+		poll(NULL, 0, 1);
+	if (*region == 'S')
+		*region = 'L';
 }
 
 /* As the true parent does: the notice waits until there is room, then the next child comes. */
@@ -98,6 +111,8 @@ static void succeed(struct sniffer_house *house, bool *honest)
 		_exit(0);
 	if (*honest || order.birth != atomic_load(&house->board->slot[0].birth))
 		return;
+	if (lie == LIE_LINGER)
+		linger(house->regions[0]);
 	atomic_store(&house->board->slot[0].pid, 0);
 	send(house->sockets[0], &died, sizeof died, MSG_NOSIGNAL);
 	atomic_store(&house->board->slot[0].birth, 2);
@@ -126,8 +141,11 @@ void sniffer_parent(struct sniffer_house *house)
 			succeed(house, &honest);
 		if (!(polls[1].revents & POLLIN) || recv(socket, &query, sizeof query, 0) <= 0)
 			continue;
+		if (lie == LIE_HIDE)
+			house->regions[0][0] = 'x';
 		if (honest)
-			say(socket, SNIFF_TYPE, query.seq, "text/honest");
+			say(socket, SNIFF_TYPE, query.seq,
+			    house->regions[0][0] == 'L' ? "text/altered" : "text/honest");
 		else
 			tell_lie(socket, query.seq);
 	}
@@ -140,7 +158,7 @@ static void no_lie_is_believed(void **state)
 	for (lie = 0; lie < LIES; lie++) {
 		struct refusal why;
 		char type[TYPE_BYTES + 1] = "";
-		if (lie == LIE_NOT_READY || lie == LIE_EXIT)
+		if (lie >= LIE_NOT_READY && lie < LIE_TYPES)
 			continue;
 		refusal_clear(&why);
 		struct sniffers *s = sniff_start(1, &why);
@@ -165,6 +183,23 @@ static void an_open_jail_is_refused(void **state)
 	assert_non_null(strstr(why.detail, "the jail is open"));
 }
 
+/* It was taken over by what it parsed: that costs it its place, and nobody else his verdict. */
+static void one_file_is_all_it_gets(void **state)
+{
+	for (lie = LIE_HIDE; lie <= LIE_LINGER; lie++) {
+		struct refusal why;
+		char type[TYPE_BYTES + 1] = "";
+		refusal_clear(&why);
+		struct sniffers *s = sniff_start(1, &why);
+		assert_non_null(s);
+		assert_int_equal(sniff_type(s, -1, "P", 1, type, &why), FAULT_NONE);
+		assert_string_equal(type, "text/forged");
+		assert_int_equal(sniff_type(s, -1, "S", 1, type, &why), FAULT_NONE);
+		assert_string_equal(type, "text/honest");
+		sniff_stop(s);
+	}
+}
+
 static void without_a_parent_there_is_no_waiting(void **state)
 {
 	struct refusal why;
@@ -185,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_lie_is_believed),
 	    cmocka_unit_test(an_open_jail_is_refused),
+	    cmocka_unit_test(one_file_is_all_it_gets),
 	    cmocka_unit_test(without_a_parent_there_is_no_waiting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

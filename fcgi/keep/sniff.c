@@ -121,10 +121,11 @@ static void meet(struct sniffers *s, struct slot *slot)
 	slot->asked = birth;
 }
 
-/* A child that may have been taken over, by this head or one of many, judges no other. */
-static void retire(struct sniffers *s, struct slot *slot, size_t len)
+/* A child that may have been taken over, by this head or one of many, judges no other. `parsed` is
+ * of before it was asked: it can write to the region as well as we can. */
+static void retire(struct sniffers *s, struct slot *slot, bool parsed)
 {
-	if (++slot->verdicts >= SNIFF_RETIRE || sniff_is_parsed(slot->region, len))
+	if (++slot->verdicts >= SNIFF_RETIRE || parsed)
 		end_child(s, slot, true);
 }
 
@@ -136,8 +137,6 @@ static void retire(struct sniffers *s, struct slot *slot, size_t len)
 static enum fault ask(struct sniffers *s, struct slot *slot, size_t len, char type[TYPE_BYTES + 1],
     struct refusal *why)
 {
-	if (!settle(s, slot))
-		return give_up(why, "is not there");
 	if (++slot->seq == 0)
 		slot->seq = 1;
 	meet(s, slot);
@@ -163,10 +162,16 @@ static enum fault ask(struct sniffers *s, struct slot *slot, size_t len, char ty
 	return give_up(why, "died of this file");
 }
 
-/* The head of the file into the slot's region; *len may turn out smaller. */
-static enum fault fill(
-    struct slot *slot, int fd, const void *bytes, size_t *len, struct refusal *why)
+/*
+ * The head of the file into the slot's region; *len may turn out smaller. Not before a child that was
+ * to be ended is dead: until then it reads what is written there, and may alter what the next one
+ * judges.
+ */
+static enum fault fill(struct sniffers *s, struct slot *slot, int fd, const void *bytes,
+    size_t *len, struct refusal *why)
 {
+	if (*len > 0 && !settle(s, slot))
+		return give_up(why, "is not there");
 	if (bytes) {
 		memcpy(slot->region, bytes, *len);
 		return FAULT_NONE;
@@ -190,8 +195,9 @@ enum fault sniff_type(struct sniffers *s, int fd, const void *bytes, size_t len,
 	if (len > HEAD_BYTES)
 		len = HEAD_BYTES;
 	struct slot *slot = sniffers_take(s);
-	enum fault f = fill(slot, fd, bytes, &len, why);
+	enum fault f = fill(s, slot, fd, bytes, &len, why);
 	bool sized = !f && sniff_wants_file(slot->region, len);
+	bool parsed = !f && sniff_is_parsed(slot->region, len);
 	if (sized && ftruncate(slot->memory, (off_t)len) < 0)
 		f = refuse(why, fault_of_errno(errno), NULL);
 	if (!f && len)
@@ -199,7 +205,7 @@ enum fault sniff_type(struct sniffers *s, int fd, const void *bytes, size_t len,
 	else if (!f)
 		span_copy(type, TYPE_BYTES + 1, span_of("inode/x-empty")); /* file(1)'s word */
 	if (!f && len)
-		retire(s, slot, len);
+		retire(s, slot, parsed);
 	if (sized && ftruncate(slot->memory, HEAD_BYTES) < 0)
 		f = refuse(why, fault_of_errno(errno), NULL);
 	sniffers_give_back(s, slot, len);
