@@ -80,6 +80,7 @@ sniff_liar_test_SOURCES := $(TEST_SHARED) $(addprefix fcgi/keep/,sniff.c sniffer
 ledger_test_SOURCES := $(TEST_SHARED) fcgi/keep/ledger.c fcgi/keep/ledger_table.c
 ledger_crowd_test_SOURCES := $(ledger_test_SOURCES)
 sandbox_test_SOURCES := fcgi/shared/sandbox.c
+sandbox_descriptors_test_SOURCES := fcgi/shared/sandbox.c
 reply_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c) tests/memory.c
 records_test_SOURCES := $(reply_test_SOURCES)
 content_test_SOURCES := $(reply_test_SOURCES)

@@ -29,39 +29,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "in_child.h"
 #include "shared/sandbox.h"
-
-/* In a child, where cmocka's assertions would unwind into the parent's life. */
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(                                                                   \
-			    stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #x, strerror(errno));   \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
-#define CHECK_DENIED(call, err) CHECK((call) == -1 && errno == (err))
-
-static int in_child(void (*body)(void))
-{
-	int status;
-	pid_t pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		body();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-#define assert_fine(body) assert_int_equal(in_child(body), 0)
-#define assert_killed(body)                                                                        \
-	do {                                                                                       \
-		int s_ = in_child(body);                                                           \
-		assert_true(WIFSIGNALED(s_));                                                      \
-		assert_int_equal(WTERMSIG(s_), SIGSYS);                                            \
-	} while (0)
 
 /* ---- the sniffer's --------------------------------------------------------------------------- */
 

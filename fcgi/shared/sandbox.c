@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -196,12 +197,12 @@ static bool shut_files(
  */
 static const char *const allowed[] = {
     /* bytes of files */ "read", "write", "pread64", "pwrite64", "fsync", "fdatasync",
-    "sync_file_range", "fallocate", "ftruncate", "copy_file_range", "lseek", "fcntl", "close",
+    "sync_file_range", "fallocate", "ftruncate", "copy_file_range", "lseek", "close",
     /* files and directories */ "openat", "openat2", "fstat", "newfstatat", "statx", "fstatfs",
     "faccessat", "faccessat2", "getdents64", "linkat", "unlink", "unlinkat", "renameat", "renameat2",
     "readlinkat", "fchmod", "fchown",
-    /* connections */ "accept", "accept4", "recvfrom", "sendto", "writev", "shutdown", "setsockopt", "poll",
-    "ppoll", "epoll_ctl", "epoll_wait", "epoll_pwait",
+    /* connections */ "accept", "accept4", "recvfrom", "writev", "shutdown", "poll", "ppoll",
+    "epoll_ctl", "epoll_wait", "epoll_pwait",
     /* memory */ "brk", "munmap", "mremap", "madvise",
     /* threads */ "futex", "set_robust_list", "rseq", "sched_yield", "exit", "exit_group", "wait4",
     "getpid", "gettid", "geteuid", "getrandom",
@@ -249,9 +250,42 @@ static int allow_some(scmp_filter_ctx filter)
 	return r;
 }
 
+/*
+ * Locks and flags. With an owner (F_SETOWN) and a signal (F_SETSIG) a descriptor kills whom it likes
+ * among the user's processes, by the kernel's own hand.
+ */
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+	static const int commands[] = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK,
+	    F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW};
+	int r = 0;
+	for (size_t i = 0; i < sizeof commands / sizeof *commands && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+		    SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+	return r;
+}
+
+/* To whom a socket is connected already: MSG_FASTOPEN connects one, also one that has listened. And
+ * time limits for it. */
+static int allow_sockets(scmp_filter_ctx filter)
+{
+	static const int options[] = {SO_RCVTIMEO, SO_SNDTIMEO};
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
+	    SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0), SCMP_A4(SCMP_CMP_EQ, 0));
+	for (size_t i = 0; i < sizeof options / sizeof *options && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+		    SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+		    SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)options[i]));
+	return r;
+}
+
 static int worker_rules(scmp_filter_ctx filter)
 {
 	int r = allow(filter, allowed, sizeof allowed / sizeof *allowed);
+	if (r == 0)
+		r = allow_fcntl(filter);
+	if (r == 0)
+		r = allow_sockets(filter);
 	if (r == 0 && SANDBOX_SANITIZED)
 		r = allow(filter, sanitizers, sizeof sanitizers / sizeof *sanitizers);
 	if (r == 0 && !SANDBOX_SANITIZED)
