@@ -18,7 +18,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 SUITES = ["http", "faults", "servers"]
 MOST = 80  # calls on the list; more, and it would be no list to read
-CONDITIONAL = {"mmap", "mprotect", "clone", "tgkill"}  # allow_some() of sandbox.c looks at arguments
+# allow_*() of sandbox.c looks at arguments
+CONDITIONAL = {"mmap", "mprotect", "clone", "tgkill", "fcntl", "sendto", "setsockopt"}
 REFUSED = {"clone3"}  # glibc asks first, and does without
 # Before the filter is loaded, but after landlock, whose last call is the mark.
 SHUTTING = {"seccomp", "prctl", "prlimit64", "setrlimit"}
