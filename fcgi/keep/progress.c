@@ -5,6 +5,7 @@
 #include "keep/uploads.h"
 #include "shared/text.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -237,14 +238,23 @@ enum fault partial_discard(struct partial *p, struct refusal *why)
 	return p->ended ? FAULT_NONE : blob_cut(&p->file.blob, p->row.offset, &p->start, why);
 }
 
+/* What counts for nothing takes no space either. With a second name it may count after all: a COMMIT
+ * whose sync has failed linked it, and a crash may yet bring that back. */
+static void take_no_space(const struct blob *blob)
+{
+	struct stat st;
+
+	if (fstat(blob->fd, &st) == 0 && st.st_nlink == 1 && ftruncate(blob->fd, 0) != 0)
+		disk_fault(NULL, "ftruncate partial");
+}
+
 void partial_let_go(struct partial *p, bool rest)
 {
 	/* First nobody may interrupt our exchange any more, then another may have the file. */
 	if (p->held)
 		holder_leave(p->keep, &p->holder);
-	/* What counts for nothing takes no space either. */
-	if (p->held && rest && p->row.offset == 0 && ftruncate(p->file.blob.fd, 0) != 0)
-		disk_fault(NULL, "ftruncate partial");
+	if (p->held && rest && p->row.offset == 0)
+		take_no_space(&p->file.blob);
 	p->held = false;
 	blob_leave(p->keep, &p->file.blob, rest);
 	partial_release_room(p);

@@ -187,6 +187,28 @@ def test_a_resumable_upload_does_not_believe_a_second_sync(make_worker):
     assert rig.sha256((worker.data / "objects" / digest).read_bytes()) == digest
 
 
+def test_a_commit_that_a_crash_brings_back_has_its_bytes(make_worker):
+    """The upload's only PATCH fails at each of its syncs, the last of them its COMMIT's; killed after that,
+    a worker finds the COMMIT in the log all the same. Whatever HEAD says then, the bytes are there."""
+    worker = make_worker(shimmed=True)
+    for nth in itertools.count(1):
+        body = random.Random(nth).randbytes(5000)
+        path = worker.request("POST", "/upload", {**TUS, "Upload-Length": str(len(body))}, b"")["Location"]
+        worker.control.arm(rig.SYNC, nth, errno.EIO)
+        answer = worker.request("PATCH", path, {**PATCH, "Upload-Offset": "0"}, body)
+        fired = worker.control.disarm()
+        assert answer.status == (500 if fired else 204), answer
+        worker.kill()
+        worker.start()
+        at = int(worker.request("HEAD", path, TUS)["Upload-Offset"])
+        if at == 0:
+            assert worker.request("PATCH", path, {**PATCH, "Upload-Offset": "0"}, body).status == 204
+        worker.intact(path.rsplit("/", 1)[1], rig.sha256(body))
+        if not fired:
+            break
+    assert nth >= 4, "the syncs of bytes, objects/ and catalog were not met"
+
+
 def test_subcommands_at_each_call(make_worker):
     """gc, verify and ls with each call failing: an exit status and a reason, and nothing is lost."""
     worker = make_worker(shimmed=True)
