@@ -78,10 +78,10 @@ CREATE TRIGGER uploads_removed AFTER DELETE ON uploads WHEN old.is_open BEGIN
 			iif(old.owner IS NULL, 'address:' || ifnull(old.address, ''), NULL));
 END;
 
--- Parts of a file that is gone would be bytes that nobody pays for. What is left of them in
--- partial/ is the next sweep's.
+-- Parts of a file that is gone would be bytes that nobody pays for: the next sweep takes them, row
+-- and bytes.
 CREATE TRIGGER files_forgot_parts AFTER DELETE ON files BEGIN
-	DELETE FROM uploads WHERE whole = old.id;
+	UPDATE uploads SET expires_at = 1 WHERE whole = old.id;
 END;
 
 -- ---- fields: once for all files of a form, and paid for ------------------------------------------

@@ -274,8 +274,10 @@ def test_a_part_counts_with_its_whole_and_goes_with_it(own_worker):
         assert append(worker, "tus", url, MIB, b"", False).status == 204
     assert change(worker, f"SELECT expires_at - created_at FROM uploads WHERE id = '{url[-26:]}'") == [(before,)]
     assert worker.ask("DELETE", "/files/" + whole.id, alice).status == 204
-    assert worker.tus("HEAD", url).status == 404
+    assert worker.tus("HEAD", url).status == 410
+    waybill(worker, "verify")  # what waits for the next sweep is nothing to be told
     waybill(worker, "gc")
+    assert worker.tus("HEAD", url).status == 404
     assert [p.name for p in (worker.data / "partial").iterdir() if len(p.name) == 26] == []
     assert part(worker, alice, MIB)
     all_is_well(worker)
