@@ -15,7 +15,7 @@ mkdir -p "$build/found"
 for target in "${targets[@]}"; do
 	clang -std=gnu17 -Ifcgi -Itests -D_GNU_SOURCE -g -O1 ${flags/fuzzer-no-link/fuzzer} \
 		-o "$build/$target" "tests/fuzz/${target}_fuzz.c" "$build/rooms.a" \
-		-lsqlite3 -lmagic -lnettle -ljansson -linih -lseccomp -lpthread || { failed=$((failed + 1)); continue; }
+		-lfcgi -lsqlite3 -lmagic -lnettle -ljansson -linih -lseccomp -lpthread || { failed=$((failed + 1)); continue; }
 	mkdir -p "$build/corpus-$target"
 	if "$build/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
 		-artifact_prefix="$build/found/$target-" "$build/corpus-$target" "tests/fuzz/corpus/$target" \
