@@ -68,6 +68,7 @@ done
 export root
 alone bash -c '
 	set -e
+	mount --bind "$root" "$root" # so that / is a mount in there, too
 	mount --rbind /dev "$root/dev"
 	mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 none "$root/dev/pts"
 	mount -t tmpfs -o mode=1777 none "$root/dev/shm"
