@@ -4,6 +4,7 @@
 #include "shim.h"
 
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 /* ---- bytes ------------------------------------------------------------------------------------ */
 
@@ -23,6 +24,14 @@ ssize_t write(int fd, const void *bytes, size_t len)
 	ssize_t n = real(fd, bytes, len);
 	wrote(fd, bytes, n, lseek(fd, 0, SEEK_CUR) - (n > 0 ? n : 0));
 	return n;
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	REAL(writev);
+	if (of(fd))
+		abort(); /* only sockets and logs are written to like this */
+	return real(fd, parts, count);
 }
 
 static ssize_t pwrite_any(int fd, const void *bytes, size_t len, off_t at)
