@@ -13,6 +13,7 @@
 #include "keep/catalog.h"
 #include "shared/text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,6 +134,19 @@ static enum fault take_objects(struct backing *b, struct refusal *why)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* What is there, if anything is. A link is nobody's catalog, and gives way. */
+static enum fault may_replace(struct backing *b, struct refusal *why)
+{
+	int fd = openat(b->to.dir, name_there, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 && (errno == ENOENT || errno == ELOOP))
+		return FAULT_NONE;
+	if (fd < 0)
+		return cannot_do(why, "open the catalog of", b->to.path);
+	close(fd);
+	return snapshot_succeeds(b->snapshot, b->to.path, name_there, why);
+}
+
 static enum fault take_catalog(struct backing *b, struct refusal *why)
 {
 	char said[sizeof why->detail];
@@ -144,8 +158,8 @@ static enum fault take_catalog(struct backing *b, struct refusal *why)
 		refuse(why, f, "%s What was in %s is left as it was. See `waybill verify`.", said,
 		    b->to.path);
 	}
-	if (f == FAULT_NONE && faccessat(b->to.dir, name_there, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		f = snapshot_succeeds(b->snapshot, b->to.path, name_there, why);
+	if (f == FAULT_NONE)
+		f = may_replace(b, why);
 	return f != FAULT_NONE ? f : snapshot_sums(b->snapshot, &b->result->files, &b->result->expected, why);
 }
 

@@ -266,6 +266,45 @@ static enum fault read_origin(struct snapshot *s, struct origin *o, struct refus
 	return FAULT_NONE;
 }
 
+/* What SQLite calls no catalog, or one with broken pages. Not one that somebody else has locked, or that
+ * cannot be read just now: nobody knows what is in it. */
+static bool is_damaged(struct connection *c)
+{
+	switch (sqlite3_errcode(c->db) & 0xff) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* there is no such table */
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* FAULT_NONE with commits < 0: there is nothing worth keeping. */
+static enum fault look_at(
+    const char *path, const char *name, struct origin *old, struct refusal *why)
+{
+	struct snapshot *s = make(path, name, why);
+	struct refusal unread;
+
+	if (s == NULL)
+		return FAULT_INTERNAL;
+	refusal_clear(&unread);
+	/* Only what says nothing of the pages: a failure has to be told apart. */
+	s->c = connection_open(&s->catalog, SQLITE_OPEN_READWRITE, 0,
+	    "PRAGMA locking_mode = EXCLUSIVE", &unread);
+	enum fault f = s->c == NULL ? unread.fault : read_origin(s, old, &unread);
+	if (f != FAULT_NONE && s->c != NULL && is_damaged(s->c))
+		f = FAULT_NONE;
+	if (f != FAULT_NONE)
+		refuse(why, f,
+		    "%s/%s cannot be read (%s), so there is no telling whether it is an earlier "
+		    "state of this catalog. It is left as it is. Mend that, or name another directory.",
+		    path, name, s->c != NULL ? sqlite3_errmsg(s->c->db) : "it cannot be opened");
+	snapshot_close(s);
+	return f;
+}
+
 /*
  * An empty data_dir where the right one is not mounted, or an older catalog in the place of the
  * right one: their backup would be the end of all that this one alone has. A line may go on under a
@@ -274,19 +313,11 @@ static enum fault read_origin(struct snapshot *s, struct origin *o, struct refus
 enum fault snapshot_succeeds(
     struct snapshot *s, const char *path, const char *name, struct refusal *why)
 {
-	struct snapshot *there = make(path, name, why);
 	struct origin old = {.commits = -1}, new;
-	struct refusal unread;
+	enum fault f = look_at(path, name, &old, why);
 
-	if (there == NULL)
-		return FAULT_INTERNAL;
-	refusal_clear(&unread);
-	enum fault f = connect(there, &unread);
-	if (f == FAULT_NONE)
-		f = read_origin(there, &old, &unread);
-	snapshot_close(there);
 	if (f != FAULT_NONE || old.commits < 0)
-		return FAULT_NONE; /* damaged: whoever can make a new one should */
+		return f; /* damaged: whoever can make a new one should */
 	f = read_origin(s, &new, why);
 	if (f != FAULT_NONE)
 		return f;

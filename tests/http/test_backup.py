@@ -561,6 +561,29 @@ def test_an_older_catalog_does_not_take_its_place(near, restored):
     assert len(records(restored(near))) == 5
 
 
+def test_a_catalog_that_cannot_be_read_is_not_replaced(near, fresh, restored):
+    """Who cannot tell what is there must not take its place: locked by somebody, or another user's."""
+    near.take()
+    other = fresh("fastcgi")
+    other.put("stranger", b"s")
+    holder = sqlite3.connect(near.dir / "waybill.db")
+    holder.execute("BEGIN EXCLUSIVE")
+    locked = run(other, "backup", near.dir, status=1)
+    assert "cannot be read" in locked.stderr and "left as it is" in locked.stderr, locked
+    holder.close()
+    nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+    give = [*harness.AS_ROOT, "chown", "-R"]
+    subprocess.run([*give, "nobody:nogroup", near.dir, other.home], check=True)
+    subprocess.run([*give, "root:root", near.dir / "waybill.db"], check=True)
+    program = shutil.copy(harness.WAYBILL, near.door.home)
+    done = subprocess.run([*harness.AS_ROOT, *nobody, "env", f"WAYBILL_DATA_DIR={other.data}", program, "backup", near.dir],
+                          capture_output=True, text=True, timeout=harness.PATIENCE)
+    assert done.returncode == 1 and "Permission denied" in done.stderr, done
+    subprocess.run([*give, f"{os.getuid()}:{os.getgid()}", near.dir, other.home], check=True)
+    assert "is the backup of another data_dir" in run(other, "backup", near.dir, status=1).stderr
+    assert len(records(restored(near))) == 4
+
+
 def test_after_a_restore_it_goes_on(near, restored):
     """A restored data_dir may go on with the backup that it came from; the old one may not any more
     once it has."""
