@@ -331,7 +331,7 @@ static enum fault concat(struct join *j, const struct grant *grant, const struct
 	j->row.state = PARTIAL_DONE;
 	finish.parts_count = j->owned;
 	finish.parts_expire_at = clock_calendar() + USED_MS;
-	return f != FAULT_NONE ? f : enter(j->keep, &j->row, &j->whole, false, &finish, files, why);
+	return f != FAULT_NONE ? f : enter(j->keep, &j->row, &j->whole, plan->wants_token, &finish, files, why);
 }
 
 enum fault partial_concat(struct keep *keep, const struct grant *grant,

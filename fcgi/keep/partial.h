@@ -83,6 +83,7 @@ struct partial_plan {
 	struct claim whole;		 /* of all of it; DIGEST_NONE: none */
 	struct span address;		 /* who makes it, for the count of those without a name */
 	int64_t quota;			 /* of the token that makes it; 0: none */
+	bool wants_token;		 /* to delete what parts become */
 	struct exchange *x;		 /* what to interrupt when another request wants it */
 };
 

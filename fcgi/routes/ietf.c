@@ -113,7 +113,7 @@ static enum fault finish(struct call *c)
 {
 	const struct partial_row *row = partial_row(c->partial);
 	enum fault fault =
-	    partial_finish(c->partial, resume_wants_token(c, row), &c->files, &c->why);
+	    partial_finish(c->partial, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 
 	if (fault == FAULT_TYPE_REFUSED || fault == FAULT_DIGEST_MISMATCH)
 		ietf_tell_complete(c, true);

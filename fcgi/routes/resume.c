@@ -35,9 +35,9 @@ void resume_tell_file(struct call *c, const char *id)
 		reply_header(&c->reply, "Waybill-File", "%s", url);
 }
 
-bool resume_wants_token(const struct call *c, const struct partial_row *row)
+bool resume_wants_token(const struct call *c, struct span owner)
 {
-	return !row->owner && c->service->config->delete_access == ACCESS_OWNER;
+	return !owner.at && c->service->config->delete_access == ACCESS_OWNER;
 }
 
 /* ---- finding, pouring ------------------------------------------------------------------------ */

@@ -47,7 +47,7 @@ void resume_tell_file(struct call *c, const char *id);
  * offset, length and completion is told of it only to who may see that. */
 bool resume_may_see(struct call *c, const struct partial_row *row);
 /* Does the finished record get a delete token? */
-bool resume_wants_token(const struct call *c, const struct partial_row *row);
+bool resume_wants_token(const struct call *c, struct span owner);
 /* This upload was never heard of by its client: it goes. Returns `fault`. */
 enum fault resume_forget(struct call *c, enum fault fault);
 

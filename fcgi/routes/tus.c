@@ -84,7 +84,7 @@ static enum fault settle(struct call *c)
 	bool last = row->concat == PARTIAL_WHOLE && partial_offset(c->partial) == row->length;
 
 	if (last)
-		return partial_finish(c->partial, resume_wants_token(c, row), &c->files, &c->why);
+		return partial_finish(c->partial, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 	return partial_pause(c->partial, &c->why);
 }
 
@@ -229,6 +229,7 @@ static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
 	    .x = c->x,
 	    .address = request_header(c->x, "REMOTE_ADDR"),
 	    .quota = c->caller.quota,
+	    .wants_token = resume_wants_token(c, c->caller.owner),
 	};
 	return plan->fields ? FAULT_NONE : refuse(&c->why, FAULT_INTERNAL, NULL);
 }
@@ -298,7 +299,7 @@ static enum fault concatenate(
 	if (fault)
 		return fault;
 	tell_offset(c, c->files.at[0].size);
-	resume_tell_file(c, c->files.at[0].id);
+	tell_kept(c, &c->files.at[0]);
 	return reply_empty(&c->reply, 201);
 }
 

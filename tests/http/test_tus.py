@@ -733,6 +733,13 @@ def test_the_token_to_delete_comes_with_the_last_patch(worker):
     assert worker.tus("HEAD", url).status in (404, 410)
 
 
+def test_the_token_to_delete_comes_with_what_parts_become(worker):
+    answer = worker.tus("POST", "/upload", {"Upload-Concat": f"final;{part(worker, b'abc')} {part(worker, b'def')}"})
+    assert worker.ask("DELETE", answer["Waybill-File"]).status == 401
+    bearer = {"Authorization": "Bearer " + answer["Waybill-Delete-Token"]}
+    assert worker.ask("DELETE", answer["Waybill-File"], bearer).status == 204
+
+
 def test_unfinished_uploads_from_a_shell(own_worker):
     worker = own_worker()
 
