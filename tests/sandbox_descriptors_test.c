@@ -68,8 +68,10 @@ static void worker_sets_options(void)
 static void worker_jail(void **state)
 {
 	assert_fine(worker_signals_by_descriptor);
+#ifndef __i386__ /* whose filter sees no arguments of these */
 	assert_fine(worker_connects_by_sending);
 	assert_fine(worker_sets_options);
+#endif
 }
 
 int main(void)

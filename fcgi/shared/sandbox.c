@@ -17,6 +17,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#if defined __i386__
+enum { BLIND_TO_SOCKETS = 1 };
+#else
+enum { BLIND_TO_SOCKETS = 0 };
+#endif
+
+/* Where a long has 32 bits, these calls are others. */
+#if __SIZEOF_LONG__ == 8
+enum { MAPPING = SCMP_SYS(mmap), BY_DESCRIPTOR = SCMP_SYS(fstat), FCNTL = SCMP_SYS(fcntl) };
+#else
+enum { MAPPING = SCMP_SYS(mmap2), BY_DESCRIPTOR = SCMP_SYS(fstat64), FCNTL = SCMP_SYS(fcntl64) };
+#endif
+
 /* Says what failed, and returns false. */
 __attribute__((format(printf, 3, 4))) static bool fail(
     char *problem, size_t room, const char *fmt, ...)
@@ -73,8 +86,8 @@ static int sniffer_rules(scmp_filter_ctx filter)
 {
 	static const int free_calls[] = {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(exit_group),
 	    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
-	    SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(lseek), SCMP_SYS(pread64),
-	    SCMP_SYS(fstat)};
+	    SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(lseek), SCMP_SYS(_llseek),
+	    SCMP_SYS(pread64), BY_DESCRIPTOR};
 	static const int sanitizers[] = {SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigprocmask),
 	    SCMP_SYS(sched_yield), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(getpid),
 	    SCMP_SYS(gettid), SCMP_SYS(newfstatat)};
@@ -85,7 +98,7 @@ static int sniffer_rules(scmp_filter_ctx filter)
 	     SANDBOX_SANITIZED && i < sizeof sanitizers / sizeof *sanitizers && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, sanitizers[i], 0);
 	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, MAPPING, 2,
 		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
 		    SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
 	if (r == 0)
@@ -210,6 +223,11 @@ static const char *const allowed[] = {
     "restart_syscall",
     /* time, where the vDSO does not tell it */ "clock_gettime", "clock_nanosleep", "gettimeofday"};
 
+/* The same where a long has 32 bits, and offsets and times 64. */
+static const char *const allowed_32[] = {"_llseek", "ftruncate64", "fstat64", "fstatat64",
+    "fstatfs64", "sync_file_range2", "arm_sync_file_range", "fchown32", "geteuid32", "recv", "waitpid", "sigreturn", "futex_time64", "ppoll_time64",
+    "rt_sigtimedwait_time64", "clock_gettime64", "clock_nanosleep_time64"};
+
 /* A sanitizer's runtime looks around itself, and stops all other threads to look for leaks. */
 static const char *const sanitizers[] = {"clone", "clone3", "ptrace", "prctl", "sigaltstack",
     "readlink", "getppid", "getuid", "getgid", "getrlimit", "prlimit64", "kill", "tgkill", "mmap",
@@ -236,7 +254,7 @@ static int allow_some(scmp_filter_ctx filter)
 {
 	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
 				    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
-	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, MAPPING, 1,
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
@@ -260,18 +278,26 @@ static int allow_fcntl(scmp_filter_ctx filter)
 	    F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW};
 	int r = 0;
 	for (size_t i = 0; i < sizeof commands / sizeof *commands && r == 0; i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, FCNTL, 1,
 		    SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
 	return r;
 }
 
-/* To whom a socket is connected already: MSG_FASTOPEN connects one, also one that has listened. And
- * time limits for it. */
+/*
+ * To whom a socket is connected already: MSG_FASTOPEN connects one, also one that has listened. And
+ * time limits for it. On i386, where all that is one call, its arguments are out of a filter's sight.
+ */
 static int allow_sockets(scmp_filter_ctx filter)
 {
+	static const char *const of_i386[] = {"send", "sendto", "setsockopt"};
 	static const int options[] = {SO_RCVTIMEO, SO_SNDTIMEO};
+	if (BLIND_TO_SOCKETS)
+		return allow(filter, of_i386, sizeof of_i386 / sizeof *of_i386);
 	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
 	    SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0), SCMP_A4(SCMP_CMP_EQ, 0));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(send), 1,
+		    SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
 	for (size_t i = 0; i < sizeof options / sizeof *options && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
 		    SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
@@ -282,6 +308,8 @@ static int allow_sockets(scmp_filter_ctx filter)
 static int worker_rules(scmp_filter_ctx filter)
 {
 	int r = allow(filter, allowed, sizeof allowed / sizeof *allowed);
+	if (r == 0 && sizeof(long) < 8)
+		r = allow(filter, allowed_32, sizeof allowed_32 / sizeof *allowed_32);
 	if (r == 0)
 		r = allow_fcntl(filter);
 	if (r == 0)
