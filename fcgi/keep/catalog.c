@@ -86,7 +86,8 @@ struct connection *connection_open(
 	c->catalog = catalog;
 	c->patience = patience;
 	int code = sqlite3_open_v2(catalog->path, &c->db,
-	    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE, NULL);
+	    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE,
+	    catalog_vfs());
 	if (code == SQLITE_OK) {
 		sqlite3_extended_result_codes(c->db, 1);
 		sqlite3_busy_handler(c->db, wait_turn, c);

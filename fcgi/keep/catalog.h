@@ -70,6 +70,8 @@ void reader_give(struct catalog *catalog, struct connection *reader);
 struct connection *connection_open(struct catalog *catalog, int flags, int patience,
     const char *pragmas, struct refusal *why);
 void connection_close(struct connection *c); /* NULL is fine */
+/* The name of the VFS that all connections have: vfs.c. */
+const char *catalog_vfs(void);
 /* Its schema's version, 0: an empty file. Refused where it is no catalog, or a newer program's. */
 enum fault catalog_schema(struct connection *c, int64_t *version, struct refusal *why);
 

@@ -17,7 +17,7 @@
  *     catalog.c  connections, migrations       statements.c  every word of SQL
  *     commit.c   group commit, checkpoints     generation.c  does it belong to the objects
  *     objects.c  content as rows               records.c  files: add, find, remove
- *     rows.c     read and lent
+ *     rows.c     read and lent                 vfs.c      what SQLite may open
  *     listing.c  pages of them                 sums.c     what quotas are judged by
  *     tokens.c   who is asking                 sweep.c    what has to go
  */

@@ -17,13 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined __i386__
-enum { BLIND_TO_SOCKETS = 1 };
-#else
-enum { BLIND_TO_SOCKETS = 0 };
-#endif
-
-/* Where a long has 32 bits, these calls are others. */
 #if __SIZEOF_LONG__ == 8
 enum { MAPPING = SCMP_SYS(mmap), BY_DESCRIPTOR = SCMP_SYS(fstat), FCNTL = SCMP_SYS(fcntl) };
 #else
@@ -291,7 +284,7 @@ static int allow_sockets(scmp_filter_ctx filter)
 {
 	static const char *const of_i386[] = {"send", "sendto", "setsockopt"};
 	static const int options[] = {SO_RCVTIMEO, SO_SNDTIMEO};
-	if (BLIND_TO_SOCKETS)
+	if (seccomp_arch_native() == SCMP_ARCH_X86)
 		return allow(filter, of_i386, sizeof of_i386 / sizeof *of_i386);
 	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
 	    SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0), SCMP_A4(SCMP_CMP_EQ, 0));
