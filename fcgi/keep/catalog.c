@@ -328,6 +328,19 @@ static enum fault check_file(struct catalog *catalog, struct refusal *why)
 	return f;
 }
 
+/* These two are a client's business where requests meet them, so the log has nothing of them. */
+static void explain(const struct catalog *catalog, struct refusal *why)
+{
+	const char *reason = why->fault == FAULT_NO_SPACE
+				 ? ": the disk is full. It may take a few times its own size to bring it "
+				   "up to date, for a moment. What is there is as it was"
+			     : why->fault == FAULT_BUSY
+				 ? ": another process holds its lock and does not let go"
+				 : "; the log says why";
+
+	refuse(why, why->fault, "The catalog %s cannot be opened%s.", catalog->path, reason);
+}
+
 bool catalog_open(struct catalog **catalog, struct keep *keep, const char *dir, struct refusal *why)
 {
 	struct catalog *new = calloc(1, sizeof *new);
@@ -354,8 +367,7 @@ bool catalog_open(struct catalog **catalog, struct keep *keep, const char *dir, 
 	if (f == FAULT_NONE)
 		return true;
 	if (why != NULL && why->detail[0] == '\0')
-		refuse(why, why->fault, "The catalog %s cannot be opened; the log says why.",
-		    new->path);
+		explain(new, why);
 	catalog_close(new);
 	*catalog = NULL;
 	return false;

@@ -1,5 +1,6 @@
 """test_generation.py: a waybill.db that does not belong to the objects beside it, such as an older copy
 put back, is noticed: nothing is served and nothing removed before somebody has said what is meant."""
+import errno
 import os
 import pathlib
 import shutil
@@ -178,6 +179,19 @@ def test_brought_up_from_the_first_version(first_version):
     assert len(first_version.listed()) == 3
     first_version.stop()
     assert len(rig.settled(first_version)) == 3
+
+
+def test_no_room_to_bring_the_first_version_up(make_worker, first_version):
+    """Said in words, since nothing else tells; and it is the first version's still."""
+    worker = make_worker(shimmed=True, disk=first_version.disk, start=False)
+    worker.control.arm(rig.WRITE, 4, errno.ENOSPC, 1000)
+    assert "disk is full" in worker.run("gc", check=1).stderr
+    assert worker.control.disarm()
+    with sqlite3.connect(worker.data / "waybill.db") as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    worker.start()
+    assert len(worker.listed()) == 2
+    first_version.start()
 
 
 def test_first_version_older_than_its_objects(first_version):
