@@ -20,7 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOMENT_MS = 10, MOMENTS = 50 }; /* between looks at what seems lost, and how many */
+enum {
+	MOMENT_MS = 10, /* between looks at what seems lost */
+	MOMENTS = 50,	/* looks at one */
+	IN_ALL = 500	/* looks at all, but for a second one at each: objects/ may not be mounted */
+};
 
 static const char fresh_name[] = "waybill.db.new", name_there[] = "waybill.db";
 
@@ -31,6 +35,7 @@ struct backing {
 	struct backup_dir to;
 	struct copying copying;
 	struct snapshot *snapshot;
+	int looks; /* so far, at what seems lost */
 };
 
 /* ---- objects --------------------------------------------------------------------------------- */
@@ -55,7 +60,7 @@ static enum fault bring(struct backing *b, const uint8_t *sha256, int64_t size, 
 	enum fault f = FAULT_NONE;
 
 	*gone = false;
-	for (int look = 0; look < MOMENTS; look++) {
+	for (int look = 0; look < 2 || (look < MOMENTS && b->looks < IN_ALL); look++) {
 		f = copy_object(&b->copying, sha256, size, how, why);
 		if (f != FAULT_NONE || *how < COPY_MISSING)
 			return f;
@@ -63,6 +68,7 @@ static enum fault bring(struct backing *b, const uint8_t *sha256, int64_t size, 
 		if (*gone || *how != COPY_MISSING)
 			return FAULT_NONE;
 		nanosleep(&moment, NULL);
+		b->looks++;
 	}
 	return f;
 }

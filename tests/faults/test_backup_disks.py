@@ -218,3 +218,19 @@ def test_by_somebody_else(owned):
         data.chmod(0o750)
     assert done.returncode == 1 and "Permission denied" in done.stderr, done
     assert not (home / "backup").exists()
+
+
+def test_objects_that_are_not_mounted(make_worker, tmp_path):
+    """Half a second for each that is missing would be days of a large store. It says all there is to say
+    in less than its time limit, and with the objects back the next one takes them."""
+    worker = make_worker({"max_files": "200"})
+    files = [rig.harness.Upload("f", f"{n}.txt", b"%d" % n) for n in range(200)]
+    assert worker.send_form(*files).status == 201
+    (worker.data / "objects").rename(tmp_path / "unmounted")
+    (worker.data / "objects").mkdir(mode=0o750)
+    done = waybill(worker.data, "backup", tmp_path / "backup")
+    assert done.returncode == 1 and done.stderr.count("missing object=") == 200, done
+    (worker.data / "objects").rmdir()
+    (tmp_path / "unmounted").rename(worker.data / "objects")
+    done = waybill(worker.data, "backup", tmp_path / "backup")
+    assert done.returncode == 0 and "200 objects new" in done.stdout, done
