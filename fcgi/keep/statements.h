@@ -138,7 +138,8 @@
 	                   " WHERE id = ?1 AND claim = ?2 AND state IN (0, 3)") \
 	X(UPLOAD_PROLONG,  "UPDATE uploads SET expires_at = ?3 WHERE id = ?1 AND claim = ?2 AND state = 0") \
 	X(UPLOAD_PROVED,   "UPDATE uploads SET boot = ?3 WHERE id = ?1 AND offset = ?2") \
-	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', address = NULL, claim = claim + 1" \
+	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', fields = '{}', metadata = NULL," \
+	                   " address = NULL, claim = claim + 1, expires_at = min(ifnull(expires_at, ?2), ?2)" \
 	                   " WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_SHUT_OUT, "UPDATE uploads SET claim = claim + 1 WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_DONE,     "UPDATE uploads SET state = 1, digest = x'', fields = '{}', address = NULL," \

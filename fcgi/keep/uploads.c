@@ -242,11 +242,23 @@ static enum fault run_by_id(struct catalog *catalog, void *self, struct refusal 
 	return sql_finish(catalog->writer, s, why);
 }
 
+/* Nobody pays for what is remembered of it: as little as it takes to say so, and not for ever. */
+static enum fault run_end(struct catalog *catalog, void *self, struct refusal *why)
+{
+	const struct span *id = self;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(catalog->writer, SQL_UPLOAD_END, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, *id);
+	bind_number(s, 2, memory_deadline(catalog->keep));
+	return sql_finish(catalog->writer, s, why);
+}
+
 enum fault row_end(struct catalog *catalog, struct span id, struct refusal *why)
 {
-	struct change change = {.id = id, .which = SQL_UPLOAD_END};
-
-	return catalog_commit(catalog, run_by_id, &change, why);
+	return catalog_commit(catalog, run_end, &id, why);
 }
 
 /* A request that adds the last bytes may have made a file of it since it was looked at. */

@@ -283,6 +283,21 @@ def test_a_part_counts_with_its_whole_and_goes_with_it(own_worker):
     all_is_well(worker)
 
 
+@pytest.mark.parametrize("remembered", ["0", "48h"])
+def test_little_is_remembered_of_a_refused_one(own_worker, remembered):
+    """Nobody pays for it, and no count of open ones knows it."""
+    worker = own_worker(partial_expire_after=remembered)
+    told = {"Upload-Metadata": "filename eA==,note " + "eHh4" * 2000}
+    url = worker.tus_create(len(harness.ELF), told)["Location"]
+    assert append(worker, "tus", url, 0, harness.ELF[:1]).status == 204
+    assert append(worker, "tus", url, 1, harness.ELF[1:]).status == 415
+    [(state, fields, metadata, lasts)] = change(
+        worker, f"SELECT state, fields, metadata, expires_at - created_at FROM uploads WHERE id = '{url[-26:]}'")
+    assert (state, fields, metadata) == (2, "{}", None) and lasts <= 24 * 3600 * 1000 + 60_000
+    assert worker.tus("HEAD", url).status == 410
+    all_is_well(worker)
+
+
 # ---- an older catalog ------------------------------------------------------------------------------------
 
 def test_uploads_of_the_version_before_are_counted(own_worker, tmp_path):
