@@ -207,7 +207,8 @@ if [[ $site == nginx* || $site == apache-proxy.conf || $site == lighttpd-socket.
 		kill -0 $! 2>/dev/null || die "the worker did not start"
 		sleep 0.05
 	done
-	((EUID)) || [[ $kind != apache ]] || chgrp www-data "$own/waybill.sock"
+	# Where the worker is www-data itself, own/ is its own, and root names nothing in there.
+	((EUID || ${#become[@]})) || [[ $kind != apache ]] || chgrp -h www-data "$own/waybill.sock"
 fi
 page=/ && [[ $kind != busybox ]] || page=/index.html # busybox takes a last slash for a folder
 # Said when it is so, and by nobody's child.
