@@ -171,6 +171,12 @@ def test_limits_leave_room_for_what_can_be_configured(package):
     assert (unit["LimitCORE"], unit["MemoryMax"], unit["OOMPolicy"]) == ("0", "2G", "continue")
 
 
+def test_unit_lets_the_worker_know_which_boot_it_is(package):
+    """Else nothing written at durability=normal is ever believed, and all of it is read again and again."""
+    unit = (package.root / UNITS / "waybill.service").read_text()
+    assert not re.search("^(ProcSubset=pid|InaccessiblePaths=.*/proc|TemporaryFileSystem=.*/proc)", unit, re.M)
+
+
 def test_units_are_well_formed(package):
     """systemd's own opinion of every line; the program stands elsewhere here."""
     said = run("systemd-analyze", "verify", "--man=no", *sorted((package.root / UNITS).iterdir()), check=False)
