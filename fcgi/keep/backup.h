@@ -78,6 +78,8 @@ enum fault copy_object(struct copying *c, const uint8_t sha256[SHA256_LEN], int6
 enum fault copying_settle(struct copying *c, struct refusal *why);
 /* What was not settled vanishes. Once for each copying_start(), whatever that returned. */
 void copying_end(struct copying *c);
+/* False: errno says why. A disk that is filling up takes some of it first. */
+bool write_all(int fd, const char *bytes, size_t len);
 /* How a finding begins: "missing", "unreadable", "wrong-hash". */
 const char *copied_word(enum copied how);
 

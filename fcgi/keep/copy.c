@@ -50,7 +50,7 @@ static ssize_t read_some(int fd, char *buffer)
 	return n;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
+bool write_all(int fd, const char *bytes, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, bytes, len);

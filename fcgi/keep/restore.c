@@ -177,7 +177,7 @@ static enum fault copy_bytes(int from, int to, struct refusal *why)
 	ssize_t n;
 
 	while ((n = read(from, buffer, sizeof buffer)) > 0)
-		if (write(to, buffer, (size_t)n) != n)
+		if (!write_all(to, buffer, (size_t)n))
 			return cannot_do(why, "write", fresh_name);
 	return n == 0 ? FAULT_NONE : cannot_do(why, "read", name_there);
 }

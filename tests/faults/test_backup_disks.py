@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import re
+import resource
 import subprocess
 
 import pytest
@@ -234,3 +235,17 @@ def test_objects_that_are_not_mounted(make_worker, tmp_path):
     (tmp_path / "unmounted").rename(worker.data / "objects")
     done = waybill(worker.data, "backup", tmp_path / "backup")
     assert done.returncode == 0 and "200 objects new" in done.stdout, done
+
+
+def test_a_write_cut_short_is_told_by_its_reason(make_worker, tmp_path):
+    """A disk that is filling up takes part of a write first; here a limit on the size of files does."""
+    worker = make_worker()
+    assert worker.put("one", b"1").status == 201
+    assert waybill(worker.data, "backup", tmp_path / "backup").returncode == 0
+    limit = (tmp_path / "backup" / "waybill.db").stat().st_size - 1000
+    done = subprocess.run([rig.WAYBILL, "restore", tmp_path / "backup"], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "WAYBILL_DATA_DIR": str(tmp_path / "again")}, restore_signals=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    assert done.returncode == 1 and "File too large" in done.stderr, done
+    done = waybill(tmp_path / "again", "restore", tmp_path / "backup")
+    assert done.returncode == 0 and waybill(tmp_path / "again", "verify").returncode == 0, done
