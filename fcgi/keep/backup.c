@@ -201,8 +201,7 @@ enum fault keep_backup(struct keep *keep, const char *dir, bool full,
 	struct backing b = {.keep = keep, .inspector = inspector, .result = result};
 
 	*result = (struct backed_up){0};
-	b.copying = (struct copying){
-	    .may_link = true, .read_again = full, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	b.copying = (struct copying){.may_link = true, .read_again = full};
 	/* Nothing tells in a data_dir that was just restored; nobody has served from it either. */
 	enum fault f = keep->catalog->generation.fd < 0 ? FAULT_NONE
 							: keep_generation_check(keep, why);

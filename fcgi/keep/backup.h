@@ -33,6 +33,8 @@ struct backup_dir {
 enum fault backup_dir_open(
     struct backup_dir *b, const char *path, int store, struct refusal *why);
 void backup_dir_close(struct backup_dir *b);
+/* Run by root, what it makes in a directory belongs to whom the directory belongs to; false with errno. */
+bool give_to_owner(int fd, int dir);
 /* Is the directory `fd` the directory `above`, or anywhere below it? */
 bool lies_within(int fd, int above);
 /* The path of an open directory, without symbolic links; PATH_MAX bytes. */
@@ -48,8 +50,6 @@ struct copying {
 	int from, to;	 /* two directories of objects */
 	bool may_link;	 /* a hard link is as good as a copy */
 	bool read_again; /* what is there already is read and hashed, not only looked at */
-	uid_t uid;	 /* who is to own new files; -1: whoever runs this */
-	gid_t gid;
 	/* The rest is copy.c's own. */
 	bool no_clone, no_link; /* tried in vain: another file system, or not this one */
 	char *buffer;

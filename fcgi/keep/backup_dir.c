@@ -43,6 +43,15 @@ enum fault directory_path(int fd, char *path, struct refusal *why)
 	return FAULT_NONE;
 }
 
+bool give_to_owner(int fd, int dir)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return true;
+	return fstat(dir, &st) == 0 && (st.st_uid == 0 || fchown(fd, st.st_uid, st.st_gid) == 0);
+}
+
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
@@ -105,7 +114,7 @@ static enum fault make_mark(struct backup_dir *b, struct refusal *why)
 		return refuse(why, FAULT_BUSY, "Another backup has just begun in %s.", b->path);
 	if (b->mark < 0)
 		return cannot_do(why, "write to", b->path);
-	if (flock(b->mark, LOCK_EX | LOCK_NB) != 0 ||
+	if (!give_to_owner(b->mark, b->dir) || flock(b->mark, LOCK_EX | LOCK_NB) != 0 ||
 	    write(b->mark, mark_text, len) != (ssize_t)len || fsync(b->mark) != 0 ||
 	    fsync(b->dir) != 0)
 		return cannot_do(why, "mark", b->path);
@@ -212,8 +221,8 @@ static enum fault open_objects(struct backup_dir *b, bool write, struct refusal 
 	b->objects = openat(b->dir, "objects", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (b->objects < 0)
 		return cannot_do(why, "open objects in", b->path);
-	if (made && fsync(b->dir) != 0)
-		return cannot_do(why, "sync", b->path);
+	if (made && (!give_to_owner(b->objects, b->dir) || fsync(b->dir) != 0))
+		return cannot_do(why, "make objects in", b->path);
 	return check_private(b->objects, "objects", why);
 }
 

@@ -132,7 +132,7 @@ static int create(struct copying *c, const char *tmp)
 	int fd = openat(
 	    c->to, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 
-	if (fd < 0 || c->uid == (uid_t)-1 || fchown(fd, c->uid, c->gid) == 0)
+	if (fd < 0 || give_to_owner(fd, c->to))
 		return fd;
 	int err = errno;
 	close(fd);

@@ -118,16 +118,8 @@ static enum fault find_owner(struct restoring *r, struct refusal *why)
 		return refuse(why, FAULT_INTERNAL,
 		    "Everybody on this machine can write to %s. Say: chmod o-w %s", r->data_dir,
 		    r->data_dir);
-	bool give = geteuid() == 0 && st.st_uid != 0;
-	r->copying.uid = give ? st.st_uid : (uid_t)-1;
-	r->copying.gid = give ? st.st_gid : (gid_t)-1;
-	r->result->of_root = geteuid() == 0 && !give;
+	r->result->of_root = geteuid() == 0 && st.st_uid == 0;
 	return FAULT_NONE;
-}
-
-static bool give(const struct restoring *r, int fd)
-{
-	return r->copying.uid == (uid_t)-1 || fchown(fd, r->copying.uid, r->copying.gid) == 0;
 }
 
 static enum fault sync_above(const struct restoring *r, struct refusal *why)
@@ -163,7 +155,7 @@ static enum fault open_objects(struct restoring *r, struct refusal *why)
 	if (mkdirat(r->dir, "objects", DIRECTORY_MODE) != 0 && errno != EEXIST)
 		return cannot_do(why, "create", "objects");
 	r->copying.to = openat(r->dir, "objects", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (r->copying.to < 0 || !give(r, r->copying.to) || fsync(r->dir) != 0)
+	if (r->copying.to < 0 || !give_to_owner(r->copying.to, r->dir) || fsync(r->dir) != 0)
 		return cannot_do(why, "make", "objects");
 	r->copying.from = r->from.objects;
 	return FAULT_NONE;
@@ -190,7 +182,7 @@ static enum fault copy_catalog(struct restoring *r, struct refusal *why)
 		return cannot_do(why, "open the catalog of", r->from.path);
 	int to = openat(
 	    r->dir, fresh_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-	enum fault f = to < 0 || !give(r, to) ? cannot_do(why, "create", fresh_name)
+	enum fault f = to < 0 || !give_to_owner(to, r->dir) ? cannot_do(why, "create", fresh_name)
 					      : copy_bytes(from, to, why);
 	if (to >= 0)
 		close(to);

@@ -161,7 +161,10 @@ enum fault snapshot_take(struct catalog *from, int dir, const char *path, const 
 	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return cannot_do(why, "create", name);
+	bool given = give_to_owner(fd, dir);
 	close(fd);
+	if (!given)
+		return cannot_do(why, "give away", name);
 	struct snapshot *s = *snapshot = make(path, name, why);
 	f = s == NULL ? FAULT_INTERNAL : connect(s, why);
 	if (f == FAULT_NONE)

@@ -196,6 +196,20 @@ def test_by_root(owned):
     assert done.returncode == 0 and ("chown -R" in done.stdout) == ZERO
 
 
+def test_by_root_into_the_users(owned):
+    """Once by hand, say: the user goes on with it."""
+    data, home = owned
+    backup = home / "backup"
+    backup.mkdir(0o750)
+    if ROOT:
+        os.chown(backup, UID, GID)
+    before = owners(backup)
+    assert waybill(data, "backup", backup).returncode == 0
+    assert owners(backup) == before
+    done = waybill(data, "backup", backup, user=as_user(UID, GID))
+    assert done.returncode == 0 and not done.stderr, done
+
+
 def test_by_the_user(owned):
     data, home = owned
     place = home / "place"
