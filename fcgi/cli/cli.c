@@ -89,8 +89,8 @@ void cli_usage(FILE *out)
 	      "                                one request where the environment is plain CGI's\n",
 	    out);
 	for (const struct command *c = cli_commands; c->name; c++)
-		fprintf(out, "       waybill %s %s\n                                %s\n", c->name,
-		    c->usage, c->meaning);
+		fprintf(out, "       waybill %s%s%s\n                                %s\n", c->name,
+		    c->usage[0] ? " " : "", c->usage, c->meaning);
 	fputs("       waybill --version | --help | --man | --sample-config\n"
 	      "Every subcommand takes -c FILE (else $WAYBILL_CONFIG, else /etc/waybill.conf).\n"
 	      "Exit codes: 0 done, 1 the thing asked for failed, 2 usage or configuration error.\n",

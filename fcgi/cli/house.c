@@ -138,5 +138,9 @@ int cli_verify(struct options *o)
 		complain("verify: first --adopt, then --repair");
 		return USAGE;
 	}
+	if (o->force && !o->repair) {
+		complain("verify: --force goes with --repair");
+		return USAGE;
+	}
 	return o->adopt ? adopt(o) : check(o);
 }

@@ -509,6 +509,17 @@ def test_usage(near):
         assert run(near.door, *words, status=2).stderr
 
 
+def test_an_empty_catalog_is_called_so(near):
+    """As whoever refuses to go on without the right one may leave it."""
+    stop(near.door)
+    for path in near.data.glob("waybill.db*"):
+        path.unlink()
+    assert "--adopt" in run(near.door, "gc", status=1).stderr
+    for words in (["ls"], ["token", "ls"], ["backup", near.dir]):
+        done = run(near.door, *words, status=1)
+        assert "is empty" in done.stderr or "There is no catalog" in done.stderr, done
+
+
 def test_an_older_catalog_is_not_guessed_at(near):
     near.door.process.terminate()
     near.door.process.wait()

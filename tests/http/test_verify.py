@@ -124,6 +124,11 @@ def test_unreadable(store, put_there):
     assert store.door.get(f"/files/{store.files[0]['id']}").status == 200
 
 
+@pytest.mark.parametrize("options", [("--force",), ("--adopt", "--force"), ("--adopt", "--repair")])
+def test_options_that_do_not_go_together(store, options):
+    store.verify(*options, status=2)
+
+
 def refuses(store, *figures):
     """--repair without --force: nothing is changed, also of what might be mended."""
     store.sql("UPDATE store SET files = 99")
