@@ -165,6 +165,10 @@ static void test_mistakes(void **state)
 	    {"allowed_origins = https://a.org:65536", ":3: allowed_origins: "},
 	    {"allowed_origins = https://", ":3: allowed_origins: "},
 	    {"allowed_origins = https://[::1", ":3: allowed_origins: "},
+	    {"allowed_origins = https://[1.2.3.4]", ":3: allowed_origins: "},
+	    {"allowed_hosts = [1.2.3.4]", ":3: allowed_hosts: "},
+	    {"allowed_hosts = [:::]", ":3: allowed_hosts: "},
+	    {"allowed_hosts = ::1", ":3: allowed_hosts: "},
 	    {"allowed_origins = https://u@a.org", ":3: allowed_origins: "},
 	    {"allowed_origins = null", ":3: allowed_origins: "}};
 	EACH(i, rows)

@@ -3,6 +3,7 @@
  */
 #include "shared/key.h"
 
+#include <arpa/inet.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,15 @@ static bool all_of(struct span s, const char *set)
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
 
+static bool is_ipv6(struct span text)
+{
+	char copy[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	return text.len < sizeof copy &&
+	       inet_pton(AF_INET6, span_copy(copy, sizeof copy, text), &address) == 1;
+}
+
 /* uri-host, a literal IPv6 address between brackets; cut off *s. */
 static bool take_host(struct span *s)
 {
@@ -196,7 +206,7 @@ static bool take_host(struct span *s)
 		address.at++;
 		address.len--;
 		/* span_cut leaves an absent rest when there was no bracket */
-		return s->at && all_of(address, DIGITS "abcdef:.");
+		return s->at && is_ipv6(address);
 	}
 	size_t len = 0;
 	while (len < s->len && s->at[len] != ':')
