@@ -320,14 +320,11 @@ static enum fault check_file(struct catalog *catalog, struct refusal *why)
 		return FAULT_INTERNAL;
 	enum fault f = catalog_schema(c, &version, why);
 	reader_give(catalog, c);
-	if (f == FAULT_NONE && version == 0)
-		return refuse(why, FAULT_INTERNAL,
-		    "The catalog %s is empty. Start the server once, which says what is wrong.",
-		    catalog->path);
 	if (f == FAULT_NONE && version < SCHEMA_VERSION)
 		f = refuse(why, FAULT_INTERNAL,
-		    "%s was made by an older waybill. Start the server once to bring it up to "
-		    "date.",
+		    version == 0 ? "%s is empty. Start the server once: it says what is wrong."
+				 : "%s was made by an older waybill. Start the server once to "
+				   "bring it up to date.",
 		    catalog->path);
 	return f;
 }

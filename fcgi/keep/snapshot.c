@@ -247,7 +247,7 @@ enum fault objects_keep_only(
 /* ---- whose is it ----------------------------------------------------------------------------- */
 
 struct origin {
-	uint8_t line[LINE_BYTES], parent[LINE_BYTES];
+	uint8_t line[LINE_BYTES];
 	int64_t commits;
 };
 
@@ -263,8 +263,7 @@ static enum fault read_origin(struct snapshot *s, struct origin *o, struct refus
 	if (f != FAULT_NONE || !row)
 		return f;
 	column_bytes(st, 0, o->line, LINE_BYTES);
-	column_bytes(st, 1, o->parent, LINE_BYTES);
-	o->commits = sqlite3_column_int64(st, 2);
+	o->commits = sqlite3_column_int64(st, 1);
 	sql_done(st);
 	return FAULT_NONE;
 }
@@ -308,26 +307,40 @@ static enum fault look_at(
 	return f;
 }
 
+/* A line may go on under a new id, after a restore or `verify --adopt`, and says which ones it had. */
+static enum fault descends(
+    struct snapshot *s, const struct origin *from, bool *does, struct refusal *why)
+{
+	sqlite3_stmt *st;
+	int64_t yes = 0;
+	enum fault f = sql_prepare(s->c, SQL_COPY_DESCENDS, &st, why);
+
+	if (f == FAULT_NONE) {
+		bind_bytes(st, 1, from->line, LINE_BYTES);
+		f = sql_numbers(s->c, st, &yes, 1, why);
+	}
+	*does = yes != 0;
+	return f;
+}
+
 /*
  * An empty data_dir where the right one is not mounted, or an older catalog in the place of the
- * right one: their backup would be the end of all that this one alone has. A line may go on under a
- * new id, after a restore or `verify --adopt`; then it says which one it had.
+ * right one: their backup would be the end of all that this one alone has.
  */
 enum fault snapshot_succeeds(
     struct snapshot *s, const char *path, const char *name, struct refusal *why)
 {
 	struct origin old = {.commits = -1}, new;
+	bool same = false;
 	enum fault f = look_at(path, name, &old, why);
 
 	if (f != FAULT_NONE || old.commits < 0)
 		return f; /* damaged: whoever can make a new one should */
 	f = read_origin(s, &new, why);
-	if (f != FAULT_NONE)
+	if (f == FAULT_NONE)
+		f = descends(s, &old, &same, why);
+	if (f != FAULT_NONE || (same && new.commits >= old.commits))
 		return f;
-	bool same = memcmp(new.line, old.line, LINE_BYTES) == 0 ||
-		    memcmp(new.parent, old.line, LINE_BYTES) == 0;
-	if (same && new.commits >= old.commits)
-		return FAULT_NONE;
 	return refuse(why, FAULT_INTERNAL,
 	    "%s is the backup of %s. It is left as it is. If data_dir is the right one, name "
 	    "another directory.",

@@ -90,7 +90,8 @@
 	X(GENERATION,       "SELECT commits, committed_at, line FROM store") \
 	X(GENERATION_COUNT, "UPDATE store SET commits = commits + 1, committed_at = ?1" \
 	                    " RETURNING commits") \
-	X(GENERATION_NEW,   "UPDATE store SET parent = line, line = randomblob(16)," \
+	X(GENERATION_NEW,   "UPDATE store SET parents = hex(line) || ' ' || parents," \
+	                    " line = randomblob(16)," \
 	                    " commits = commits + 1") \
 	/* One snapshot of all that quotas are judged by: in the order of struct catalog_sums. */ \
 	X(SUMS,          "SELECT files, bytes, ifnull((SELECT bytes FROM usage WHERE owner = ?1), 0)," \
@@ -211,7 +212,8 @@
 	X(COPY_NO_FILES,   "DELETE FROM files WHERE sha256 IN (SELECT sha256 FROM temp.gone)") \
 	X(COPY_NO_OBJECTS, "DELETE FROM objects WHERE sha256 IN (SELECT sha256 FROM temp.gone)") \
 	X(COPY_LIVE,       "PRAGMA journal_mode = WAL") \
-	X(COPY_LINE,       "SELECT line, parent, commits FROM store")
+	X(COPY_LINE,       "SELECT line, commits FROM store") \
+	X(COPY_DESCENDS,   "SELECT line = ?1 OR instr(parents, hex(?1)) > 0 FROM store")
 /* clang-format on */
 
 enum statement {

@@ -626,6 +626,21 @@ def test_after_an_adoption_it_goes_on(near):
     assert near.take()[:4] == (5, 1, 3, 0)
 
 
+def test_after_a_restore_and_an_adoption_it_goes_on(near, restored):
+    """A new id each, of which the backup knows neither."""
+    near.take()
+    near.door = restored(near)
+    near.data = near.door.data
+    stop(near.door)
+    older = (near.data / "waybill.db").read_bytes()
+    near.door = harness.FastCGIDoor(data=near.data)
+    near.put("later", b"l")
+    stop(near.door)
+    (near.data / "waybill.db").write_bytes(older)
+    run(near.door, "verify", "--adopt")
+    assert near.take()[:4] == (5, 1, 3, 0)
+
+
 def test_a_copy_of_a_backup_is_one(near, restored):
     near.take()
     copy = near.door.home / "copy"
