@@ -2,9 +2,9 @@
 // <img>, where no script runs, text as text, and PDF bytes typed by us, so that only the browser's reader gets them.
 
 import { $, el, icon } from "./dom.js";
-import { bytes, exactly, family, whenFully } from "./format.js";
+import { bytes, exactly, family, kind, whenFully } from "./format.js";
 import { bearer } from "./store.js";
-import { address, fetchFile } from "./list.js";
+import { address, fetchFile, saving } from "./list.js";
 
 const TEXT_MOST = 2 ** 16;
 const BLOB_MOST = 2 ** 25;
@@ -47,7 +47,7 @@ async function look(record) {
 function facts({ type, declared_type, size, uploaded_at, expires_at, owner, sha256, fields }) {
 	const fact = (term, value, wide) => el("div", { class: wide }, el("dt", {}, term), el("dd", {}, el("bdi", {}, value)));
 	return [
-		fact("Type, as found", type), fact("Type, as declared", declared_type ?? "–"), fact("Size", exactly(size)),
+		fact("Type, as found", kind(type) === type ? type : `${kind(type)} (${type})`), fact("Type, as declared", declared_type ?? "–"), fact("Size", exactly(size)),
 		fact("Received", whenFully(uploaded_at)), fact("Kept until", expires_at ? whenFully(expires_at) : "it is deleted"),
 		fact("Sender", owner ?? "not named"), fact("SHA-256", sha256, "wide"),
 		...Object.entries(fields).map(([name, value]) => fact(name === "note" ? "Note" : name, [value].flat().join(", "), "wide")),
@@ -56,7 +56,7 @@ function facts({ type, declared_type, size, uploaded_at, expires_at, owner, sha2
 
 export async function openCard(it, list) {
 	const { record } = it;
-	const acts = list.deeds(it).map(([picture, words, deed]) => el("button", {
+	const acts = list.deeds(it).map(([picture, words, deed]) => picture === "get" && !bearer() ? el("a.button", saving(record), words) : el("button", {
 		onclick() {
 			if (picture === "drop") $("card").close();
 			deed();

@@ -25,6 +25,9 @@ export function icon(name) {
 
 export const nameOf = (name, title) => el("bdi.name", { title: title || name }, ...splitName(visible(name)).map((part) => el("span", {}, part)));
 
+// the folder of a file that came with one, to stand above its name
+export const pathOf = (path) => (path?.includes("/") ? [el("bdi.path.small", { title: path }, path.slice(0, path.lastIndexOf("/") + 1))] : []);
+
 export const tool = (picture, title, onclick) => el("button.tool", { title, onclick }, icon(picture));
 
 export function setText(node, text) {
@@ -55,6 +58,17 @@ export function announce(text) {
 	pending.add(visible(text));
 }
 
+// for eyes as well, for a moment
+let shown = 0;
+export function say(text) {
+	announce(text);
+	clearTimeout(shown);
+	$("said").textContent = visible(text);
+	$("said").hidePopover(); // anew, above a dialog that has opened meanwhile
+	$("said").showPopover();
+	shown = setTimeout(() => $("said").hidePopover(), 3000);
+}
+
 export async function copy(text, what) {
 	const fill = (event) => {
 		event.clipboardData.setData("text/plain", text);
@@ -69,5 +83,5 @@ export async function copy(text, what) {
 		done = document.execCommand("copy");
 		removeEventListener("copy", fill);
 	}
-	announce(`${what} ${done ? "copied" : "could not be copied"}.`);
+	say(`${what} ${done ? "copied" : "could not be copied"}.`);
 }

@@ -25,6 +25,11 @@ export function when(iso) {
 }
 export const whenFully = (iso) => date(iso, { dateStyle: "long", timeStyle: "long" });
 
+// media types that are better said in words; all others are shown as they are
+const KINDS = { "*/*": "everything", "image/*": "images", "audio/*": "sound", "video/*": "video", "text/*": "text", "application/*": "documents and archives", "font/*": "fonts",
+	"inode/x-empty": "empty file", "application/octet-stream": "unknown data", "application/pdf": "PDF" };
+export const kind = (type) => KINDS[type] ?? type;
+
 // picks the icon and the way to look inside
 export function family(type) {
 	const top = /^(image|audio|video)\//.exec(type);

@@ -1,7 +1,7 @@
 // list.js: what has been received: the server's pages, filters, several at once, deleting with a way back.
 
-import { $, announce, copy, el, icon, nameOf, refill, removeRow, setText, tool } from "./dom.js";
-import { bytes, count, exactly, family, when, whenFully } from "./format.js";
+import { $, announce, copy, el, icon, nameOf, pathOf, refill, removeRow, say, setText, tool } from "./dom.js";
+import { bytes, count, exactly, family, kind, when, whenFully } from "./format.js";
 import { ask, credentials } from "./transport.js";
 import { bearer, deleteTokens, setDeleteToken } from "./store.js";
 import { explain } from "./refusals.js";
@@ -29,9 +29,12 @@ export async function download(record) {
 		el("a", { href, download: record.name }).click();
 		setTimeout(() => URL.revokeObjectURL(href), 60_000);
 	} catch {
-		announce(`${record.name} could not be fetched.`);
+		say(`${record.name} could not be fetched.`);
 	}
 }
+
+// attributes of a link that saves the file: the browser's own download, however large
+export const saving = (record) => ({ href: link(record), download: record.name });
 
 export class List {
 	constructor(onopen) {
@@ -138,22 +141,41 @@ export class List {
 			box: el("input", { type: "checkbox", "aria-label": `Choose ${name}`, onchange: () => this.tell() }),
 		};
 		it.row = el("tr", { role: "row" }, cell("pick", it.box),
-			cell("name", el("button.open", { onclick: () => this.onopen(it, this) }, icon(family(type)), nameOf(name))),
-			cell("type", type, type), cell("size", bytes(size), exactly(size)), cell("time", when(uploaded_at), whenFully(uploaded_at)),
+			cell("name", this.title(it)), cell("type", kind(type), type), cell("size", bytes(size), exactly(size)), cell("time", when(uploaded_at), whenFully(uploaded_at)),
 			cell("owner", el("bdi", {}, owner ?? "–")), it.acts);
 		this.equip(it);
 		this.shown.set(id, it);
 		return it.row;
 	}
 
+	// Where reading needs no token of ours, a name is a link: it can be copied, and opened elsewhere.
+	title(it) {
+		const { id, name, type, fields } = it.record;
+		const onclick = (event) => {
+			if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+			event.preventDefault();
+			this.onopen(it, this);
+		};
+		const label = el("span.label", {}, ...pathOf([fields?.path].flat()[0]), nameOf(name));
+		return bearer() ? el("button.open", { onclick }, icon(family(type)), label) : el("a.open", { href: `files/${id}`, onclick }, icon(family(type)), label);
+	}
+
+	// one that has just arrived, perhaps not in the list as it is filtered now
+	open(record) {
+		this.onopen(this.shown.get(record.id) ?? { record }, this);
+	}
+
 	// what can be done with a file: icon, words, deed
 	deeds(it) {
 		const { record } = it;
 		const all = [["get", "Download", () => download(record)], ["link", "Copy link", () => copy(link(record), "Link")], ["hash", "Copy SHA-256", () => copy(record.sha256, "SHA-256")]];
-		return this.mayDrop(it) ? [...all, ["drop", "Delete", () => this.doom([it])]] : all;
+		return it.row && this.mayDrop(it) ? [...all, ["drop", "Delete", () => this.doom([it])]] : all;
 	}
 	equip(it) {
-		refill(it.acts, ...this.deeds(it).map(([picture, words, deed]) => tool(picture, `${words}: ${it.record.name}`, deed)));
+		refill(it.acts, ...this.deeds(it).map(([picture, words, deed]) => {
+			const title = `${words}: ${it.record.name}`;
+			return picture === "get" && !bearer() ? el("a.tool", { ...saving(it.record), title, "aria-label": title }, icon(picture)) : tool(picture, title, deed);
+		}));
 	}
 	mayDrop({ record: { id, owner } }) {
 		return deleteTokens()[id] || bearer() || (owner && owner === this.owner);

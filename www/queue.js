@@ -1,36 +1,48 @@
-// queue.js: what is to be sent and how far it is, three at a time. Knows nothing of how it looks.
+// queue.js: what is to be sent and how far it is. Knows nothing of how it looks.
 
-import { Refusal, ask, askPolicy, diagnose, endTus, sendForm } from "./transport.js";
+import { Refusal, askPolicy, diagnose, sendForm } from "./transport.js";
 import { matches } from "./format.js";
+import { Network, backoff } from "./network.js";
+import { LARGE, endTus, sendTus } from "./tus.js";
 import { fileKey, setDeleteToken } from "./store.js";
 
 const MIB = 2 ** 20;
-const AT_ONCE = 3;
-const LARGE = 16 * MIB; // from here on resumable
+// Small files wait for disks, not for the line; a browser opens six connections, and one is for all else.
+const atOnce = ({ size }) => (size < MIB / 4 ? 5 : 3);
 // A server that collects bodies before handing them on loses a broken one whole.
 const chunk = (policy) => (policy?.streamed ? 256 : 16) * MIB;
 
-// state: waiting sending storing paused done refused
+// what may be over in a moment, and how often that is believed where the server answers otherwise
+const PASSING = /^(offline|server_gone|connection_reset|body_timeout|offset_conflict|locked|busy|checksum_mismatch|incomplete_body|internal)$/;
+const TRIES = 8;
+// to PATCH, or to a request without a body, by a web server that knows neither (busybox)
+const FORMS_ONLY = [405, 411, 501];
+
+// state: waiting sending storing paused done; lost: goes on by itself; refused: the server said no; broken: it never got there
 class Item {
 	constructor(file, path, note, onchange) {
 		const { name, size, type } = file;
 		const fields = Object.entries({ note, path }).filter(([, value]) => value);
-		Object.assign(this, { file, name, size, type, path, fields, onchange, sent: 0, doubt: "" });
+		Object.assign(this, { file, name, size, type, path, fields, onchange, sent: 0, tries: 0, doubt: "", key: fileKey(file, path) });
 		this.turn("waiting");
 	}
-	// retryAt: paused only until then
+	// retryAt: when a lost one is tried again, if not by the network's probe
 	turn(state, problem = null, retryAt = 0) {
+		clearTimeout(this.timer);
 		Object.assign(this, { state, problem, retryAt, speed: 0, seen: null });
 		this.onchange(this);
 	}
 	get active() {
-		return this.state === "sending" || this.state === "storing" || this.retryAt > 0;
+		return this.state === "sending" || this.state === "storing";
+	}
+	get failed() {
+		return this.state === "refused" || this.state === "broken";
 	}
 	get over() {
-		return this.state === "done" || this.state === "refused";
+		return this.state === "done" || this.failed;
 	}
 	get pausable() {
-		return this.state === "waiting" || (this.resumable && (this.state === "sending" || this.retryAt > 0));
+		return this.state === "waiting" || this.state === "sending" || this.state === "lost";
 	}
 	moved(bytes) {
 		const at = performance.now();
@@ -47,20 +59,35 @@ class Item {
 }
 
 export class Queue {
-	// hooks: onchange(item), onfinish(item) when done or refused, onpolicy(policy)
+	// hooks: onchange(item), onfinish(item) when done or failed, onpolicy(policy), onnetwork(lost)
 	constructor(hooks) {
 		this.hooks = hooks;
 		this.items = [];
+		this.network = new Network(() => this.learn(), () => this.turned());
 		this.learn();
-		addEventListener("online", () => this.items.forEach((item) => item.problem?.slug === "offline" && !item.retryAt && this.resume(item)));
 	}
 
+	// false: no answer
 	learn() {
-		return (this.learned = askPolicy().then((policy) => this.hooks.onpolicy((this.policy = policy)), () => {}));
+		return (this.learned = askPolicy().then((policy) => {
+			this.hooks.onpolicy((this.policy = policy));
+			return true;
+		}, ({ status }) => status > 0 && status !== 502 && status !== 504));
+	}
+
+	// The network was lost, or is tried again in a moment, or is back.
+	turned() {
+		const { lost } = this.network;
+		this.hooks.onnetwork(lost);
+		for (const item of this.items) {
+			if (!lost && item.state === "lost" && !item.retryAt) item.turn("waiting");
+			else if (item.state === "waiting") this.hooks.onchange(item);
+		}
+		this.pump();
 	}
 
 	async add(files, note) {
-		const items = files.filter(({ file }) => !this.again(file)).map(({ file, path }) => new Item(file, path, note, this.hooks.onchange));
+		const items = files.filter(({ file, path }) => !this.again(file, path)).map(({ file, path }) => new Item(file, path, note, this.hooks.onchange));
 		this.items.push(...items);
 		await this.learned;
 		items.forEach((item) => this.judge(item));
@@ -68,8 +95,8 @@ export class Queue {
 	}
 
 	// A large file that is here already, chosen once more, goes on where it is.
-	again(file) {
-		const item = file.size > LARGE && this.items.find((it) => it.state !== "done" && fileKey(it.file) === fileKey(file));
+	again(file, path) {
+		const item = file.size > LARGE && this.items.find((it) => it.state !== "done" && it.key === fileKey(file, path));
 		if (item && !item.active) this.resume(item);
 		return item;
 	}
@@ -80,45 +107,63 @@ export class Queue {
 		if (!policy || item.state !== "waiting") return;
 		const { size, type } = item;
 		const { max_bytes, allow_types: allow, deny_types: deny } = policy;
-		item.resumable = policy.resumable && (size > LARGE || size > max_bytes - 4096); // a form needs room around its file
 		if (type && (matches(type, deny) || !matches(type, allow))) item.doubt = `It looks like ${type}, which this server may refuse.`;
 		if (size > max_bytes) this.settle(item, new Refusal("too_large", 0, { max_bytes }));
 	}
 
 	pump() {
-		const free = AT_ONCE - this.items.filter((item) => item.active).length;
-		if (free > 0) this.items.filter((item) => item.state === "waiting").slice(0, free).forEach((item) => this.carry(item));
+		if (this.network.lost) return;
+		let active = this.items.filter((item) => item.active).length;
+		for (const item of this.items) {
+			if (item.state !== "waiting") continue;
+			if (active >= atOnce(item)) return;
+			active++;
+			this.carry(item);
+		}
 	}
 
 	async carry(item) {
 		const { signal } = (item.cut = new AbortController());
+		item.asForm = this.formsOnly;
 		item.turn("sending");
 		try {
-			const { id, delete_token } = (item.record = await (item.resumable ? this.carryLarge(item) : sendForm(item)));
-			if (delete_token) setDeleteToken(id, delete_token);
+			item.record = await (item.asForm ? sendForm(item) : sendTus(item, chunk(this.policy)));
+			if (item.record.delete_token) setDeleteToken(item.record.id, item.record.delete_token);
 			item.sent = item.size;
 			item.turn("done");
 			this.hooks.onfinish(item);
 		} catch (error) {
-			if (signal.aborted) return;
-			if (!error.slug) console.error(error);
-			this.settle(item, error.slug === "network" ? await diagnose(item.file) : error.slug ? error : new Refusal("internal"));
+			if (!signal.aborted) await this.stumble(item, error, signal);
 		}
 		this.pump();
 	}
 
-	// The page opens without what only large files need.
-	async carryLarge(item) {
-		const { sendTus } = await import("./tus.js").catch(() => {
-			throw new Refusal("network");
-		});
-		const known = await sendTus(item, chunk(this.policy));
-		return { ...await ask(`files/${known.id}`).catch(() => {}), ...known }; // stored also where we may not read
+	// Refused, or only interrupted? If nobody answers, all wait for the network; else this one alone, and not for ever.
+	async stumble(item, error, signal) {
+		if (!error.slug) console.error(error);
+		if (FORMS_ONLY.includes(error.status) && !item.asForm) {
+			this.formsOnly = true;
+			return item.turn("waiting");
+		}
+		if (item.asForm && !error.status && item.state === "storing") return this.settle(item, new Refusal("unheard"));
+		const asked = !error.status || error.slug === "server_gone";
+		const why = !error.slug ? new Refusal("internal", 500) : asked ? await diagnose(item, error) : error;
+		if (signal.aborted) return;
+		const gone = asked && why !== error && /^(offline|server_gone)$/.test(why.slug);
+		if (!gone && (!PASSING.test(why.slug) || ++item.tries > TRIES)) return this.settle(item, why);
+		if (gone) {
+			item.turn("lost", why);
+			return void this.network.wait();
+		}
+		const ms = backoff(item.tries - 1);
+		item.turn("lost", why, performance.now() + ms);
+		item.timer = setTimeout(() => this.resume(item), ms);
 	}
 
 	settle(item, refusal) {
-		item.turn(refusal.slug === "offline" ? "paused" : "refused", refusal);
-		if (item.over) this.hooks.onfinish(item);
+		const broken = refusal.slug === "unheard" || (!refusal.status && PASSING.test(refusal.slug));
+		item.turn(broken ? "broken" : "refused", refusal);
+		this.hooks.onfinish(item);
 	}
 
 	pause(item) {
@@ -127,11 +172,14 @@ export class Queue {
 		this.pump();
 	}
 
+	// by hand, or because its time has come
 	async resume(item) {
-		const refused = item.state === "refused";
+		const { failed } = item;
 		item.cut?.abort();
+		if (failed) item.tries = 0;
 		item.turn("waiting");
-		if (refused) await this.learn(); // limits may have changed since
+		this.network.wake();
+		if (failed) await this.learn(); // limits may have changed since
 		this.judge(item);
 		this.pump();
 	}
@@ -139,7 +187,8 @@ export class Queue {
 	remove(item) {
 		this.items = this.items.filter((other) => other !== item);
 		item.cut?.abort();
-		if (item.state !== "done" && item.resumable) endTus(fileKey(item.file));
+		clearTimeout(item.timer);
+		if (item.state !== "done") endTus(item);
 		this.pump();
 	}
 }

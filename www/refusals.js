@@ -1,6 +1,6 @@
 // refusals.js: every way it can fail, in plain words: what happened, and what to do. Pure.
 
-import { bytes } from "./format.js";
+import { bytes, kind } from "./format.js";
 
 const host = "whoever runs this server";
 const nothing = "Nothing was stored.";
@@ -15,19 +15,20 @@ const SENTENCES = {
 		max_bytes ? `This server takes at most ${bytes(max_bytes)}. Split it or make it smaller.` : `A web server on the way has a smaller limit; tell ${host}.`,
 	],
 	type_refused: ({ detected_type }) => [
-		detected_type ? `The server looked inside and found ${detected_type}, which it does not take.` : "The server does not take files of this type.",
+		detected_type ? `The server looked inside and found ${kind(detected_type)}, which it does not take.` : "The server does not take files of this type.",
 		`Convert the file, or ask ${host}.`,
 	],
 	length_required: ["The request arrived without its length (411).", `Something on the way drops it, most likely a proxy; tell ${host}.`],
 	insufficient_storage: ["The server has no room left for this file.", `${nothing} Send something smaller, or retry when there is space.`],
 	quota_exceeded: ["This would go over what you may keep here.", `${nothing} Delete something of yours below, then retry.`],
 	body_timeout: ["The connection stood still for too long.", "Check the network, then retry."],
-	unauthorized: ["The server wants to know who you are.", "Enter a token, or sign in, then retry."],
-	forbidden: ["You may not do that here.", `Ask ${host}.`],
+	unauthorized: ({ detail = "" }) => ["The server wants to know who you are.", `${detail} Enter a token, or sign in, then retry.`.trim()],
+	forbidden: ({ detail = "" }) => ["You may not do that here.", `${detail} Ask ${host}.`.trim()],
 	cross_site: ["The server took this for a request of another site.", "Open this page by its own address and retry."],
-	offline: ["This device is offline.", "It goes on by itself when the network is back."],
+	offline: ["This device is offline.", "Retry when the network is back."],
 	server_gone: ["The server does not answer.", "It may be restarting. Retry in a moment."],
-	connection_reset: ["The connection broke off before the server answered.", "See below whether the file arrived after all. If not, retry; if it happens again, a server on the way may have a smaller limit."],
+	connection_reset: ["The connection broke off before the server answered.", "Retry: it goes on from what has arrived. If it happens again, a server on the way may have a smaller limit."],
+	unheard: ["The connection broke off before the server answered.", "See below whether the file arrived after all; if not, retry."],
 	unreadable: ["The file can no longer be read: it was moved, changed, or is a folder.", "Choose it again."],
 	busy: ["The server is busy.", `${nothing} Retry in a moment.`],
 	internal: ["The server failed.", `${nothing} Retry; its log has the reason.`],
@@ -53,7 +54,7 @@ const SENTENCES = {
 };
 
 // final: it would end the same way however often one tries
-export function explain({ slug, status, told }, file = {}) {
+export function explain({ slug, status, told = {} }, file = {}) {
 	const known = SENTENCES[slug] ?? [`The server refused it (${status}).`, told.detail ?? "Retry."];
 	const [what, todo] = typeof known === "function" ? known(told, file) : known;
 	return { what, todo, final: /^(too_large|type_refused|name_too_long|unreadable)$/.test(slug) };

@@ -1,6 +1,6 @@
 // transport.js: one request, its progress, and what its failure means.
 
-import { bearer, remember, unfinished } from "./store.js";
+import { bearer } from "./store.js";
 
 // why it did not work: a slug, the server's or one of ours; the problem document
 export class Refusal extends Error {
@@ -70,8 +70,9 @@ export async function ask(url, options) {
 	return text && JSON.parse(text);
 }
 
-export const askPolicy = () => ask("upload");
+export const askPolicy = () => ask("upload", { signal: AbortSignal.timeout(10_000) });
 
+// In one request, where only forms get through. Nobody can ask later what became of it.
 export async function sendForm(item) {
 	const form = new FormData();
 	for (const [name, value] of [...item.fields, ["file", item.file]]) form.append(name, value);
@@ -79,17 +80,12 @@ export async function sendForm(item) {
 	return JSON.parse(xhr.responseText).files[0];
 }
 
-export function endTus(key) {
-	const it = unfinished()[key];
-	remember(key);
-	if (it) send("DELETE", it.url, [204], { headers: { "Tus-Resumable": "1.0.0" } }).catch(() => {});
-}
-
 // No answer: why? A server that refuses early resets the connection, and the browser hides what it said.
-export async function diagnose(file) {
+export async function diagnose({ file, size }, error) {
 	const readable = await file.slice(0, 1).arrayBuffer().catch(() => false);
 	if (!readable) return new Refusal("unreadable");
 	const told = await askPolicy().catch((refusal) => refusal);
 	if (told instanceof Refusal) return told;
-	return file.size > told.max_bytes ? new Refusal("too_large", 0, told) : new Refusal("connection_reset");
+	if (size > told.max_bytes) return new Refusal("too_large", 0, told);
+	return /^(network|aborted)$/.test(error.slug) ? new Refusal("connection_reset") : error;
 }

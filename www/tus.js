@@ -1,89 +1,96 @@
-// tus.js: a small tus 1.0.0 client that goes on where it stopped: after lost networks, restarts, pauses, reloads.
+// tus.js: one file by tus 1.0.0, from where it stopped: after lost networks, restarts, pauses, reloads. Small ones
+// too: one request would be quicker, but when its answer is lost nobody knows whether the file is there. Here it has
+// an address before its first byte, and can be asked. The last request is the IETF draft's, which answers with the record.
 
-import { Refusal, diagnose, send } from "./transport.js";
-import { fileKey, remember, unfinished } from "./store.js";
+import { Refusal, ask, send } from "./transport.js";
+import { cuttable } from "./network.js";
+import { remember, unfinished } from "./store.js";
 
 const STALL = 75_000; // ms; a little more than the server's
-const WAITS = [1, 2, 4, 8, 15, 30]; // seconds between tries
-const PASSING = /^(offline|server_gone|connection_reset|body_timeout|offset_conflict|locked|busy|checksum_mismatch|incomplete_body|internal)$/;
+export const LARGE = 16 * 2 ** 20; // from here on remembered beyond this page's life
+const TUS = { "Tus-Resumable": "1.0.0" };
 
 const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
-const request = (method, url, fine, signal, headers, more) => send(method, url, fine, { signal, stall: STALL, headers: { "Tus-Resumable": "1.0.0", ...headers }, ...more });
+const request = (method, url, fine, signal, headers, more) => send(method, url, fine, { signal, stall: STALL, headers, ...more });
 
-async function create({ file: { name, size, type }, fields }, signal) {
+const keep = (item, at) => item.size > LARGE && remember(item.key, item.upload && Object.assign(item.upload, { at }));
+
+// An empty file's length is left open: else it would be there, unknown to us, were this answer lost.
+async function create(item, signal) {
+	const { name, size, type, fields } = item;
 	const pairs = [["filename", name], ["filetype", type], ...fields].filter(([, value]) => value).map(([key, value]) => `${key} ${base64(value)}`);
-	const xhr = await request("POST", "upload", [201], signal, { "Upload-Length": size, "Upload-Metadata": pairs.join() });
+	const length = size ? { "Upload-Length": size } : { "Upload-Defer-Length": 1 };
+	const xhr = await request("POST", "upload", [201], signal, { ...TUS, ...length, "Upload-Metadata": pairs.join() });
 	const url = new URL(xhr.getResponseHeader("Location"), document.baseURI);
 	if (url.origin !== location.origin) throw new Refusal("bad_request");
-	return { url: url.href, name, size, at: 0 };
+	item.upload = { url: url.href, name, size, at: 0 };
+	keep(item, 0);
+	return 0;
 }
 
-// -1: the server knows this upload no more
+// -1: the server knows this upload no more; done: it had all of it, and we did not hear
 async function offsetOf({ url, size }, signal) {
-	const xhr = await request("HEAD", url, [200, 204, 403, 404, 410], signal);
-	return Number(xhr.getResponseHeader("Upload-Length")) === size ? Number(xhr.getResponseHeader("Upload-Offset") ?? -1) : -1;
+	const xhr = await request("HEAD", url, [200, 204, 403, 404, 410], signal, TUS);
+	const same = Number(xhr.getResponseHeader("Upload-Length") ?? size) === size;
+	return { at: same ? Number(xhr.getResponseHeader("Upload-Offset") ?? -1) : -1, done: same && xhr.getResponseHeader("Waybill-File") };
 }
 
-// no longer than until the network is back
-function rest(seconds, signal) {
-	return new Promise((resolve) => {
-		setTimeout(resolve, seconds * 1000);
-		addEventListener("online", resolve, { once: true });
-		signal.addEventListener("abort", resolve);
-	});
-}
-
-// Offline nothing moves and nothing fails either: what is under way is cut, to be taken up again.
-function cuttable(signal) {
-	const cut = new AbortController();
-	addEventListener("offline", () => cut.abort(), { once: true });
-	return AbortSignal.any([signal, cut.signal]);
-}
-
-// Send an item, taking up an earlier attempt; its `cut` pauses it: calling again goes on.
-export async function sendTus(item, chunk) {
-	const { file, size, cut: { signal } } = item;
-	const key = fileKey(file);
-	let it = unfinished()[key];
-	let offset = -1;
-	let token;
+async function append(item, from, end, signal) {
+	const { upload: { url }, file, size } = item;
+	const last = end === size;
+	const headers = { "Upload-Offset": from, ...(last ? { "Upload-Complete": "?1", "Content-Type": "application/partial-upload" } : { ...TUS, "Content-Type": "application/offset+octet-stream" }) };
 	const moved = (at) => {
 		item.moved(at);
-		if (at > it.at + size / 100) remember(key, Object.assign(it, { at }));
+		if (at > item.upload.at + size / 100) keep(item, at);
 	};
-	for (let tries = 0; ;) {
-		const cut = cuttable(signal);
-		try {
-			if (it) offset = await offsetOf(it, cut);
-			if (offset < 0) {
-				it = await create(item, cut);
-				offset = 0;
-			}
-			remember(key, it);
-			item.turn("sending");
-			while (offset < size) {
-				const from = offset;
-				const end = Math.min(from + chunk, size);
-				item.moved(from);
-				const xhr = await request("PATCH", it.url, [200, 204], cut, { "Content-Type": "application/offset+octet-stream", "Upload-Offset": from },
-					{ body: file.slice(from, end), onprogress: (n) => moved(from + n), onsent: () => end === size && item.turn("storing") });
-				offset = Number(xhr.getResponseHeader("Upload-Offset"));
-				if (!(offset > from)) throw new Refusal("offset_conflict");
-				token = xhr.getResponseHeader("Waybill-Delete-Token");
-				tries = 0;
-			}
-			remember(key);
-			return { id: it.url.split("/").at(-1), delete_token: token }; // a finished upload keeps its id
-		} catch (error) {
-			if (signal.aborted) throw error;
-			const refusal = error.status ? error : await diagnose(file);
-			if (refusal.slug === "type_refused" || refusal.status === 410) remember(key);
-			if (!PASSING.test(refusal.slug) || (refusal.status && tries > WAITS.length)) throw refusal;
-			const seconds = WAITS[Math.min(tries++, WAITS.length - 1)];
-			item.turn("paused", refusal, performance.now() + seconds * 1000);
-			await rest(seconds, signal);
-			if (signal.aborted) throw new Refusal("aborted");
-		}
+	const xhr = await request("PATCH", url, [200, 201, 204], signal, headers,
+		{ body: file.slice(from, end), onprogress: (n) => moved(Math.min(from + n, end)), onsent: () => last && item.turn("storing") });
+	if (last) return { record: JSON.parse(xhr.responseText).files[0] };
+	const at = Number(xhr.getResponseHeader("Upload-Offset"));
+	if (!(at > from)) throw new Refusal("offset_conflict");
+	return { at };
+}
+
+async function carry(item, chunk, signal) {
+	let { at, done } = item.upload ? await offsetOf(item.upload, signal) : { at: -1 };
+	const id = () => item.upload.url.split("/").at(-1); // a finished upload keeps its id
+	if (done) return ask(`files/${id()}`).catch(() => ({ id: id() })); // also where we may not read
+	if (at < 0) at = await create(item, signal);
+	if (at > item.upload.seen) item.tries = 0; // it does get on
+	item.upload.seen = at;
+	item.turn("sending");
+	for (;;) {
+		item.moved(at);
+		const step = await append(item, at, Math.min(at + chunk, item.size), signal);
+		if (step.record) return step.record;
+		item.upload.seen = at = step.at;
+		item.tries = 0;
 	}
+}
+
+// Resolves with the record; the item's `cut` pauses it, calling again goes on.
+export async function sendTus(item, chunk) {
+	if (item.size > LARGE) item.upload ??= unfinished()[item.key];
+	const cut = cuttable(item.cut.signal);
+	try {
+		const record = await carry(item, chunk, cut.signal);
+		item.upload = null;
+		keep(item);
+		return record;
+	} catch (error) {
+		if (/^(type_refused|digest_mismatch|gone|expired|not_found)$/.test(error.slug)) {
+			item.upload = null;
+			keep(item);
+		}
+		throw error;
+	} finally {
+		cut.abort(); // and with it what listens
+	}
+}
+
+export function endTus(item) {
+	const { url } = item.upload ?? unfinished()[item.key] ?? {};
+	remember(item.key);
+	if (url) send("DELETE", url, [204], { headers: TUS }).catch(() => {});
 }

@@ -1,16 +1,18 @@
 // waybill.js: index.html is a form that works; this is what script adds.
 
 import { $, announce } from "./dom.js";
-import { bytes, count, visible } from "./format.js";
+import { bytes, count, kind, visible } from "./format.js";
 import { Queue } from "./queue.js";
 import { Desk } from "./desk.js";
 import { List } from "./list.js";
+import { explain } from "./refusals.js";
 import { bearer, setBearer } from "./store.js";
+import { Refusal, ask, credentials } from "./transport.js";
 
 for (const node of document.querySelectorAll(".scripted, .unscripted")) node.hidden = node.matches(".unscripted");
 
 const list = new List(async (...one) => (await import("./card.js")).openCard(...one));
-const desk = new Desk(() => $("key").showModal());
+const desk = new Desk(() => $("key").showModal(), (record) => list.open(record));
 const queue = new Queue({
 	onchange: (item) => desk.touch(item),
 	onfinish(item) {
@@ -18,6 +20,7 @@ const queue = new Queue({
 		if (item.record) list.arrived(item.record);
 	},
 	onpolicy: showPolicy,
+	onnetwork: (lost) => desk.network(lost),
 });
 desk.start(queue);
 list.load();
@@ -26,8 +29,8 @@ list.load();
 const PROGRAMS = /exec|sharedlib|mach|x-object|core/;
 
 function showPolicy({ max_bytes, allow_types: allow, deny_types: deny, owner, streamed }) {
-	const taken = allow.filter((glob) => glob !== "*/*").join(", ");
-	const not = [...new Set(deny.map((glob) => (PROGRAMS.test(glob) ? "programs" : glob)))].join(", ");
+	const taken = allow.filter((glob) => glob !== "*/*").map(kind).join(", ");
+	const not = [...new Set(deny.map((glob) => (PROGRAMS.test(glob) ? "programs" : kind(glob))))].join(", ");
 	$("limits").hidden = false;
 	$("limit-size").textContent = bytes(max_bytes);
 	$("limit-types").textContent = taken || (not ? `all but ${not}` : "all");
@@ -85,11 +88,34 @@ async function walk(entry, found) {
 	}
 }
 
+// A token is tried before it is kept. Where all is open the server takes any: then who it thinks we are tells.
+async function tryToken(token) {
+	const headers = credentials(token);
+	const { owner } = await ask("upload", { headers });
+	if (owner !== null) return;
+	await ask("files?limit=1", { headers });
+	throw new Refusal("unauthorized", 401, { detail: "The server knows no such token." });
+}
+
 $("key-open").onclick = desk.onkey;
+$("key-form").onsubmit = async (event) => {
+	const token = $("key-text").value.trim();
+	if (event.submitter?.value !== "use" || !token) return;
+	event.preventDefault();
+	$("key-why").textContent = "";
+	try {
+		await tryToken(token);
+		$("key").close("use");
+	} catch (refusal) {
+		const { what, todo } = explain(refusal);
+		$("key-why").textContent = refusal.status ? visible(refusal.told.detail ?? what) : `${what} ${todo}`;
+		$("key-text").select();
+	}
+};
 $("key").onclose = async () => {
 	const token = $("key-text").value.trim();
 	const did = $("key").returnValue;
-	$("key").returnValue = $("key-text").value = "";
+	$("key").returnValue = $("key-text").value = $("key-why").textContent = "";
 	if (did !== "forget" && !(did === "use" && token)) return;
 	setBearer(did === "use" ? token : "");
 	await queue.learn();

@@ -44,6 +44,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 		cutAfter: 0, cuts: 0, // destroy the connection after so many bytes of a body, so many times
 		refuseNext: null, // [status, slug, detail, extra] for the next upload
 		token: null,      // a bearer token that uploads, reading and deleting need
+		formsOnly: false, // as busybox: no length but with a form
 		hold: 0,          // ms between the last byte and the answer
 		down: false,      // every connection is dropped
 		peak: 0, now: 0,  // uploads side by side
@@ -132,7 +133,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 	async function tus(req, res, rest) {
 		const h = { "Tus-Resumable": "1.0.0", "Cache-Control": "no-store" };
 		if (req.method === "POST") {
-			const size = Number(req.headers["upload-length"]);
+			const size = Number(req.headers["upload-length"] ?? 0); // the page leaves only an empty file's open
 			if (size > mock.policy.max_bytes) return refuse(req, res, 413, "too_large", "too large", { max_bytes: mock.policy.max_bytes });
 			const metadata = Object.fromEntries((req.headers["upload-metadata"] || "").split(",").map((p) => p.split(" ")).map(([k, v]) => [k, Buffer.from(v || "", "base64").toString()]));
 			const up = { id: id(), size, offset: 0, head: Buffer.alloc(0), hash: createHash("sha256"), metadata, requests: 0 };
@@ -140,6 +141,8 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 			return json(res, 201, null, { ...h, Location: `${base}/upload/${up.id}` });
 		}
 		const up = mock.uploads.get(rest);
+		const file = mock.files.find((it) => it.id === rest);
+		if (!up && file && req.method === "HEAD") return json(res, 200, null, { ...h, "Upload-Offset": file.size, "Upload-Length": file.size, "Waybill-File": `${base}/files/${rest}` });
 		if (!up) return refuse(req, res, 404, "not_found");
 		if (req.method === "DELETE") {
 			mock.uploads.delete(rest);
@@ -164,7 +167,10 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 		if (up.offset < up.size) return json(res, 204, null, { ...h, "Upload-Offset": up.offset });
 		const { filename, filetype, ...fields } = up.metadata;
 		mock.uploads.delete(up.id);
+		const type = sniff(up.head, filename);
+		if (!allowed(type)) return refuse(req, res, 415, "type_refused", `${filename} is ${type}, which is not accepted here.`, { file: filename, detected_type: type });
 		const kept = enter(filename, up.head, up.size, filetype || null, fields, { id: up.id, sha256: up.hash.digest("hex") });
+		if (req.headers["upload-complete"] === "?1") return json(res, 201, { files: [told(kept, true)] }, { "Upload-Complete": "?1", Location: `${base}/files/${kept.id}` });
 		return json(res, 204, null, { ...h, "Upload-Offset": up.offset, "Waybill-File": `${base}/files/${kept.id}`, ...(kept.delete_token && { "Waybill-Delete-Token": kept.delete_token }) });
 	}
 
@@ -208,17 +214,18 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 		mock.requests.push({ method: req.method, path, headers: req.headers });
 		const [, room, rest, more] = path.split("/");
 		if (room === "upload") {
-			if (req.method === "GET") return json(res, 200, mock.policy);
+			if (req.method === "GET") return json(res, 200, mock.token && req.headers.authorization === `Bearer ${mock.token}` ? { ...mock.policy, owner: "alice" } : mock.policy);
 			if (mock.refuseNext && req.method !== "HEAD") {
 				const [status, slug, detail, extra] = mock.refuseNext;
 				mock.refuseNext = null;
 				return refuse(req, res, status, slug, detail, extra);
 			}
-			if (mock.token && req.headers.authorization !== `Bearer ${mock.token}`) return refuse(req, res, 401, "unauthorized");
-			return req.headers["tus-resumable"] ? tus(req, res, rest) : form(req, res);
+			if (mock.token && req.headers.authorization !== `Bearer ${mock.token}`) return refuse(req, res, 401, "unauthorized", "This token is not known here.");
+			if (mock.formsOnly && req.headers["tus-resumable"]) return refuse(req, res, 411, "length_required");
+			return rest || req.headers["tus-resumable"] ? tus(req, res, rest) : form(req, res);
 		}
 		if (room === "files") {
-			if (mock.token && req.headers.authorization !== `Bearer ${mock.token}`) return refuse(req, res, 401, "unauthorized");
+			if (mock.token && req.headers.authorization !== `Bearer ${mock.token}`) return refuse(req, res, 401, "unauthorized", "This token is not known here.");
 			if (!rest) return listing(req, res, url.searchParams);
 			const file = mock.files.find((f) => f.id === rest);
 			if (!file) return refuse(req, res, 404, "not_found");
@@ -249,6 +256,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 	await new Promise((go) => server.listen(port, "127.0.0.1", go));
 	mock.url = `http://127.0.0.1:${server.address().port}${base}/`;
 	mock.enter = enter;
+	mock.drop = () => server.closeAllConnections();
 	mock.stop = () => new Promise((go) => {
 		server.close(go);
 		server.closeAllConnections();

@@ -41,7 +41,7 @@ async function states(browser, scheme, width, height, suffix) {
 	await page.getByText("refused", { exact: true }).first().waitFor();
 	await page.waitForFunction(() => !/%/.test(document.title), null, { timeout: 20000 });
 	await shot("over", { fullPage: true });
-	await page.locator("button.open", { hasText: "harbour.svg" }).click();
+	await page.locator("#rows .open", { hasText: "harbour.svg" }).click();
 	await page.locator("#card img").waitFor();
 	await page.waitForTimeout(200);
 	await shot("card");

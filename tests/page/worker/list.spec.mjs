@@ -94,11 +94,13 @@ test("copy link, copy SHA-256, download", async ({ desk, page, context }) => {
 	await put(desk, { name, mimeType: "application/octet-stream", buffer: bytes });
 	const [record] = await desk.records(name);
 	await desk.row(name).getByRole("button", { name: "Copy link" }).click();
+	await expect(page.locator("#said")).toHaveText("Link copied.");
+	await expect(page.locator("#said")).toBeVisible();
 	await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(new URL(record.url, desk.url).href);
 	await desk.row(name).getByRole("button", { name: "Copy SHA-256" }).click();
 	await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(sha256(bytes));
 	const coming = page.waitForEvent("download");
-	await desk.row(name).getByRole("button", { name: "Download" }).click();
+	await desk.row(name).getByRole("link", { name: "Download" }).click();
 	const download = await coming;
 	expect(download.suggestedFilename()).toBe(name);
 	const chunks = [];
@@ -171,7 +173,7 @@ test("what others sent has no delete button", async ({ desk, page, browser }) =>
 	await other.goto(desk.url);
 	await other.getByLabel("Name contains").fill(name);
 	const row = other.locator("#rows tr").filter({ hasText: name.slice(0, -4) });
-	await expect(row.getByRole("button", { name: "Download" })).toBeVisible();
+	await expect(row.getByRole("link", { name: "Download" })).toBeVisible();
 	await expect(row.getByRole("button", { name: "Delete" })).toHaveCount(0);
 	await other.context().close();
 	await page.reload();

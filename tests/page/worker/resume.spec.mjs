@@ -75,15 +75,15 @@ test("after a reload the same file goes on where it stopped", async ({ desk, pag
 	await expect(desk.item(file.name)).toHaveCount(1);
 });
 
-test("a lost network: paused, said, taken up again", async ({ desk, page }) => {
+test("a lost network: waited for, said, taken up again", async ({ desk, page }) => {
 	const file = large();
 	await throttle(page, SLOW);
 	await desk.choose(file.path);
 	await under(desk, file.name);
 	await throttle(page, 0, true);
-	await desk.state(file.name, "paused");
+	await desk.state(file.name, "lost");
 	await expect(desk.item(file.name)).toContainText("This device is offline");
-	await expect(desk.item(file.name)).toContainText(/trying again/);
+	await expect(desk.item(file.name)).toContainText(/waiting for the network/);
 	await throttle(page, 0);
 	await arrived(desk, file);
 });
@@ -93,7 +93,7 @@ test("a cut connection is tried again by itself", async ({ desk, page }) => {
 	let cuts = 0;
 	await page.route(/\/upload\/[^/]+$/, (route) => (route.request().method() === "PATCH" && cuts++ < 2 ? route.abort("connectionreset") : route.fallback()));
 	await desk.choose(file.path);
-	await desk.state(file.name, "paused");
+	await desk.state(file.name, "lost");
 	await arrived(desk, file);
 	expect(cuts).toBe(3);
 });
