@@ -2,7 +2,7 @@
  * search.c: find a needle at a speed that the sender cannot spoil.
  *
  * glibc's memmem falls to a sixth of its speed on a body of "\r\n--" repeated, memchr('\r') to a
- * twentieth on one of CRLFs (SPEED.md 10). Comparing the first two bytes and the last at 16 places
+ * twentieth on one of CRLFs. Comparing the first two bytes and the last at 16 places
  * at a time costs the same whatever the bytes are, as long as the three do not all match.
  */
 #include "body/inside.h"

@@ -209,7 +209,7 @@ static bool same_everywhere(const char *path)
 }
 
 /*
- * May the server in front send it by itself? Only what all of them do alike (SERVERS.md k): a whole
+ * May the server in front send it by itself? Only what all of them do alike: a whole
  * file, or one plain range of it. lighttpd makes one range of several, and nginx judges If-Range by
  * a tag of its own.
  */

@@ -238,7 +238,7 @@ char *json_fields(const struct span *pairs, size_t count)
 	return text;
 }
 
-/* jansson keeps the order in which keys are set, which is CONTRACT.md's. */
+/* jansson keeps the order in which keys are set, which is that of the README. */
 static void put_ietf_offsets(json_t *o, const struct refusal *why)
 {
 	if (why->upload_offset >= 0)

@@ -67,7 +67,7 @@ bool reply_has_header(const struct reply *r, const char *name);
 enum fault reply_send(struct reply *r, int status, const char *type, const void *body, size_t len);
 #define reply_empty(r, status) reply_send((r), (status), NULL, NULL, 0)
 
-/* The refusal of CONTRACT.md section 2: problem+json (RFC 9457) or a page, with Allow,
+/* A refusal: problem+json (RFC 9457) or a page, with Allow,
  * WWW-Authenticate, Retry-After, Upload-Offset, Upload-Complete, Tus-Version where they belong. */
 enum fault reply_refuse(struct reply *r, const struct refusal *why);
 

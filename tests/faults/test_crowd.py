@@ -15,7 +15,7 @@ from harness import STDIN, begin, record, refused, text, wait_until
 
 CROWD, TRICKLERS = 500, 200
 LENGTH = 100000
-THREAD_BUDGET = 128 << 10  # bytes of memory that a stalled upload may cost (DESIGN.md section 2)
+THREAD_BUDGET = 128 << 10  # bytes of memory that a stalled upload may cost
 
 
 def metric(door, name):

@@ -18,7 +18,7 @@ static void demand(bool holds)
 		abort();
 }
 
-/* CONTRACT 2: valid UTF-8, no control characters, 1 to 255 bytes, one component. */
+/* Promised: valid UTF-8, no control characters, 1 to 255 bytes, one component. */
 static void check_name(struct span raw)
 {
 	char name[NAME_BYTES + 1], again[NAME_BYTES + 1];

@@ -1,6 +1,6 @@
 """Who may upload, read and delete, in every mode; tokens, delete tokens, REMOTE_USER.
 
-What must come out is written down once more in expected(), from CONTRACT.md, not from rules.c."""
+What must come out is written down once more in expected(), from what is promised, not from rules.c."""
 import hashlib
 import re
 import sqlite3

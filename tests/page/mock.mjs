@@ -1,4 +1,4 @@
-// mock.mjs: a stand-in for the worker that keeps CONTRACT.md sections 2 to 4 as far as the page can see them,
+// mock.mjs: a stand-in for the worker that keeps its promises as far as the page can see them,
 // and that can be told to refuse, to dawdle, to cut connections. Files are held as their first MiB and a digest.
 //
 //     const mock = await startMock({ base: "/drop", policy: { max_bytes: 1000 } });
