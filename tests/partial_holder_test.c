@@ -107,6 +107,42 @@ static void test_removed_too_late(void **state)
 	check_sums();
 }
 
+static void *go_on(void *self)
+{
+	struct rival *r = self;
+	struct refusal no;
+	struct partial *p;
+
+	r->offset = -(int64_t)partial_resume(
+	    keep, &nobody, span_of(r->id), 6, false, &here, &p, &no);
+	return NULL;
+}
+
+/* Who takes it over and then cannot read how far it has come knows nothing of its bytes, least of all
+ * that there are none. */
+static void test_taken_over_while_the_catalog_fails(void **state)
+{
+	struct partial_plan plan = plan_of(11);
+	struct rival r;
+	struct partial *p;
+	pthread_t thread;
+
+	interrupted = 0;
+	assert_int_equal(partial_create(keep, &nobody, &plan, &p, &why), FAULT_NONE);
+	strcpy(r.id, partial_row(p)->id);
+	assert_int_equal(partial_write(p, "hello ", 6, &why), FAULT_NONE);
+	assert_int_equal(pthread_create(&thread, NULL, go_on, &r), 0);
+	wait_for_interrupt(); /* it has seen a row without a byte, and waits */
+	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
+	ask("ALTER TABLE uploads RENAME TO elsewhere");
+	partial_leave(p);
+	pthread_join(thread, NULL);
+	ask("ALTER TABLE elsewhere RENAME TO uploads");
+	assert_int_equal(-r.offset, FAULT_INTERNAL);
+	assert_int_equal(offset_of(r.id), 6);
+	finish_with(r.id, 6, "world", "hello world");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +150,7 @@ int main(void)
 	    WITH_KEEP(test_holder_that_does_not_let_go_is_shut_out),
 	    WITH_KEEP(test_removed_under_its_holder),
 	    WITH_KEEP(test_removed_too_late),
+	    WITH_KEEP(test_taken_over_while_the_catalog_fails),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,7 @@ static enum fault settle_in(struct partial *p, struct span id, struct refusal *w
 	struct blob *blob = &p->file.blob;
 
 	partial_release(&p->row);
+	p->row.offset = -1; /* should it not be read: as it was, it says nothing of the bytes there */
 	enum fault f = partial_look(p->keep, id, &p->row, why);
 	if (f != FAULT_NONE || !p->held || p->row.state == PARTIAL_DONE)
 		return f;
