@@ -165,6 +165,8 @@ static void test_parts_become_one(void **state)
 	assert_int_equal(join(ids, 3, &files), FAULT_NONE);
 	assert_int_equal(files.at[0].size, 17);
 	keep_release(&files);
+	/* They are the file's, which pays for them. */
+	assert_int_equal(ask("SELECT count(*) FROM uploads WHERE state = 1 AND fields <> '{}'"), 0);
 }
 
 static void test_parts_must_be_finished_parts(void **state)

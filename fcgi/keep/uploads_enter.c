@@ -35,7 +35,8 @@ static enum fault add_on(
 	bind_text(s, 5, row->owner);
 	bind_text(s, 6, row->name);
 	bind_text(s, 7, row->declared_type);
-	bind_text(s, 8, row->fields);
+	/* As for SQL_UPLOAD_DONE: what is a file already has its fields there, and they are paid for. */
+	bind_text(s, 8, row->state == PARTIAL_DONE ? NO_FIELDS : row->fields);
 	bind_text(s, 9, row->metadata);
 	bind_text(s, 10, row->parts);
 	bind_length(s, 11, row->length);
