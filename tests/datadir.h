@@ -34,7 +34,7 @@ static atomic_int sniffed; /* questions asked */
 static int sniffer_version = 544;
 static atomic_bool sniffer_dies;
 /* Called once, in the middle of a question. */
-static void (*while_sniffing)(void *self);
+static void (*_Atomic while_sniffing)(void *self);
 static void *sniffing_self;
 
 struct sniffers *sniff_start(unsigned count, struct refusal *why)
@@ -52,8 +52,7 @@ enum fault sniff_type(struct sniffers *sniffers, int fd, const void *bytes, size
 	char head[8] = "";
 
 	atomic_fetch_add(&sniffed, 1);
-	void (*once)(void *) = while_sniffing;
-	while_sniffing = NULL;
+	void (*once)(void *) = atomic_exchange(&while_sniffing, NULL);
 	if (once != NULL)
 		once(sniffing_self);
 	if (sniffer_dies)
