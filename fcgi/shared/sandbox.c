@@ -222,7 +222,7 @@ static const char *const allowed_32[] = {"_llseek", "ftruncate64", "fstat64", "f
     "rt_sigtimedwait_time64", "clock_gettime64", "clock_nanosleep_time64"};
 
 /* A sanitizer's runtime looks around itself, and stops all other threads to look for leaks. */
-static const char *const sanitizers[] = {"clone", "clone3", "ptrace", "prctl", "sigaltstack",
+static const char *const sanitizers[] = {"ptrace", "prctl", "sigaltstack",
     "readlink", "getppid", "getuid", "getgid", "getrlimit", "prlimit64", "kill", "tgkill", "mmap",
     "mprotect", "open", "dup", "pipe2", "getcwd", "sched_getaffinity", "nanosleep", "ioctl", "uname",
     "get_robust_list", "getdents", "personality"};
@@ -238,23 +238,27 @@ static int allow(scmp_filter_ctx filter, const char *const names[], size_t count
 	return r;
 }
 
-/*
- * Memory that is not code; threads, but no processes and no namespaces; signals to ourselves, which
- * is what abort() sends. A filter cannot see clone3's flags, they are in memory: glibc takes ENOSYS
- * for an old kernel, and falls back to clone.
- */
-static int allow_some(scmp_filter_ctx filter)
+/* Threads, but no processes (a sanitizer forks to look for leaks) and no namespaces. A filter cannot
+ * see clone3's flags, they are in memory: glibc takes ENOSYS for an old kernel, and falls back to
+ * clone. */
+static int allow_clone(scmp_filter_ctx filter)
 {
 	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
 				    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+	const uint64_t wanted = SANDBOX_SANITIZED ? 0 : CLONE_THREAD;
+
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+	    SCMP_A0(SCMP_CMP_MASKED_EQ, wanted | namespaces, wanted));
+}
+
+/* Memory that is not code; signals to ourselves, which is what abort() sends. */
+static int allow_some(scmp_filter_ctx filter)
+{
 	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, MAPPING, 1,
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-		    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | namespaces, CLONE_THREAD));
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
@@ -307,6 +311,8 @@ static int worker_rules(scmp_filter_ctx filter)
 		r = allow_fcntl(filter);
 	if (r == 0)
 		r = allow_sockets(filter);
+	if (r == 0)
+		r = allow_clone(filter);
 	if (r == 0 && SANDBOX_SANITIZED)
 		r = allow(filter, sanitizers, sizeof sanitizers / sizeof *sanitizers);
 	if (r == 0 && !SANDBOX_SANITIZED)
