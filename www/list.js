@@ -90,11 +90,7 @@ export class List {
 		this.problem = "";
 		try {
 			const { files, next, total } = await ask(this.next, { signal });
-			if (!this.next.includes("cursor=")) {
-				this.strikeDoomed();
-				this.shown.clear();
-				$("rows").replaceChildren();
-			}
+			if (!this.next.includes("cursor=")) this.begin(files);
 			Object.assign(this, { next, total });
 			$("rows").append(...files.filter(({ id }) => !this.shown.has(id)).map((record) => this.enter(record)));
 		} catch (refusal) {
@@ -107,6 +103,16 @@ export class List {
 		// an observer only tells of changes
 		this.sight.disconnect();
 		if (this.next) this.sight.observe($("more").parentElement);
+	}
+
+	// A list that is read again keeps the rows it had, with what is chosen in them and where the keyboard is.
+	begin(files) {
+		const kept = files.map(({ id }) => this.shown.get(id)).filter((it) => it && it.as === bearer()), at = document.activeElement;
+		this.strikeDoomed();
+		this.shown = new Map(kept.map((it) => [it.record.id, it]));
+		for (const it of kept) it.doom || it.acts.contains(at) || this.equip(it); // a delete token may have come
+		$("rows").replaceChildren(...files.map((record) => this.shown.get(record.id)?.row ?? this.enter(record)));
+		if ($("rows").contains(at)) at.focus({ preventScroll: true });
 	}
 
 	tell() {
@@ -137,7 +143,7 @@ export class List {
 		const { id, name, type, size, uploaded_at, owner } = record;
 		const cell = (column, content = "", title) => el(`td.c-${column}`, { role: "cell", title }, content);
 		const it = {
-			record, acts: cell("acts"),
+			record, acts: cell("acts"), as: bearer(), // what it offers depends on who looks
 			box: el("input", { type: "checkbox", "aria-label": `Choose ${name}`, onchange: () => this.tell() }),
 		};
 		it.row = el("tr", { role: "row" }, cell("pick", it.box),

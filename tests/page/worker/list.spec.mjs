@@ -24,6 +24,21 @@ test("search as one types, filter by type, order", async ({ desk, page }) => {
 	await expect(page.locator(".register")).toBeHidden();
 });
 
+test("a list that is read again keeps what is chosen in it, and the keyboard's place", async ({ desk, page }) => {
+	const name = fresh("again");
+	await put(desk, text(name));
+	await desk.find(name);
+	await desk.row(name).getByRole("checkbox").check();
+	await desk.row(name).locator(".open").focus();
+	const shown = page.evaluate(() => new Promise((go) => new MutationObserver(() => go()).observe(document.getElementById("rows"), { childList: true })));
+	await page.dispatchEvent("#filters", "input");
+	await shown;
+	await expect(desk.row(name).locator(".open")).toBeFocused();
+	await expect(desk.row(name).getByRole("checkbox")).toBeChecked();
+	await page.keyboard.press("Enter");
+	await expect(page.locator("#card")).toBeVisible();
+});
+
 test("one page after the other, by scrolling", async ({ desk, page }) => {
 	const mark = fresh("many", "");
 	const all = Array.from({ length: 120 }, (_, i) => text(`${mark} ${String(i).padStart(3, "0")}.txt`));
