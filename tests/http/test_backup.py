@@ -34,13 +34,18 @@ class Backup:
     """A store of four files of three contents, and where its backup goes."""
 
     def __init__(self, door, to):
-        self.door, self.data, self.dir = door, door.data, to
+        self.door, self.data, self.dir, self.again = door, door.data, to, []
         self.token = bearer(add_token(door, "alice", "upload,delete"))
         self.files = [self.put(name, text(3000, seed))
                       for name, seed in (("one.txt", 1), ("two.txt", 2), ("two again.txt", 2), ("three.txt", 3))]
 
     def put(self, name, content):
         return self.door.request("PUT", f"/upload/{name.replace(' ', '%20')}", self.token, content).file
+
+    def serve_again(self):
+        """By another worker, which ends with the test."""
+        self.door = harness.FastCGIDoor(data=self.data)
+        self.again.append(self.door)
 
     def rm(self, file):
         assert self.door.request("DELETE", f"/files/{file['id']}", self.token).status == 204
@@ -78,7 +83,10 @@ def backup(request, fresh):
 @pytest.fixture
 def near(fresh):
     door = fresh("fastcgi")
-    return Backup(door, door.home / "backup")
+    backup = Backup(door, door.home / "backup")
+    yield backup
+    for door in backup.again:
+        door.close()
 
 
 @pytest.fixture
@@ -561,7 +569,7 @@ def stop(door):
 def test_an_older_catalog_does_not_take_its_place(near, restored):
     stop(near.door)
     older = (near.data / "waybill.db").read_bytes()
-    near.door = harness.FastCGIDoor(data=near.data)
+    near.serve_again()
     near.put("newer", b"n")
     near.take()
     stop(near.door)
@@ -633,7 +641,7 @@ def test_after_a_restore_and_an_adoption_it_goes_on(near, restored):
     near.data = near.door.data
     stop(near.door)
     older = (near.data / "waybill.db").read_bytes()
-    near.door = harness.FastCGIDoor(data=near.data)
+    near.serve_again()
     near.put("later", b"l")
     stop(near.door)
     (near.data / "waybill.db").write_bytes(older)
