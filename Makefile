@@ -3,7 +3,7 @@
 #   make            builds ./waybill
 #   make run        serves http://127.0.0.1:8411/ (PORT= DATA= CONF= SERVER= BASE=)
 #   make test       every test; last line "N passed, N failed"
-#   make test-fresh both of these on a bare Debian, made for it; as root
+#   make test-fresh both of these on a bare Debian, made for it; as root (PARTS="run test user")
 #   make seccomp-report  the system calls of the jailed worker
 #   make asan tsan  the room tests and a served smoke test under the sanitizers
 #   make fuzz       SECONDS=60 for each target
@@ -118,7 +118,7 @@ test:
 
 # The two above on a Debian that has nothing but make: a root is made by debootstrap, and thrown away.
 test-fresh:
-	@exec tests/fresh/run.sh
+	@exec tests/fresh/run.sh $(PARTS)
 
 # Room tests, replayed corpora and the http suite against a worker built with a sanitizer.
 asan tsan:

@@ -1,9 +1,9 @@
 #!/bin/bash
 # run.sh [PART...]: `make test-fresh`, on a Debian 12 that has nothing but `make`: made by debootstrap,
-# thrown away afterwards. The parts, in this order, all by default:
+# thrown away afterwards. The parts, in this order:
 #   run    `make run` as root installs, builds, serves a page, takes a file, and leaves nothing behind
 #   test   `make test` as root
-#   user   `make run`, then `make test` as an ordinary user who may use sudo
+#   user   (not by default) `make run`, then `make test` as an ordinary user who may use sudo
 # The last line is "N passed, N failed": the checks made here and every test of `make test`.
 #
 # Wants root. Packages come from where this machine gets Debian's; nothing of it but network settings
@@ -75,4 +75,4 @@ alone bash -c '
 	mount -t proc none "$root/proc"
 	mount -t sysfs none "$root/sys"
 	exec chroot "$root" env -i --default-signal PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		HOME=/root TERM=dumb "$@"' - "${network[@]}" /srv/waybill/tests/fresh/inside.sh "${@:-run test user}"
+		HOME=/root TERM=dumb "$@"' - "${network[@]}" /srv/waybill/tests/fresh/inside.sh "${@:-run test}"
