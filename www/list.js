@@ -63,7 +63,7 @@ export class List {
 		};
 		$("chosen-link").onclick = () => copy(this.chosen.map(({ record }) => link(record)).join("\n"), "Links");
 		$("chosen-drop").onclick = () => this.doom(this.chosen.filter((it) => this.mayDrop(it)));
-		this.sight = new IntersectionObserver(([seen]) => seen.isIntersecting && !this.problem && this.page(), { rootMargin: "600px" });
+		this.sight = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && !this.problem && this.page(), { rootMargin: "600px" });
 		addEventListener("pagehide", () => this.strikeDoomed());
 		addEventListener("online", () => this.problem && this.page());
 	}
