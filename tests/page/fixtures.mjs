@@ -30,6 +30,9 @@ export const test = base.extend({
 	},
 });
 
+/** For requests past the page: a server may close a kept connection in the moment when it is used again. */
+export const again = { maxRetries: 2 };
+
 let serial = 0;
 /** A name nobody used before: a real server keeps its files between tests. */
 export const fresh = (stem, end = ".txt") => `${stem} ${process.pid}-${Date.now() % 1e7}-${serial++}${end}`;
@@ -65,11 +68,11 @@ export class DeskPage {
 		return this.item(name).getByRole("button", { name: what });
 	}
 	async records(name) {
-		const answer = await this.page.request.get(`${this.url}files?name=${encodeURIComponent(name)}`, { headers: { Accept: "application/json" } });
+		const answer = await this.page.request.get(`${this.url}files?name=${encodeURIComponent(name)}`, { headers: { Accept: "application/json" }, ...again });
 		return (await answer.json()).files;
 	}
 	async content(record) {
-		const answer = await this.page.request.get(new URL(record.url, this.url).href);
+		const answer = await this.page.request.get(new URL(record.url, this.url).href, again);
 		return answer.body();
 	}
 }

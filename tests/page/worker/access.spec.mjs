@@ -1,6 +1,6 @@
 // For everybody: keyboard alone, axe in both schemes and on a narrow screen, nothing wider than the screen, the weight.
 import AxeBuilder from "@axe-core/playwright";
-import { expect, fresh, noise, refuse, test, text, throttle } from "../fixtures.mjs";
+import { again, expect, fresh, noise, refuse, test, text, throttle } from "../fixtures.mjs";
 
 async function tabTo(page, locator) {
 	for (let i = 0; i < 60; i++) {
@@ -100,7 +100,7 @@ for (const [scheme, width, motion] of [["light", 1100, "no-preference"], ["dark"
 		test("axe finds nothing on the form, the receipt, a refusal and the list, all without script", async ({ browser, url, request }) => {
 			const name = fresh("without script, and with quite a long name, ".repeat(4), ".txt");
 			const form = { file: text(name) };
-			const { files: [{ id }] } = await (await request.post(`${url}upload`, { multipart: form, headers: { Accept: "application/json" } })).json();
+			const { files: [{ id }] } = await (await request.post(`${url}upload`, { multipart: form, headers: { Accept: "application/json" }, ...again })).json();
 			const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 800 } });
 			const page = await context.newPage();
 			for (const place of ["nothing/of/the/sort", `files/${id}`, `files?name=${encodeURIComponent(name)}`, "files?name=there+is+no+such+file"]) {

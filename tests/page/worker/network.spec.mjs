@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startCutter } from "../cutter.mjs";
-import { DeskPage, expect, fresh, noise, refuse, sha256, test, text, throttle } from "../fixtures.mjs";
+import { again, DeskPage, expect, fresh, noise, refuse, sha256, test, text, throttle } from "../fixtures.mjs";
 
 const bin = (name, size) => ({ name, mimeType: "application/octet-stream", buffer: noise(size) });
 async function stored(page, url, mark) {
-	const answer = await page.request.get(`${url}files?limit=1000&name=${encodeURIComponent(mark)}`, { headers: { Accept: "application/json" } });
+	const answer = await page.request.get(`${url}files?limit=1000&name=${encodeURIComponent(mark)}`, { headers: { Accept: "application/json" }, ...again });
 	return (await answer.json()).files;
 }
 const relayed = test.extend({

@@ -1,5 +1,5 @@
 // Without script: the form, its receipt, the list.
-import { expect, fresh, sha256, test, text } from "../fixtures.mjs";
+import { again, expect, fresh, sha256, test, text } from "../fixtures.mjs";
 
 test.use({ javaScriptEnabled: false });
 
@@ -12,7 +12,7 @@ test("the form sends several files and a note, and answers with a receipt", asyn
 	expect(answer.status()).toBe(303);
 	await expect(page.locator("h1")).toContainText(/receipt/i);
 	await expect(page.locator("body")).toContainText(names[0]);
-	const listed = await (await page.request.get(`${url}files?name=${encodeURIComponent(names[0])}`, { headers: { Accept: "application/json" } })).json();
+	const listed = await (await page.request.get(`${url}files?name=${encodeURIComponent(names[0])}`, { headers: { Accept: "application/json" }, ...again })).json();
 	expect(listed.files.length).toBe(1);
 	expect(listed.files[0].name).toBe(names[0]);
 	expect(listed.files[0].fields.note).toBe("ünïcode note");

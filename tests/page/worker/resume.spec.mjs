@@ -2,7 +2,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { expect, fresh, noise, sha256, test, throttle } from "../fixtures.mjs";
+import { again, expect, fresh, noise, sha256, test, throttle } from "../fixtures.mjs";
 
 const SIZE = 18 * 1024 * 1024;
 const SLOW = 3_000_000;
@@ -122,7 +122,7 @@ test("an upload the server no longer knows starts anew", async ({ desk, page }) 
 	await under(desk, file.name, 500_000);
 	await desk.tool(file.name, "Pause").click();
 	const place = await page.evaluate(() => Object.values(JSON.parse(Object.entries(localStorage).find(([key]) => /unfinished/.test(key))[1]))[0].url);
-	const gone = await page.request.delete(place, { headers: { "Tus-Resumable": "1.0.0" } });
+	const gone = await page.request.delete(place, { headers: { "Tus-Resumable": "1.0.0" }, ...again });
 	expect(gone.status()).toBe(204);
 	await throttle(page, 0);
 	await desk.tool(file.name, "Resume").click();

@@ -1,12 +1,12 @@
 // script.spec.mjs: what strangers upload never runs as the site: not as a script of its page, not from a picture opened beside it.
 
-import { expect, test } from "../fixtures.mjs";
+import { again, expect, test } from "../fixtures.mjs";
 
 const SCRIPT = '#!/usr/bin/env node\nglobalThis.ran = "yes"; globalThis.top.ran = "yes";\nparent.postMessage("ran", "*");\n';
 
 /** An uploaded script; the address of its content. */
 async function uploaded(request, url) {
-	const answer = await request.put(new URL("upload/run.js", url).href, { data: SCRIPT, headers: { "Content-Type": "text/javascript" } });
+	const answer = await request.put(new URL("upload/run.js", url).href, { data: SCRIPT, headers: { "Content-Type": "text/javascript" }, ...again });
 	expect(answer.status()).toBe(201);
 	const [file] = (await answer.json()).files;
 	expect(file.type).toMatch(/javascript/);
@@ -48,7 +48,7 @@ test("nor does a picture run it, opened from memory", async ({ page, request, ur
 });
 
 test("a browser that does not say what for is handed text", async ({ request, url }) => {
-	const answer = await request.get(new URL(await uploaded(request, url), url).href);
+	const answer = await request.get(new URL(await uploaded(request, url), url).href, again);
 	expect(answer.status()).toBe(200);
 	expect(answer.headers()["content-type"]).toMatch(/^text\/plain/);
 	expect(answer.headers()["x-content-type-options"]).toBe("nosniff");
