@@ -279,7 +279,7 @@ enum fault call_grant(struct call *c)
 		return fault;
 	if (asked.at && (!text_duration(asked, &expires_in) || expires_in == 0))
 		return refuse(&c->why, FAULT_BAD_REQUEST,
-		    "The parameter expires_in must be a duration such as 30m, 24h or 7d.");
+		    "The parameter expires_in must be a time with its unit, such as 30m, 24h or 7d.");
 	rules_grant(&c->request, &c->caller, c->service->config, expires_in, &c->grant);
 	return request_claims(c->x, c->grant.claims, &c->why);
 }

@@ -122,9 +122,9 @@ static void test_values(void **state)
 		config_free(&c);
 	}
 	assert_true(
-	    load_line(&c, "max_bytes = 1G\nmax_bytes = 5k\nbody_timeout = 2m\nthreads=4096\n"
+	    load_line(&c, "max_bytes = 5k\nbody_timeout = 2m\nthreads=4096\n"
 			  "upload_access = token\nread_access = off\nlog = debug\n"
-			  "sendfile = x-accel-redirect\nexpire_after = 30"));
+			  "sendfile = x-accel-redirect\nexpire_after = 30s"));
 	assert_true(c.max_bytes == 5120 && c.body_timeout == 120000 && c.threads == 4096);
 	assert_true(c.upload_access == ACCESS_TOKEN && c.read_access == ACCESS_OFF);
 	assert_true(
@@ -147,6 +147,10 @@ static void test_mistakes(void **state)
 	    {"threads = 4097", ":3: threads: "}, {"threads = 1K", ":3: threads: "},
 	    {"threads =", ":3: threads: \"\" is not accepted"},
 	    {"max_bytes = 1G ; much", ":3: max_bytes: \"1G ; much\" is not accepted; give a size"},
+	    {"max_bytes = 1G\nlog = warn\nmax_bytes = 1G",
+		":5: max_bytes: given twice, here and in line 3; keep one of them"},
+	    {"expire_after = 30",
+		":3: expire_after: 30 is not accepted; give a time with its unit, such as 90s, 5m"},
 	    {"max_bytes = 0", "at least 1"}, {"max_bytes = -1", ":3: max_bytes: "},
 	    {"max_bytes = 8388608T", ":3: max_bytes: "}, {"body_timeout = 0", "at least 1s"},
 	    {"body_timeout = 1m30s", ":3: body_timeout: "}, {"body_timeout = 60S", "such as 90s"},
@@ -225,7 +229,13 @@ static void test_environment(void **state)
 	struct config c;
 	setenv("WAYBILL_THREADS", " 5 ", 1);
 	setenv("WAYBILL_BASE", "/drop/", 1);
-	setenv("WAYBILL_WHATEVER", "x", 1);
+	static const char *const others[] = {"WHATEVER", "STREAMED", "RELAYS_104", "PORT",
+	    "SERVICE_HOST", "PORT_8411_TCP_PROTO", "URL", "TEST_CONFIG"};
+	EACH(i, others)
+	{
+		char name[64] = "WAYBILL_";
+		setenv(strcat(name, others[i]), "x", 1);
+	}
 	assert_true(load_line(&c, "threads = 6\nmax_files = 6"));
 	assert_true(c.threads == 5 && c.max_files == 6);
 	assert_string_equal(c.base, "/drop");
@@ -236,6 +246,11 @@ static void test_environment(void **state)
 				     "whole number from 1 to 4096");
 	unsetenv("WAYBILL_THREADS");
 	unsetenv("WAYBILL_BASE");
+	setenv("WAYBILL_MAXBYTES", "1G", 1);
+	assert_false(load_line(&c, ""));
+	assert_string_equal(problem, "WAYBILL_MAXBYTES (environment): no such setting; did you mean "
+				     "WAYBILL_MAX_BYTES?");
+	unsetenv("WAYBILL_MAXBYTES");
 	write_file(S("threads = 8"));
 	setenv("WAYBILL_CONFIG", file, 1);
 	assert_true(config_load(&c, NULL, problem, sizeof problem));
@@ -281,8 +296,8 @@ static void assert_row(const char *text, const char *key, const char *value, con
 static void test_print(void **state)
 {
 	char from[128];
-	write_file(S("threads = 010\nmax_bytes = 3072\nquota_bytes = 1025\nexpire_after = 172800\n"
-		     "body_timeout = 90\nupload_access = off\n"));
+	write_file(S("threads = 010\nmax_bytes = 3072\nquota_bytes = 1025\nexpire_after = 172800s\n"
+		     "body_timeout = 90s\nupload_access = off\n"));
 	setenv("WAYBILL_LOG", "warn", 1);
 	char *text = printed(print_config);
 	unsetenv("WAYBILL_LOG");

@@ -241,9 +241,10 @@ static void test_calendar(void **state)
 
 static void test_amounts(void **state)
 {
-	static const char *const bad_sizes[] = {"", "K", "1KB", "1 K", "-1", "1.5G", "1P", "KK",
+	static const char *const bad_sizes[] = {"", "K", "1 KB", "KB", "1iB", "1B", "1Ki", "1KBB", "1KiBB", "1iKB", "8388608TiB",
+	    "9007199254740992kb", "1 K", "-1", "1.5G", "1P", "KK",
 	    "9223372036854775808", "8388608T", "9007199254740992K"};
-	static const char *const bad_durations[] = {"", "s", "1ms", "1S", "1 s", "-1s", "1.5h",
+	static const char *const bad_durations[] = {"", "s", "1ms", "1S", "90", "1", "1 s", " 1s", "1s ", "00001", "-1s", "1.5h",
 	    "1w", "9223372036854776", "106751991168d", "1h30m"};
 	int64_t n;
 	EACH(i, bad_sizes) assert_false(text_size(span_of(bad_sizes[i]), &n));
@@ -253,9 +254,16 @@ static void test_amounts(void **state)
 	assert_true(text_size(S("64m"), &n) && n == 67108864);
 	assert_true(text_size(S("1k"), &n) && n == 1024);
 	assert_true(text_size(S("8388607T"), &n) && n == 8388607 * (INT64_C(1) << 40));
+	static const char *const gigabytes[] = {"10gb", "10GB", "10Gb", "10GiB", "10gib", "10GIB"};
+	EACH(i, gigabytes)
+		assert_true(text_size(span_of(gigabytes[i]), &n) && n == 10737418240);
+	assert_true(text_size(S("2KB"), &n) && n == 2048);
+	assert_true(text_size(S("3MiB"), &n) && n == 3 << 20);
+	assert_true(text_size(S("8388607TiB"), &n) && n == 8388607 * (INT64_C(1) << 40));
 	assert_true(text_size(S("9223372036854775807"), &n) && n == INT64_MAX);
 	assert_true(text_duration(S("0"), &n) && n == 0);
-	assert_true(text_duration(S("90"), &n) && n == 90000);
+	assert_true(text_duration(S("00"), &n) && n == 0);
+	assert_true(text_duration(S("90s"), &n) && n == 90000);
 	assert_true(text_duration(S("60s"), &n) && n == 60000);
 	assert_true(text_duration(S("5m"), &n) && n == 300000);
 	assert_true(text_duration(S("24h"), &n) && n == 86400000);

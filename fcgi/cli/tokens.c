@@ -57,12 +57,12 @@ static int read_token(const struct options *o, struct token *token)
 	if (token->rights == 0)
 		return bad_option("--can takes a list of upload, read, delete, admin");
 	if (o->expires && (!text_duration(span_of(o->expires), &lifetime) || lifetime == 0))
-		return bad_option("--expires takes a duration such as 30d");
+		return bad_option("--expires takes a time with its unit, such as 90m, 24h or 30d");
 	if (lifetime > INT64_MAX - token->created_at)
 		return bad_option("--expires is too far away");
 	token->expires_at = lifetime ? token->created_at + lifetime : 0;
 	if (o->quota && !text_size(span_of(o->quota), &token->quota))
-		return bad_option("--quota takes a size such as 10G");
+		return bad_option("--quota takes a size such as 512M or 10GB");
 	return DONE;
 }
 

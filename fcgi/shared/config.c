@@ -7,6 +7,7 @@
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shared/key.h"
 #include "shared/log.h"
@@ -74,11 +75,10 @@ static unsigned distance(const char *a, const char *b)
 	return row[b_len];
 }
 
-/* A key that the writer may have meant, or NULL. */
-static const struct key *nearest_key(const char *name)
+/* A key that the writer may have meant, fewer than `least` letters away, or NULL. */
+static const struct key *nearest_key(const char *name, unsigned least)
 {
 	const struct key *nearest = NULL;
-	unsigned least = strlen(name) / 2 < 4 ? strlen(name) / 2 + 1 : 5; /* beyond it, a guess */
 	for (const struct key *key = config_keys; key < config_keys + KEY_COUNT; key++) {
 		unsigned far = distance(name, key->name);
 		if (far < least) {
@@ -92,7 +92,8 @@ static const struct key *nearest_key(const char *name)
 static bool unknown_key(struct loading *l, const char *name)
 {
 	char shown[NAMES_MAX * 2], reason[REASON_BYTES];
-	const struct key *near = nearest_key(name);
+	size_t half = strlen(name) / 2;
+	const struct key *near = nearest_key(name, half < 4 ? half + 1 : 5); /* beyond, a guess */
 	if (near)
 		snprintf(reason, sizeof reason, "no such key; did you mean %s?", near->name);
 	else
@@ -109,6 +110,11 @@ static int take_pair(void *user, const char *section, const char *name, const ch
 	char reason[REASON_BYTES];
 	if (!key)
 		return unknown_key(l, name);
+	if (l->sources->from[key - config_keys] > 0) {
+		snprintf(reason, sizeof reason, "given twice, here and in line %d; keep one of them",
+		    l->sources->from[key - config_keys]);
+		return fail(l, key->name, reason);
+	}
 	if (!key_set(key, l->config, span_of(value), reason, sizeof reason))
 		return fail(l, key->name, reason);
 	l->sources->from[key - config_keys] = l->line;
@@ -212,6 +218,59 @@ static void variable_of(const struct key *key, char *to, size_t room)
 			*to += 'A' - 'a';
 }
 
+/* What is no setting, and yet begins as one: where the file is, what web servers tell. */
+static bool is_parameter(const char *name)
+{
+	static const char *const parameters[] = {"CONFIG", "STREAMED", "RELAYS_104"};
+
+	for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
+		if (strcmp(name, parameters[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Lower case of the name after "WAYBILL_", where that is neither a setting nor a parameter. */
+static bool is_stranger(const char *variable, char name[NAMES_MAX + 1])
+{
+	size_t len = strcspn(variable, "="), lead = strlen("WAYBILL_"), i = 0;
+
+	if (len <= lead || strncmp(variable, "WAYBILL_", lead) != 0 || len - lead > NAMES_MAX)
+		return false;
+	memcpy(name, variable + lead, len - lead);
+	name[len - lead] = '\0';
+	if (is_parameter(name))
+		return false;
+	for (; name[i]; i++)
+		if (name[i] >= 'A' && name[i] <= 'Z')
+			name[i] += 'a' - 'A';
+	return !find_key(name);
+}
+
+/*
+ * A variable that is nearly a setting is a slip, and would be one silently. Others are left alone:
+ * Kubernetes, for one, gives every container WAYBILL_PORT and WAYBILL_SERVICE_HOST where a service is
+ * called waybill.
+ */
+static bool refuse_slips(struct loading *l)
+{
+	enum { SLIP = 3 };
+	char name[NAMES_MAX + 1], meant[64];
+
+	for (char **variable = environ; *variable; variable++) {
+		const struct key *near = NULL;
+		if (is_stranger(*variable, name) && strlen(name) > 3)
+			near = nearest_key(name, SLIP);
+		if (!near)
+			continue;
+		variable_of(near, meant, sizeof meant);
+		snprintf(l->problem, l->room,
+		    "%.*s (environment): no such setting; did you mean %s?",
+		    (int)strcspn(*variable, "="), *variable, meant);
+		return false;
+	}
+	return true;
+}
+
 static bool load_environment(struct loading *l)
 {
 	for (const struct key *key = config_keys; key < config_keys + KEY_COUNT; key++) {
@@ -227,7 +286,7 @@ static bool load_environment(struct loading *l)
 		}
 		l->sources->from[key - config_keys] = FROM_ENVIRONMENT;
 	}
-	return true;
+	return refuse_slips(l);
 }
 
 /* ---- all together ---------------------------------------------------------------------------- */

@@ -377,8 +377,8 @@ const char *key_accepts(const struct key *key, char *to, size_t room)
 	    [KIND_ORIGINS] = "origins such as https://example.org, separated by commas, or *",
 	    [KIND_HOSTS] = "names or addresses such as example.org or [::1]:8080, separated by commas",
 	    [KIND_COUNT] = "a whole number",
-	    [KIND_SIZE] = "a size such as 512K, 64M or 10G",
-	    [KIND_DURATION] = "a time such as 90s, 5m, 24h or 30d",
+	    [KIND_SIZE] = "a size such as 512K, 64M or 10GB",
+	    [KIND_DURATION] = "a time with its unit, such as 90s, 5m, 24h or 30d",
 	    [KIND_RATE] = "bytes per second, such as 64K"};
 	if (key->kind == KIND_CHOICE || key->kind == KIND_ACCESS)
 		return accepts_choice(key->bounds, to, room);

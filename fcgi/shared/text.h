@@ -91,8 +91,9 @@ bool text_parse_time(struct span s, int64_t *ms);
  * forms. The weekday must be one, but not that day's. */
 void text_http_date(int64_t ms, char to[32]);
 bool text_parse_http_date(struct span s, int64_t *ms);
-/* "10G", "64m", "0": bytes; "60s", "5m", "24h", "30d", "90" (seconds): milliseconds. False: not
- * one, or over 2^63-1. */
+/* "10G", "64m", "5GB", "5GiB", "0": bytes, all units powers of 1024, in any case; "60s", "5m", "24h",
+ * "30d", "0": milliseconds, whose unit may be missing where there are none. False: not one, or over
+ * 2^63-1. */
 bool text_size(struct span s, int64_t *bytes);
 bool text_duration(struct span s, int64_t *ms);
 

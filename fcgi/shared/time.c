@@ -266,19 +266,33 @@ bool text_parse_http_date(struct span s, int64_t *ms)
 
 /* ---- amounts --------------------------------------------------------------------------------- */
 
+/* "B" or "iB" after the letter: the same unit, as people write it. */
+static struct span without_bytes(struct span s)
+{
+	if (s.len > 1 && (s.at[s.len - 1] | 0x20) == 'b') {
+		s.len--;
+		if (s.len > 1 && (s.at[s.len - 1] | 0x20) == 'i')
+			s.len--;
+		return s;
+	}
+	return (struct span){NULL, 0};
+}
+
 bool text_size(struct span s, int64_t *bytes)
 {
-	static const char units[] = "KMGT";
+	static const char units[] = "kmgt";
+	struct span shorter = without_bytes(s);
 	int64_t n, factor = 1;
-	char last = s.len ? s.at[s.len - 1] : '\0';
-	if (last >= 'a' && last <= 'z')
-		last = last - 'a' + 'A';
+
+	if (shorter.at)
+		s = shorter;
+	char last = s.len ? (char)(s.at[s.len - 1] | 0x20) : '\0';
 	const char *unit = last ? strchr(units, last) : NULL;
 	if (unit) {
 		factor <<= 10 * (unit - units + 1);
 		s.len--;
 	}
-	if (!text_number(s, &n) || __builtin_mul_overflow(n, factor, &n))
+	if ((shorter.at && !unit) || !text_number(s, &n) || __builtin_mul_overflow(n, factor, &n))
 		return false;
 	*bytes = n;
 	return true;
@@ -288,14 +302,15 @@ bool text_duration(struct span s, int64_t *ms)
 {
 	static const char units[] = "smhd";
 	static const int64_t seconds[] = {1, 60, 3600, DAY};
-	int64_t n, factor = 1;
+	int64_t n, factor = 0; /* without a unit only nothing is clear */
 	char last = s.len ? s.at[s.len - 1] : '\0';
 	const char *unit = last ? strchr(units, last) : NULL;
+
 	if (unit) {
 		factor = seconds[unit - units];
 		s.len--;
 	}
-	if (!text_number(s, &n) || __builtin_mul_overflow(n, factor * 1000, &n))
+	if (!text_number(s, &n) || (n > 0 && !unit) || __builtin_mul_overflow(n, factor * 1000, &n))
 		return false;
 	*ms = n;
 	return true;

@@ -272,7 +272,7 @@ def test_token_commands(fresh):
     assert "upload,read" in line and str(10 << 30) in line and "admin" not in line
     waybill(door, "token", "add", "boss", "--can", "read", status=1)  # taken
     waybill(door, "token", "rm", "nobody", status=1)
-    for bad in (["add", "x"], ["add", "x", "--can", ""], ["add", "x", "--can", "fly"], ["add", "--can", "read"],
+    for bad in (["add", "x", "--can", "read", "--expires", "30"], ["add", "x"], ["add", "x", "--can", ""], ["add", "x", "--can", "fly"], ["add", "--can", "read"],
                 ["add", "x", "--can", "read", "--expires", "soon"],
                 ["add", "x", "--can", "read", "--quota", "-1"], ["add", "x", "--can", "read", "--colour", "red"],
                 ["add", "a/b", "--can", "read"], ["add", "", "--can", "read"], ["add", "a\nb", "--can", "read"],
