@@ -31,6 +31,7 @@ struct server {
 	struct service service;
 	struct gate *gate;
 	char jail[256];
+	char where[256]; /* it listens */
 	pthread_t *threads;
 	int64_t started;
 	pthread_t sweeper;
@@ -239,6 +240,18 @@ static int open_door(const struct server *server, const char *where, struct refu
 	return gate_listen(where ? where : path, why);
 }
 
+static void log_serving(const struct server *server)
+{
+	char listen[512], data_dir[1024], base[512];
+	struct span mount = span_of(server->config.base);
+
+	log_line(LOG_INFO, "serving", "version=%s threads=%lld listen=%s data_dir=%s base=%s",
+	    WAYBILL_VERSION, (long long)server->started,
+	    log_value(span_of(server->where), listen, sizeof listen),
+	    log_value(span_of(server->config.data_dir), data_dir, sizeof data_dir),
+	    mount.len ? log_value(mount, base, sizeof base) : "\"(from the server)\"");
+}
+
 /* `listening` < 0: see open_door(). */
 static int serve_sockets(struct server *server, const char *where, int listening)
 {
@@ -258,12 +271,12 @@ static int serve_sockets(struct server *server, const char *where, int listening
 		server->gate = gate_open(listening, &server->config, &why);
 	if (!server->gate)
 		return fail(refusal_detail(&why), 1);
+	gate_where(listening, server->where, sizeof server->where);
 	if (!shut_jail(server, problem, sizeof problem))
 		return fail(problem, 1);
 	if (!start_threads(server))
 		return fail("no thread could be started", 1);
-	log_line(LOG_INFO, "serving", "version=%s threads=%lld data_dir=\"%s\"", WAYBILL_VERSION,
-	    (long long)server->started, server->config.data_dir);
+	log_serving(server);
 	wait_for_end(server, &waited);
 	gate_shut(server->gate);
 	for (int64_t i = 0; i < server->started; i++)
@@ -278,6 +291,8 @@ int serve_forever(const char *config_path, const char *where, int listening)
 	struct server server = {0};
 	char problem[512];
 
+	if (where && gate_misnamed(where))
+		return fail(gate_misnamed(where), 2);
 	if (!config_load(&server.config, config_path, problem, sizeof problem))
 		return fail(problem, 2);
 	int status = serve_sockets(&server, where, listening);

@@ -89,7 +89,7 @@ static void test_defaults(void **state)
 	assert_true(c.body_timeout == 60000 && c.partial_expire_after == 86400000);
 	assert_true(c.expire_after == 0 && c.min_rate == 1024);
 	assert_true(c.durability == DURABILITY_FULL && c.log == LOG_INFO);
-	assert_true(c.sendfile == SENDFILE_NONE && c.unknown_length == UNKNOWN_REFUSE);
+	assert_true(c.sendfile == SENDFILE_AUTO && c.unknown_length == UNKNOWN_REFUSE);
 	assert_true(!*c.base && !*c.body_file_dir && !*c.allowed_origins);
 	config_free(&c);
 	assert_null(c.data_dir);

@@ -22,6 +22,10 @@ struct visitor; /* a thread's place at the gate; one exchange at a time */
 bool gate_is_listening(int fd);
 /* Listen on "unix:PATH" (mode 0660; a stale socket is replaced) or "HOST:PORT". -1: *why. */
 int gate_listen(const char *where, struct refusal *why);
+/* Why `where` is no place to listen on, as a sentence for people; NULL: it is one. */
+const char *gate_misnamed(const char *where);
+/* Where `fd` listens, written as for gate_listen(); "-" where the kernel does not say. */
+void gate_where(int fd, char *to, size_t room);
 /* Takes `fd` over. NULL: *why. */
 struct gate *gate_open(int fd, const struct config *config, struct refusal *why);
 /* No further exchange is accepted; threads waiting in gate_accept() return NULL. Any thread. */
@@ -96,6 +100,20 @@ enum fault request_file_name(const struct request *request, struct exchange *x,
 /* Content-Digest and Repr-Digest (RFC 9530): sha-256 and sha-512 count, others are ignored.
  * BAD_REQUEST: a value of those two that is no byte sequence of the right length. */
 enum fault request_claims(struct exchange *x, struct claim claims[2], struct refusal *why);
+
+/* ---- told.c: what the server in front tells of itself ---------------------------------------- */
+
+/* WAYBILL_STREAMED: bodies come as they arrive: 1, 0; -1: it does not say. */
+int told_streamed(struct exchange *x);
+/* How content goes out, by WAYBILL_SENDFILE, WAYBILL_OBJECTS and the key sendfile: SENDFILE_NONE,
+ * SENDFILE_X_SENDFILE or SENDFILE_X_ACCEL. */
+int told_sendfile(struct exchange *x, const struct config *config);
+/* Bytes of the largest body that gets here: max_bytes, or WAYBILL_BODY_LIMIT where that is less. */
+int64_t told_max_bytes(struct exchange *x, const struct config *config);
+/* WAYBILL_BASE without slashes at its end; absent: it does not say, empty: the root. */
+struct span told_base(struct exchange *x, const struct config *config);
+/* A body's file was named, and there is no body_file_dir. */
+void told_body_file(void);
 
 /* ---- rules.c: request -> grant --------------------------------------------------------------- */
 

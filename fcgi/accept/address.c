@@ -154,7 +154,7 @@ static struct span clean_base(struct span base)
 
 static struct span find_base(struct exchange *x, const struct config *config, struct span path)
 {
-	struct span given = span_trim(span_of(x->env(x, "WAYBILL_BASE")));
+	struct span given = told_base(x, config);
 
 	if (given.at && given.len == 0) /* told: the root */
 		return (struct span){"", 0};

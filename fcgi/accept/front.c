@@ -20,13 +20,13 @@ static enum fault length_missing(struct request *r, struct refusal *why)
 	    "file of known size (curl -T FILE does; a pipe or chunked encoding does not).");
 }
 
-static enum fault too_large(const struct config *config, struct refusal *why)
+static enum fault too_large(int64_t max_bytes, struct refusal *why)
 {
-	why->max_bytes = config->max_bytes;
+	why->max_bytes = max_bytes;
 	return refuse(why, FAULT_TOO_LARGE,
 	    "The body is larger than the web server in front lets pass. This server accepts at "
 	    "most %lld bytes. Send a smaller file, or ask for the limits to be raised.",
-	    (long long)config->max_bytes);
+	    (long long)max_bytes);
 }
 
 enum fault request_turned_away(
@@ -46,7 +46,7 @@ enum fault request_turned_away(
 	case 411:
 		return length_missing(r, why);
 	case 413:
-		return too_large(config, why);
+		return too_large(told_max_bytes(x, config), why);
 	case 414:
 		return refuse(why, FAULT_NAME_TOO_LONG, NULL);
 	case 405:

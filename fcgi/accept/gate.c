@@ -145,7 +145,9 @@ static enum fault fcgi_body_file(struct exchange *x, int *fd, struct refusal *wh
 	const char *path = fcgi_env(x, "REQUEST_BODY_FILE");
 	enum fault fault = FAULT_NONE;
 
-	if (v->body_file < 0 && path && path[0] && v->gate->body_file_dir[0])
+	if (path && path[0] && !v->gate->body_file_dir[0])
+		told_body_file();
+	else if (v->body_file < 0 && path && path[0])
 		fault = body_file_open(v->gate->body_file_dir, path, &v->body_file, why);
 	*fd = v->body_file;
 	return fault;

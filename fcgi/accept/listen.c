@@ -8,6 +8,7 @@
 #include <fastcgi.h>
 #include <fcgiapp.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -113,6 +114,55 @@ static int listen_tcp(const char *where)
 		fd = listen_on(info);
 	freeaddrinfo(list);
 	return fd;
+}
+
+/* "9000" of "HOST:9000". */
+static bool is_port(const char *text)
+{
+	int64_t port;
+
+	return text_number(span_of(text), &port) && port > 0 && port <= 65535;
+}
+
+const char *gate_misnamed(const char *where)
+{
+	const char *colon = strrchr(where, ':'), *path = where + strlen("unix:");
+	struct sockaddr_un *address = NULL;
+
+	if (strncmp(where, "unix:", strlen("unix:")) == 0) {
+		size_t len = strlen(path);
+		if (len == 0 || path[len - 1] == '/')
+			return "-l unix: needs the path of a socket behind it, as in "
+			       "unix:/run/waybill/waybill.sock";
+		return len < sizeof address->sun_path
+			   ? NULL
+			   : "-l: the path of a socket has at most 107 bytes; take a shorter one";
+	}
+	if (!colon || colon == where || !is_port(colon + 1))
+		return "-l takes unix:PATH, or HOST:PORT with a port from 1 to 65535";
+	if (memchr(where, ':', (size_t)(colon - where)) && !(where[0] == '[' && colon[-1] == ']'))
+		return "-l: an IPv6 address stands in brackets, as in [::1]:9000";
+	return NULL;
+}
+
+void gate_where(int fd, char *to, size_t room)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_un local;
+		struct sockaddr_storage all;
+	} at = {0};
+	socklen_t len = sizeof at - 1; /* a path may fill sun_path: the last byte stays NUL */
+	char host[64], port[16];
+
+	snprintf(to, room, "-");
+	if (getsockname(fd, &at.any, &len) != 0)
+		return;
+	if (at.any.sa_family == AF_UNIX)
+		snprintf(to, room, "unix:%s", at.local.sun_path);
+	else if (getnameinfo(&at.any, len, host, sizeof host, port, sizeof port,
+		     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		snprintf(to, room, at.any.sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 int gate_listen(const char *where, struct refusal *why)

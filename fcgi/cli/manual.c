@@ -144,6 +144,13 @@ static const struct {
     {NULL, "GATEWAY_INTERFACE", "one request is to be served as plain CGI; arguments are not looked at then"},
     {"FASTCGI PARAMETERS", "WAYBILL_BASE",
 	"the mount point of this request; goes before the key base"},
+    {NULL, "WAYBILL_SENDFILE",
+	"none, x-sendfile or x-accel-redirect: how this server sends files itself. Where it and the "
+	"key sendfile disagree, that is logged and waybill sends"},
+    {NULL, "WAYBILL_OBJECTS", "where this server looks for them: objects in data_dir"},
+    {NULL, "WAYBILL_BODY_LIMIT",
+	"bytes of the largest body this server lets pass; 0: no limit. GET /upload tells the "
+	"smaller of it and max_bytes"},
     {NULL, "WAYBILL_STREAMED", "yes or no: whether this server hands bodies over as they arrive"},
     {NULL, "REQUEST_BODY_FILE", "a body that nginx has written to a file below body_file_dir"},
     {"FILES", "/etc/waybill.conf", "the configuration, if it is there"},

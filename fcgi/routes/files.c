@@ -142,7 +142,7 @@ enum fault files_content(struct call *c)
 	struct content content = {
 	    .file = &c->files.at[0],
 	    .fd = fd,
-	    .sendfile = config->sendfile,
+	    .sendfile = told_sendfile(c->x, config),
 	    .object_path = path,
 	    .buffer = c->buffer,
 	    .room = BODY_BUFFER,

@@ -169,27 +169,17 @@ enum fault upload_post(struct call *c)
 
 /* ---- the policy ------------------------------------------------------------------------------ */
 
-/* The server's configuration tells (FastCGI parameter WAYBILL_STREAMED); nothing else can. */
-static int is_streamed(struct exchange *x)
-{
-	struct span said = request_header(x, "WAYBILL_STREAMED");
-
-	if (span_is(said, "yes"))
-		return 1;
-	return span_is(said, "no") ? 0 : -1;
-}
-
 enum fault upload_policy(struct call *c)
 {
 	const struct config *config = c->service->config;
 	struct policy policy = {
-	    .max_bytes = config->max_bytes,
+	    .max_bytes = told_max_bytes(c->x, config),
 	    .max_files = config->max_files,
 	    .allow_types = config->allow_types,
 	    .deny_types = config->deny_types,
 	    .resumable = true,
 	    .owner = c->caller.owner,
-	    .streamed = is_streamed(c->x),
+	    .streamed = told_streamed(c->x),
 	};
 	return reply_policy(&c->reply, &policy);
 }

@@ -221,7 +221,7 @@ static void variable_of(const struct key *key, char *to, size_t room)
 /* What is no setting, and yet begins as one: where the file is, what web servers tell. */
 static bool is_parameter(const char *name)
 {
-	static const char *const parameters[] = {"CONFIG", "STREAMED", "RELAYS_104"};
+	static const char *const parameters[] = {"CONFIG", "STREAMED", "RELAYS_104", "OBJECTS", "BODY_LIMIT"};
 
 	for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
 		if (strcmp(name, parameters[i]) == 0)

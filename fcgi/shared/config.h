@@ -37,7 +37,7 @@ enum { ACCESS_OPEN, ACCESS_USER, ACCESS_OWNER, ACCESS_TOKEN, ACCESS_OFF };
 enum { MISMATCH_RECORD, MISMATCH_REJECT };
 enum { UNKNOWN_REFUSE, UNKNOWN_ACCEPT };
 enum { DURABILITY_FULL, DURABILITY_NORMAL };
-enum { SENDFILE_NONE, SENDFILE_X_SENDFILE, SENDFILE_X_ACCEL };
+enum { SENDFILE_AUTO, SENDFILE_NONE, SENDFILE_X_SENDFILE, SENDFILE_X_ACCEL };
 enum { REMOTE_USER_IGNORE, REMOTE_USER_TRUST };
 enum { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum { SWITCH_ON, SWITCH_OFF };
@@ -67,7 +67,7 @@ enum { SWITCH_ON, SWITCH_OFF };
 	X(COUNT,    open_uploads,   "1000", "1-", "unfinished resumable uploads of one owner, or of one address without a name") \
 	X(DURATION, partial_expire_after, "24h", "0-", "unfinished resumable uploads are dropped after so long; 0: never") \
 	X(CHOICE,   durability,     "full", "full|normal", "full: a 201 survives a power cut; normal: a crash of the worker") \
-	X(CHOICE,   sendfile,       "none", "none|x-sendfile|x-accel-redirect", "let the web server send downloads itself") \
+	X(CHOICE,   sendfile,       "auto", "auto|none|x-sendfile|x-accel-redirect", "let the web server send downloads itself; auto: where it announces that it does (WAYBILL_SENDFILE)") \
 	X(PATH,     body_file_dir,  "", "", "where nginx may hand bodies over as files (REQUEST_BODY_FILE)") \
 	X(TEXT,     base,           "", "", "mount point, when SCRIPT_NAME cannot tell it") \
 	X(CHOICE,   remote_user,    "ignore", "ignore|trust", "whether REMOTE_USER says who the caller is") \
