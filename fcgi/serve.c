@@ -3,12 +3,14 @@
  *
  *     parse -> length -> host -> route -> site -> caller -> endpoint -> answer -> log
  */
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "routes/routes.h"
 #include "serve.h"
@@ -109,6 +111,7 @@ static enum fault find_caller(struct call *c)
 {
 	struct caller *caller = &c->caller;
 
+	c->sought = true;
 	caller->bearer = c->request.bearer;
 	if (caller->bearer.at) {
 		enum fault fault = keep_token_find(
@@ -171,6 +174,29 @@ static enum fault admit_answer(void *self)
 	return c->inside ? FAULT_NONE : enter(c, LANE_CONTENT);
 }
 
+/* Of this process, which no other has, nor had. */
+static char process[2 * 6 + 1];
+
+static void name_process(void)
+{
+	uint8_t random[6];
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		memset(random, 0, sizeof random);
+	text_hex(random, sizeof random, process);
+}
+
+static void name_request(struct call *c)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static atomic_uint_fast64_t number;
+
+	pthread_once(&once, name_process);
+	snprintf(c->id, sizeof c->id, "%s-%llu", process,
+	    (unsigned long long)atomic_fetch_add(&number, 1));
+	log_request(c->id);
+}
+
 static void begin(struct call *c, const struct service *service, struct exchange *x)
 {
 	memset(c, 0, offsetof(struct call, text));
@@ -180,7 +206,9 @@ static void begin(struct call *c, const struct service *service, struct exchange
 	c->scratch = (struct scratch){c->text, 0, sizeof c->text};
 	c->route = "(none)";
 	c->route_number = ROUTES;
+	name_request(c);
 	reply_open(&c->reply, x, &c->request);
+	c->reply.id = c->id;
 	c->reply.admit = admit_answer;
 	c->reply.self = c;
 }
@@ -201,6 +229,8 @@ static void give_back(struct call *c)
 	turnstile_leave(c->service->turnstile, c->lane);
 }
 
+/* ---- the log --------------------------------------------------------------------------------- */
+
 static void log_failure(const struct call *c, enum fault fault)
 {
 	char detail[512];
@@ -210,24 +240,58 @@ static void log_failure(const struct call *c, enum fault fault)
 	    log_value(span_of(refusal_detail(&c->why)), detail, sizeof detail));
 }
 
-static void log_call(const struct call *c, enum fault fault, double ms)
+void call_log_stored(const struct call *c)
 {
-	static atomic_uint_fast64_t number;
-	char path[512], owner[256], method[24];
+	char name[512], owner[256], declared[TYPE_BYTES + 3];
+
+	for (size_t i = 0; i < c->files.count && log_wants(LOG_INFO); i++) {
+		const struct file *file = &c->files.at[i];
+		log_line(LOG_INFO, "stored",
+		    "file=%s size=%lld type=%s declared_type=%s name=%s owner=%s", file->id,
+		    (long long)file->size, file->type,
+		    log_value(span_of(file->declared_type), declared, sizeof declared),
+		    log_value(span_of(file->name), name, sizeof name),
+		    log_value(span_of(file->owner), owner, sizeof owner));
+	}
+}
+
+static const char *declared_length(const struct request *r, char to[24])
+{
+	if (r->length_state != LENGTH_KNOWN)
+		return r->length_state == LENGTH_BAD ? "bad" : "-";
+	snprintf(to, 24, "%lld", (long long)r->length);
+	return to;
+}
+
+/* Whose request it was that was refused before anybody asked. */
+static void seek_caller(struct call *c)
+{
+	struct refusal why = c->why;
+
+	if (!c->sought && (c->request.bearer.at || c->request.remote_user.at))
+		find_caller(c);
+	c->why = why;
+}
+
+static void log_call(struct call *c, enum fault fault, double ms)
+{
+	char path[512], owner[256], method[24], address[64], length[24];
 	const char *ended = c->aborted ? "aborted" : fault ? fault_slug(fault) : "-";
 
 	if (fault_status(fault) >= 500 && !c->aborted)
 		log_failure(c, fault);
 	if (!log_wants(LOG_INFO))
 		return;
-	struct span asked = span_of(c->x->env(c->x, "REQUEST_METHOD"));
+	if (fault)
+		seek_caller(c);
 	log_line(LOG_INFO, "request",
-	    "id=%d-%llu method=%s path=%s route=%s status=%d bytes_in=%lld bytes_out=%lld ms=%.1f "
-	    "owner=%s fault=%s",
-	    (int)getpid(), (unsigned long long)atomic_fetch_add(&number, 1),
-	    log_value(asked, method, sizeof method), log_value(c->request.path, path, sizeof path),
-	    c->route, c->reply.status, (long long)c->bytes_in, (long long)c->reply.sent, ms,
-	    log_value(c->caller.owner, owner, sizeof owner), ended);
+	    "address=%s method=%s path=%s route=%s status=%d length=%s bytes_in=%lld bytes_out=%lld "
+	    "ms=%.1f owner=%s fault=%s",
+	    log_value(c->request.address, address, sizeof address),
+	    log_value(request_method_sent(c->x), method, sizeof method),
+	    log_value(c->request.path, path, sizeof path), c->route, c->reply.status,
+	    declared_length(&c->request, length), (long long)c->bytes_in, (long long)c->reply.sent,
+	    ms, log_value(c->caller.owner, owner, sizeof owner), ended);
 }
 
 void serve(const struct service *service, struct exchange *x, struct call *c)
@@ -249,6 +313,7 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 	    (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
 	metrics_end(service->metrics, c, seconds);
 	log_call(c, fault, seconds * 1e3);
+	log_request(NULL);
 }
 
 /* ---- for endpoints --------------------------------------------------------------------------- */

@@ -145,21 +145,22 @@ static void fields_become_an_object(void **state)
 static void policy(void **state)
 {
 	struct scene s;
-	struct policy p = {1073741824, 64, "*/*", "text/html , image/*,,", true, {NULL, 0}, -1};
+	struct policy p = {1073741824, 64, "*/*", "text/html , image/*,,", true, {NULL, 0}, -1, 0, 0, 0};
 	set(&s);
 	reply_policy(&s.r, &p);
 	assert_string_equal(body_of(&s),
 	    "{\"max_bytes\":1073741824,\"max_files\":64,\"allow_types\":[\"*/*\"],"
 	    "\"deny_types\":[\"text/html\",\"image/*\"],\"resumable\":true,\"owner\":null,"
-	    "\"streamed\":null}");
+	    "\"streamed\":null,\"quota\":null,\"expires_after\":null}");
 	strike(&s);
 
-	p = (struct policy){1, 1, "", NULL, false, span_of("alice"), 1};
+	p = (struct policy){1, 1, "", NULL, false, span_of("alice"), 1, 1000, 7, 3600000};
 	set(&s);
 	reply_policy(&s.r, &p);
 	assert_string_equal(body_of(&s),
 	    "{\"max_bytes\":1,\"max_files\":1,\"allow_types\":[],\"deny_types\":[],"
-	    "\"resumable\":false,\"owner\":\"alice\",\"streamed\":true}");
+	    "\"resumable\":false,\"owner\":\"alice\",\"streamed\":true,"
+	    "\"quota\":{\"limit\":1000,\"used\":7},\"expires_after\":3600}");
 	strike(&s);
 }
 

@@ -76,6 +76,10 @@ enum fault request_parse(struct request *request, struct exchange *x, const stru
 enum fault request_turned_away(
     struct request *request, struct exchange *x, const struct config *config, struct refusal *why);
 
+/* The method as it was sent; absent where the web server refused the request itself and does not
+ * tell (lighttpd asks for the words by GET). */
+struct span request_method_sent(struct exchange *x);
+
 /* host.c: does this machine itself ask? REMOTE_ADDR is a loopback address and nothing was forwarded
  * (X-Forwarded-For, Forwarded, Via, X-Real-IP). */
 bool request_is_local(struct exchange *x);

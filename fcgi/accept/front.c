@@ -29,14 +29,29 @@ static enum fault too_large(int64_t max_bytes, struct refusal *why)
 	    (long long)max_bytes);
 }
 
-enum fault request_turned_away(
-    struct request *r, struct exchange *x, const struct config *config, struct refusal *why)
+/* What the server in front refused itself; 0: nothing. */
+static int64_t refused_with(struct exchange *x)
 {
 	int64_t status;
 
-	if (!text_number(request_header(x, "REDIRECT_STATUS"), &status) || status < 400)
-		return FAULT_NONE;
+	return text_number(request_header(x, "REDIRECT_STATUS"), &status) && status >= 400 ? status : 0;
+}
+
+struct span request_method_sent(struct exchange *x)
+{
+	if (refused_with(x))
+		return request_header(x, "REDIRECT_REQUEST_METHOD");
+	return span_of(x->env(x, "REQUEST_METHOD"));
+}
+
+enum fault request_turned_away(
+    struct request *r, struct exchange *x, const struct config *config, struct refusal *why)
+{
+	int64_t status = refused_with(x);
+
 	switch (status) {
+	case 0:
+		return FAULT_NONE;
 	case 403:
 		return refuse(why, FAULT_FORBIDDEN, NULL);
 	case 404:

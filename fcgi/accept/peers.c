@@ -6,30 +6,8 @@
 
 #include "shared/config.h"
 #include "shared/log.h"
+#include "shared/network.h"
 #include "shared/text.h"
-
-static struct in6_addr mapped(struct in_addr v4)
-{
-	struct in6_addr v6 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
-
-	memcpy(v6.s6_addr + 12, &v4, sizeof v4);
-	return v6;
-}
-
-static bool read_address(struct span text, struct in6_addr *to)
-{
-	char copy[INET6_ADDRSTRLEN];
-	struct in_addr v4;
-
-	if (text.len >= sizeof copy)
-		return false;
-	span_copy(copy, sizeof copy, text);
-	if (inet_pton(AF_INET, copy, &v4) == 1) {
-		*to = mapped(v4);
-		return true;
-	}
-	return inet_pton(AF_INET6, copy, to) == 1;
-}
 
 bool peers_read(struct peers *p, const char *list, struct refusal *why)
 {
@@ -38,7 +16,7 @@ bool peers_read(struct peers *p, const char *list, struct refusal *why)
 	*p = (struct peers){.any = list == NULL};
 	while (rest.at) {
 		struct span one = span_trim(span_cut(&rest, ','));
-		if (p->count < PEERS_MOST && read_address(one, &p->at[p->count])) {
+		if (p->count < PEERS_MOST && address_read(one, &p->at[p->count])) {
 			p->count++;
 			continue;
 		}
@@ -55,7 +33,7 @@ bool peers_read(struct peers *p, const char *list, struct refusal *why)
 static bool address_of(const struct sockaddr_storage *socket, struct in6_addr *address)
 {
 	if (socket->ss_family == AF_INET)
-		*address = mapped(((const struct sockaddr_in *)socket)->sin_addr);
+		*address = address_mapped(((const struct sockaddr_in *)socket)->sin_addr);
 	else if (socket->ss_family == AF_INET6)
 		*address = ((const struct sockaddr_in6 *)socket)->sin6_addr;
 	else

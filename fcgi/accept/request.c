@@ -137,6 +137,18 @@ static bool is_allowed_origin(struct span origin, const char *allowed)
 	return false;
 }
 
+/* "https://example.org/page" -> "https://example.org"; absent where it is no such address. */
+static struct span origin_of(struct span url)
+{
+	const char *port;
+	struct span authority = authority_of_origin(url, &port), rest = authority;
+
+	if (!authority.at)
+		return authority;
+	authority = span_cut(&rest, '/');
+	return (struct span){url.at, (size_t)(authority.at + authority.len - url.at)};
+}
+
 /* Fetch metadata first, then Origin; neither is there when the client is no browser. */
 static void find_site(struct request *r, struct exchange *x, const struct config *config)
 {
@@ -144,6 +156,9 @@ static void find_site(struct request *r, struct exchange *x, const struct config
 
 	r->origin = request_header(x, "HTTP_ORIGIN");
 	r->origin_allowed = r->origin.at && is_allowed_origin(r->origin, config->allowed_origins);
+	struct span referer = origin_of(request_header(x, "HTTP_REFERER"));
+	r->site_allowed = r->origin_allowed ||
+			  (referer.at && is_allowed_origin(referer, config->allowed_origins));
 	if ((r->method & safe) || r->origin_allowed)
 		return;
 	struct span site = request_header(x, "HTTP_SEC_FETCH_SITE");
@@ -164,6 +179,7 @@ enum fault request_parse(struct request *r, struct exchange *x, const struct con
 	find_protocol(r, x);
 	find_site(r, x, config);
 	r->bearer = find_bearer(x);
+	request_client(r, x, config, scratch);
 	if (config->remote_user == REMOTE_USER_TRUST)
 		r->remote_user = request_header(x, "REMOTE_USER");
 	return fault;

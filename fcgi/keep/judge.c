@@ -219,6 +219,14 @@ static bool is_guess(const struct config *config, const struct incoming *file)
 	       memcmp(start, "MZ", sizeof start) != 0;
 }
 
+static void log_mismatch(const struct incoming *file)
+{
+	char name[512];
+
+	log_line(LOG_INFO, "name promises another type", "name=%s type=%s",
+	    log_value(span_of(file->name), name, sizeof name), file->type);
+}
+
 static enum fault check_type(
     const struct config *config, const struct incoming *file, struct refusal *why)
 {
@@ -232,9 +240,12 @@ static enum fault check_type(
 		    config->allow_types);
 		return refuse_type(file, why, ", a type that is not accepted here", advice);
 	}
-	if (config->type_mismatch == MISMATCH_REJECT && promise_broken(file->name, file->type))
+	if (!promise_broken(file->name, file->type))
+		return FAULT_NONE;
+	if (config->type_mismatch == MISMATCH_REJECT)
 		return refuse_type(file, why, ", but its name promises another type",
 		    ". Nothing was stored; give the file the extension of what it is.");
+	log_mismatch(file);
 	return FAULT_NONE;
 }
 

@@ -51,6 +51,9 @@ bool upload_can_adopt(struct keep *keep, const struct grant *grant, int fd);
  */
 enum fault upload_adopt(struct upload *upload, const struct part *part, int fd, char *buffer,
     size_t room, bool *adopted, struct refusal *why);
+/* Bytes that count against an owner's quota (absent: the anonymous, together): of files, fields and
+ * unfinished uploads. */
+enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struct refusal *why);
 /* Keep all. `fields`: JSON object text for every file. with_delete_token: each file gets one
  * (anonymous uploads). On success *files is to be given back with keep_release(). */
 enum fault upload_finish(struct upload *upload, const char *fields, bool with_delete_token,

@@ -27,3 +27,12 @@ enum fault catalog_sums(
 	    .pending = sum[5]};
 	return f;
 }
+
+enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struct refusal *why)
+{
+	struct catalog_sums sums;
+	enum fault f = catalog_sums(keep->catalog, owner, &sums, why);
+
+	*bytes = sums.owner_bytes + sums.owner_promised;
+	return f;
+}

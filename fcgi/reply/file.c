@@ -59,7 +59,7 @@ static enum ranges wanted(const struct reply *r, const struct file *file, const 
 
 /* RFC 6266: an ASCII name for old clients, with a '_' for each character that would need quoting or
  * that ASCII lacks; and the true one as RFC 8187 has it, which all others prefer. */
-static void attach(struct reply *r, const char *name)
+static void attach(struct reply *r, const char *disposition, const char *name)
 {
 	char ascii[NAME_BYTES + 1], encoded[3 * NAME_BYTES + 1];
 	size_t used = 0;
@@ -72,8 +72,8 @@ static void attach(struct reply *r, const char *name)
 	}
 	ascii[used] = '\0';
 	text_percent_encode(encoded, sizeof encoded, span_of(name));
-	reply_header(r, "Content-Disposition", "attachment; filename=\"%s\"; filename*=UTF-8''%s",
-	    ascii, encoded);
+	reply_header(r, "Content-Disposition", "%s; filename=\"%s\"; filename*=UTF-8''%s",
+	    disposition, ascii, encoded);
 }
 
 static void validators(struct reply *r, const struct facts *facts)
@@ -81,6 +81,9 @@ static void validators(struct reply *r, const struct facts *facts)
 	reply_header(r, "ETag", "%s", facts->etag);
 	reply_header(r, "Last-Modified", "%s", facts->modified);
 	reply_header(r, "Cache-Control", "private, no-cache");
+	/* on 304, too: it renews what the browser has */
+	reply_header(r, "Cross-Origin-Resource-Policy", "%s",
+	    r->request && r->request->site_allowed ? "cross-origin" : "same-origin");
 }
 
 /* Whatever a stranger uploaded must not run with the rights of this site: `nosniff` keeps a script
@@ -96,16 +99,24 @@ static const char *sent_type(const struct file *file)
 	return text_glob_list(scripts, file->type) ? "text/plain" : file->type;
 }
 
-static void describe(struct reply *r, const struct file *file, const struct facts *facts)
+/* What a browser may show in place, by libmagic's verdict: nothing of it can run or load. */
+static bool is_harmless(const struct file *file)
 {
+	static const char shown[] = "image/png, image/jpeg, image/gif, image/webp, image/avif, "
+				    "audio/*, video/*, text/plain, application/pdf";
+	return text_glob_list(shown, file->type);
+}
+
+static void describe(struct reply *r, const struct content *c, const struct facts *facts)
+{
+	const struct file *file = c->file;
 	char digest[4 * ((SHA256_LEN + 2) / 3) + 1];
 	base64_encode(file->sha256, SHA256_LEN, digest);
 	reply_describe(r);
 	validators(r, facts);
-	attach(r, file->name);
+	attach(r, c->shown && is_harmless(file) ? "inline" : "attachment", file->name);
 	reply_header(r, "Repr-Digest", "sha-256=:%s:", digest);
 	reply_header(r, "Content-Security-Policy", "sandbox; default-src 'none'");
-	reply_header(r, "Cross-Origin-Resource-Policy", "same-origin");
 }
 
 /* Copy [first, last] of the object. A short object or a read error ends the answer early: its
@@ -258,7 +269,7 @@ enum fault reply_content(struct reply *r, const struct content *c)
 	enum ranges ranges = wanted(r, c->file, &facts, at, &count);
 	if (ranges == RANGES_UNSATISFIABLE)
 		return out_of_range(r, c);
-	describe(r, c->file, &facts);
+	describe(r, c, &facts);
 	if (can_hand_over(r, c, count))
 		return hand_over(r, c, &facts);
 	if (count > 1) {

@@ -258,7 +258,7 @@ static const char *problem_type(enum fault f, bool ietf)
 	return "about:blank";
 }
 
-void json_problem(struct buffer *b, const struct refusal *why, bool ietf)
+void json_problem(struct buffer *b, const struct refusal *why, bool ietf, const char *id)
 {
 	int status = fault_status(why->fault);
 	json_t *detail = string_of(span_of(refusal_detail(why)));
@@ -266,6 +266,8 @@ void json_problem(struct buffer *b, const struct refusal *why, bool ietf)
 	    problem_type(why->fault, ietf), "title", fault_title(why->fault), "status", status,
 	    "detail", detail, "error", fault_slug(why->fault), "message", detail, "code", status);
 	json_decref(detail);
+	if (id)
+		json_object_set_new(o, "request_id", json_string(id));
 	if (why->max_bytes > 0)
 		json_object_set_new(o, "max_bytes", json_integer(why->max_bytes));
 	if (why->file[0])
@@ -293,12 +295,19 @@ enum fault reply_policy(struct reply *r, const struct policy *policy)
 {
 	json_t *streamed = policy->streamed < 0 ? json_null() : json_boolean(policy->streamed);
 	json_t *owner = policy->owner.at ? string_of(policy->owner) : json_null();
+	json_t *quota = policy->quota > 0
+			    ? json_pack("{sI, sI}", "limit", (json_int_t)policy->quota, "used",
+				  (json_int_t)policy->used)
+			    : json_null();
+	json_t *lasts =
+	    policy->expires_after > 0 ? json_integer(policy->expires_after / 1000) : json_null();
 	struct buffer b = {0};
 	put_value(&b,
-	    json_pack("{sI, sI, so, so, sb, so, so}", "max_bytes", (json_int_t)policy->max_bytes,
+	    json_pack("{sI, sI, so, so, sb, so, so, so, so}", "max_bytes", (json_int_t)policy->max_bytes,
 		"max_files", (json_int_t)policy->max_files, "allow_types",
 		globs_of(policy->allow_types), "deny_types", globs_of(policy->deny_types),
-		"resumable", policy->resumable, "owner", owner, "streamed", streamed));
+		"resumable", policy->resumable, "owner", owner, "streamed", streamed, "quota", quota,
+		"expires_after", lasts));
 	return reply_buffer(r, 200, "application/json", &b);
 }
 

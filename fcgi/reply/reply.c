@@ -15,7 +15,7 @@ static const char exposed[] =
     "Location, Upload-Offset, Upload-Length, Upload-Expires, Upload-Metadata, Upload-Defer-Length, "
     "Upload-Concat, Upload-Complete, Upload-Limit, Upload-Draft-Interop-Version, Tus-Version, "
     "Tus-Resumable, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm, Repr-Digest, "
-    "Content-Digest, Waybill-File";
+    "Content-Digest, Waybill-File, Waybill-Delete-Token, X-Request-Id";
 
 /* ... and what they may send. */
 static const char sendable[] =
@@ -34,6 +34,7 @@ void reply_open(struct reply *r, struct exchange *x, const struct request *reque
 	r->negotiated = false;
 	r->used = 0;
 	r->admit = NULL;
+	r->id = NULL;
 	r->about = sizeof r->headers;
 }
 
@@ -139,6 +140,8 @@ static void seal(struct reply *r, const char *type)
 {
 	if (r->status == 200 && r->x->env(r->x, "HTTP_RANGE"))
 		default_header(r, "Accept-Ranges", "none");
+	if (r->id)
+		own_header(r, "X-Request-Id", "%s", r->id);
 	default_header(r, "Cache-Control", "no-store");
 	default_header(r, "X-Content-Type-Options", "nosniff");
 	own_header(r, "Vary", "%s", r->negotiated ? "Accept, Origin" : "Origin");
@@ -299,6 +302,6 @@ enum fault reply_refuse(struct reply *r, const struct refusal *why)
 	if (reply_wants_html(r))
 		return page_refusal(r, why);
 	struct buffer b = {0};
-	json_problem(&b, why, ietf);
+	json_problem(&b, why, ietf, r->id);
 	return reply_buffer(r, fault_status(why->fault), "application/problem+json", &b);
 }

@@ -33,6 +33,7 @@ void reply_start(void);
 struct reply {
 	struct exchange *x;
 	const struct request *request; /* NULL: it could not even be parsed */
+	const char *id;		       /* the request's, told as X-Request-Id; NULL: none */
 	int status;		       /* what was answered; 0: nothing yet (for the log) */
 	int64_t sent;		       /* bytes of body written */
 	bool negotiated;	       /* the form depends on Accept: Vary says so */
@@ -98,6 +99,8 @@ struct policy {
 	bool resumable;
 	struct span owner; /* absent: null */
 	int streamed;	   /* 1, 0; -1: unknown (null) */
+	int64_t quota, used;   /* bytes the caller may hold, and holds; quota 0: none (null) */
+	int64_t expires_after; /* ms that files are kept; 0: for ever (null) */
 };
 enum fault reply_policy(struct reply *r, const struct policy *policy);
 
@@ -112,7 +115,7 @@ enum fault reply_health(struct reply *r, int status, const char *state, const ch
     const struct fact *facts, size_t count);
 
 /* GET and HEAD of a file's bytes: Range, If-Range, If-None-Match, If-Modified-Since (RFC 9110 13,
- * 14), Repr-Digest (RFC 9530), always as an attachment (RFC 6266). The caller closes fd. */
+ * 14), Repr-Digest (RFC 9530), as an attachment (RFC 6266). The caller closes fd. */
 struct content {
 	const struct file *file;
 	int fd;			 /* open for reading; its offset is not used */
@@ -120,6 +123,7 @@ struct content {
 	const char *object_path; /* absolute path of the object, for X-Sendfile; else unused */
 	char *buffer;		 /* scratch for copying: 64 KiB do well */
 	size_t room;
+	bool shown; /* inline, if it is of a type that can do no harm */
 };
 enum fault reply_content(struct reply *r, const struct content *content);
 /* nginx: `location /waybill-objects/ { internal; alias DATA/objects/; }` */

@@ -127,8 +127,11 @@ enum fault files_content(struct call *c)
 	const struct config *config = c->service->config;
 	char object[OBJECT_PATH], path[4096];
 	int fd = -1;
+	struct span shown = {0};
 	enum fault fault = only_as_data(c);
 
+	if (!fault)
+		fault = request_parameter(&c->request, "inline", &c->scratch, &shown, &c->why);
 	if (!fault)
 		fault = find_visible(c);
 	if (!fault)
@@ -146,6 +149,7 @@ enum fault files_content(struct call *c)
 	    .object_path = path,
 	    .buffer = c->buffer,
 	    .room = BODY_BUFFER,
+	    .shown = shown.at != NULL,
 	};
 	fault = reply_content(&c->reply, &content);
 	close(fd);

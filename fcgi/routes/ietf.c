@@ -117,7 +117,10 @@ static enum fault finish(struct call *c)
 
 	if (fault == FAULT_TYPE_REFUSED || fault == FAULT_DIGEST_MISMATCH)
 		ietf_tell_complete(c, true);
-	return fault ? fault : answer_whole(c);
+	if (fault)
+		return fault;
+	call_log_stored(c);
+	return answer_whole(c);
 }
 
 static enum fault answer_part(struct call *c, int status)
@@ -304,7 +307,7 @@ static enum fault plan_upload(
 	    .fields = "{}",
 	    .length = -1,
 	    .x = c->x,
-	    .address = request_header(c->x, "REMOTE_ADDR"),
+	    .address = c->request.client,
 	    .quota = c->caller.quota,
 	};
 	enum fault fault = request_file_name(&c->request, c->x, &c->scratch, &plan->name, &c->why);

@@ -26,7 +26,7 @@ struct service {
 	const char *jail; /* one line: what the worker's sandbox has in force */
 };
 
-enum { SCRATCH_BYTES = 48 * 1024 };
+enum { SCRATCH_BYTES = 48 * 1024, REQUEST_ID = 32 };
 
 /* One request. Lives on the worker thread; call_end() gives back all it holds. */
 struct call {
@@ -40,6 +40,8 @@ struct call {
 	struct scratch scratch;
 	const char *route; /* pattern that matched, for log and metrics; never NULL */
 	unsigned route_number;
+	char id[REQUEST_ID]; /* the request's, unlike any other's */
+	bool sought;	     /* the caller was looked for */
 	char owner[256]; /* caller.owner borrows from here */
 	struct files files;
 	struct upload *upload;
@@ -72,6 +74,8 @@ enum fault call_enter(struct call *c, enum lane lane);
 enum fault call_grant(struct call *c);
 /* Segment `i` of the path as an id; BAD_REQUEST where it is none. */
 enum fault call_id(struct call *c, unsigned i, struct span *id);
+/* In the log: c->files were stored by this request. */
+void call_log_stored(const struct call *c);
 /* "{base}{path}" in scratch; NULL: no room. */
 const char *call_url(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

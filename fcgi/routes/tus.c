@@ -83,9 +83,13 @@ static enum fault settle(struct call *c)
 	const struct partial_row *row = partial_row(c->partial);
 	bool last = row->concat == PARTIAL_WHOLE && partial_offset(c->partial) == row->length;
 
-	if (last)
-		return partial_finish(c->partial, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
-	return partial_pause(c->partial, &c->why);
+	if (!last)
+		return partial_pause(c->partial, &c->why);
+	enum fault fault = partial_finish(
+	    c->partial, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
+	if (!fault)
+		call_log_stored(c);
+	return fault;
 }
 
 /* An answer of tus has no body for the record, so what it says once is said in headers. */
@@ -227,7 +231,7 @@ static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
 	    .parts = tus->concat_text,
 	    .length = tus->length,
 	    .x = c->x,
-	    .address = request_header(c->x, "REMOTE_ADDR"),
+	    .address = c->request.client,
 	    .quota = c->caller.quota,
 	    .wants_token = resume_wants_token(c, c->caller.owner),
 	};
@@ -298,6 +302,7 @@ static enum fault concatenate(
 		fault = resume_tell_location(c, c->files.at[0].id);
 	if (fault)
 		return fault;
+	call_log_stored(c);
 	tell_offset(c, c->files.at[0].size);
 	tell_kept(c, &c->files.at[0]);
 	return reply_empty(&c->reply, 201);

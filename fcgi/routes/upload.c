@@ -71,9 +71,11 @@ static enum fault close_upload(struct call *c)
 		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 	enum fault fault = upload_finish(c->upload, fields, token, &c->files, &c->why);
 	free(fields);
-	if (!fault)
-		ietf_tell_whole(c);
-	return fault ? fault : reply_created(&c->reply, &c->files);
+	if (fault)
+		return fault;
+	call_log_stored(c);
+	ietf_tell_whole(c);
+	return reply_created(&c->reply, &c->files);
 }
 
 static enum fault take_form(struct call *c)
@@ -172,6 +174,12 @@ enum fault upload_post(struct call *c)
 enum fault upload_policy(struct call *c)
 {
 	const struct config *config = c->service->config;
+	int64_t used = 0;
+	enum fault fault = FAULT_NONE;
+
+	rules_grant(&c->request, &c->caller, config, 0, &c->grant);
+	if (c->grant.owner_quota > 0)
+		fault = keep_used(c->service->keep, c->grant.owner, &used, &c->why);
 	struct policy policy = {
 	    .max_bytes = told_max_bytes(c->x, config),
 	    .max_files = config->max_files,
@@ -180,6 +188,9 @@ enum fault upload_policy(struct call *c)
 	    .resumable = true,
 	    .owner = c->caller.owner,
 	    .streamed = told_streamed(c->x),
+	    .quota = c->grant.owner_quota,
+	    .used = used,
+	    .expires_after = c->grant.lasts,
 	};
-	return reply_policy(&c->reply, &policy);
+	return fault ? fault : reply_policy(&c->reply, &policy);
 }

@@ -13,6 +13,7 @@
  *     TYPES     char *  media type globs in lower case, separated by ", "
  *     ORIGINS   char *  origins in lower case as browsers send them, separated by ", ", or "*"
  *     HOSTS     char *  hosts in lower case, each with its port or without, separated by ", "
+ *     NETWORKS  char *  IP addresses and networks (10.0.0.0/8), separated by ", "
  *     COUNT     int64_t
  *     SIZE      int64_t bytes
  *     DURATION  int64_t ms
@@ -40,6 +41,7 @@ enum { DURABILITY_FULL, DURABILITY_NORMAL };
 enum { SENDFILE_AUTO, SENDFILE_NONE, SENDFILE_X_SENDFILE, SENDFILE_X_ACCEL };
 enum { REMOTE_USER_IGNORE, REMOTE_USER_TRUST };
 enum { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum { LOG_ADDRESS_FULL, LOG_ADDRESS_PREFIX, LOG_ADDRESS_NONE };
 enum { SWITCH_ON, SWITCH_OFF };
 
 /* clang-format off */
@@ -57,6 +59,7 @@ enum { SWITCH_ON, SWITCH_OFF };
 	X(ACCESS,   read_access,    "open", ACCESS_CHOICES, "who may list and download") \
 	X(ACCESS,   delete_access,  "owner", ACCESS_CHOICES, "who may delete") \
 	X(ORIGINS,  allowed_origins, "", "", "other sites whose pages may upload here (CORS and forms)") \
+	X(NETWORKS, trusted_proxies, "", "", "proxies before the web server, whose X-Forwarded-For says where a request comes from") \
 	X(HOSTS,    allowed_hosts,  "", "", "names that Host may carry; none: any, but localhost or an address where a request comes from this machine itself") \
 	X(SIZE,     quota_bytes,    "0", "0-", "bytes the whole store may hold; 0: no limit") \
 	X(SIZE,     owner_quota_bytes, "0", "0-", "bytes one owner may hold; 0: no limit") \
@@ -72,7 +75,8 @@ enum { SWITCH_ON, SWITCH_OFF };
 	X(TEXT,     base,           "", "", "mount point, when SCRIPT_NAME cannot tell it") \
 	X(CHOICE,   remote_user,    "ignore", "ignore|trust", "whether REMOTE_USER says who the caller is") \
 	X(CHOICE,   sandbox,        "on", "on|off", "jail the worker: no new programs, no files outside data_dir") \
-	X(CHOICE,   log,            "info", "error|warn|info|debug", "how much is said on stderr; info: one line a request")
+	X(CHOICE,   log,            "info", "error|warn|info|debug", "how much is said on stderr; info: one line a request") \
+	X(CHOICE,   log_address,    "full", "full|prefix|none", "the client's address in log and record: whole, its network (/24, /48), or not at all")
 /* clang-format on */
 
 #define CONFIG_TYPE_PATH char *
@@ -80,6 +84,7 @@ enum { SWITCH_ON, SWITCH_OFF };
 #define CONFIG_TYPE_TYPES char *
 #define CONFIG_TYPE_ORIGINS char *
 #define CONFIG_TYPE_HOSTS char *
+#define CONFIG_TYPE_NETWORKS char *
 #define CONFIG_TYPE_COUNT int64_t
 #define CONFIG_TYPE_SIZE int64_t
 #define CONFIG_TYPE_DURATION int64_t

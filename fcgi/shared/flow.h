@@ -89,6 +89,9 @@ struct request {
 	bool cross_site;         /* an unsafe request that another site's page made */
 	struct span origin;      /* Origin header, or absent */
 	bool origin_allowed;     /* origin is in allowed_origins: CORS headers go out */
+	bool site_allowed;       /* Origin or Referer is of allowed_origins */
+	struct span client;      /* IP address of who asks, proxies of ours left out; absent: not known */
+	struct span address;     /* the same, as log_address lets log and record have it; absent: none */
 };
 
 /* Who is asking. Made by serve.c out of the request and keep/'s tokens. */

@@ -3,13 +3,13 @@
  */
 #include "shared/key.h"
 
-#include <arpa/inet.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "shared/log.h"
+#include "shared/network.h"
 #include "shared/text.h"
 
 const struct key config_keys[KEY_COUNT] = {
@@ -40,7 +40,8 @@ static int *choice_of(const struct key *key, const struct config *config)
 bool key_is_text(const struct key *key)
 {
 	return key->kind == KIND_PATH || key->kind == KIND_TEXT || key->kind == KIND_TYPES ||
-	       key->kind == KIND_ORIGINS || key->kind == KIND_HOSTS;
+	       key->kind == KIND_ORIGINS || key->kind == KIND_HOSTS ||
+	       key->kind == KIND_NETWORKS;
 }
 
 /* ---- numbers and choices --------------------------------------------------------------------- */
@@ -191,11 +192,9 @@ static bool all_of(struct span s, const char *set)
 
 static bool is_ipv6(struct span text)
 {
-	char copy[INET6_ADDRSTRLEN];
 	struct in6_addr address;
 
-	return text.len < sizeof copy &&
-	       inet_pton(AF_INET6, span_copy(copy, sizeof copy, text), &address) == 1;
+	return memchr(text.at, ':', text.len) && address_read(text, &address);
 }
 
 /* uri-host, a literal IPv6 address between brackets; cut off *s. */
@@ -265,6 +264,13 @@ static bool host_item(struct span item, char *to)
 	return take_host(&rest) && is_port(rest, &port);
 }
 
+static bool network_item(struct span item, char *to)
+{
+	struct network network;
+	lower(item, to);
+	return network_read(item, &network);
+}
+
 static bool set_text(const struct key *key, struct config *config, struct span value)
 {
 	if (!value.len && key->bounds[0])
@@ -278,6 +284,8 @@ static bool set_text(const struct key *key, struct config *config, struct span v
 		return set_list(key, config, value, origin_item);
 	case KIND_HOSTS:
 		return set_list(key, config, value, host_item);
+	case KIND_NETWORKS:
+		return set_list(key, config, value, network_item);
 	default:
 		return set_mount(key, config, value);
 	}
@@ -376,6 +384,7 @@ const char *key_accepts(const struct key *key, char *to, size_t room)
 	    [KIND_TYPES] = "media types or globs such as image/*, separated by commas",
 	    [KIND_ORIGINS] = "origins such as https://example.org, separated by commas, or *",
 	    [KIND_HOSTS] = "names or addresses such as example.org or [::1]:8080, separated by commas",
+	    [KIND_NETWORKS] = "addresses or networks such as 10.0.0.0/8 or ::1, separated by commas",
 	    [KIND_COUNT] = "a whole number",
 	    [KIND_SIZE] = "a size such as 512K, 64M or 10GB",
 	    [KIND_DURATION] = "a time with its unit, such as 90s, 5m, 24h or 30d",

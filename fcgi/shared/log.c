@@ -15,6 +15,7 @@
 #include "shared/utf8.h"
 
 static int threshold = LOG_INFO; /* set once, before threads */
+static _Thread_local const char *request;
 
 void log_level(int level)
 {
@@ -24,6 +25,11 @@ void log_level(int level)
 bool log_wants(int level)
 {
 	return level <= threshold;
+}
+
+void log_request(const char *id)
+{
+	request = id;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -85,8 +91,9 @@ static size_t head(char *line, size_t room, int level, const char *message)
 		now = (struct timespec){0, 0};
 	text_time((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, at);
 	const char *name = level >= LOG_ERROR && level <= LOG_DEBUG ? names[level] : "error";
-	int len = snprintf(line, room, "time=%s level=%s msg=%s", at, name,
-	    log_value(span_of(message), msg, sizeof msg));
+	int len = snprintf(line, room, "time=%s level=%s msg=%s%s%s", at, name,
+	    log_value(span_of(message), msg, sizeof msg), request ? " request_id=" : "",
+	    request ? request : "");
 	return len > 0 ? (size_t)len : 0;
 }
 

@@ -17,6 +17,8 @@ enum { LOG_BYTES = 4096 }; /* PIPE_BUF of Linux; with the newline */
 
 void log_level(int level); /* LOG_ERROR ... LOG_DEBUG of config.h; set once, before threads */
 bool log_wants(int level);
+/* From here on each line of this thread says request_id=ID, borrowed; NULL: no longer. */
+void log_request(const char *id);
 /* `fmt` makes the pairs after msg; NULL: none. */
 void log_line(int level, const char *message, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from harness import PNG, refused, text
+from shell import add_token, bearer
 
 CONTENT = text(10000, seed=5)
 SHA = hashlib.sha256(CONTENT)
@@ -219,3 +220,48 @@ def test_delete_off(open_door):
     door = open_door(delete_access="off")
     file = door.put("a", b"x").file
     refused(door.request("DELETE", f"/files/{file['id']}"), 403, "forbidden")
+
+
+# ---- in place, and on other sites ------------------------------------------------------------------
+
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
+SHOWN = [("a.png", PNG, "inline"), ("a.txt", b"only text, in English\n", "inline"), ("a.html", PNG, "inline"),
+         ("a.pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n", "inline"), ("a.svg", SVG, "attachment"),
+         ("a.png", b"<!DOCTYPE html><html><body>hello</body></html>", "attachment"), ("a.xml", b'<?xml version="1.0"?><a/>', "attachment"),
+         ("a.bin", bytes(range(256)), "attachment")]
+
+
+@pytest.mark.parametrize("name, content, shown", SHOWN)
+def test_inline_only_what_can_do_no_harm(door, name, content, shown):
+    file = door.put(name, content).file
+    path = f"/files/{file['id']}/content"
+    for asked, disposition in ("?inline", shown), ("?inline=", shown), ("?inline=1", shown), ("", "attachment"):
+        for at in path, f"{path}/{name}":
+            answer = door.get(at + asked)
+            assert answer.status == 200 and answer.body == content
+            assert answer["Content-Disposition"].split(";")[0] == disposition, (asked, file["type"])
+            assert answer["X-Content-Type-Options"] == "nosniff" and answer["Content-Security-Policy"].startswith("sandbox")
+
+
+def test_content_for_pages_of_allowed_origins(open_door):
+    door = open_door(allowed_origins="https://app.example, http://localhost:5173")
+    path = f"/files/{door.put('a.png', PNG).file['id']}/content"
+    for headers, policy in [({"Origin": "https://app.example"}, "cross-origin"), ({"Referer": "https://app.example/"}, "cross-origin"),
+                            ({"Referer": "https://app.example/page?x=/y"}, "cross-origin"), ({"Referer": "http://localhost:5173"}, "cross-origin"),
+                            ({"Referer": "https://app.example.evil.example/"}, "same-origin"), ({"Referer": "https://app.example@evil.example/"}, "same-origin"),
+                            ({"Referer": "http://app.example/"}, "same-origin"), ({"Origin": "https://evil.example"}, "same-origin"),
+                            ({"Referer": "nonsense"}, "same-origin"), ({}, "same-origin")]:
+        answer = door.get(path, **headers)
+        assert answer.status == 200 and answer["Cross-Origin-Resource-Policy"] == policy, headers
+        again = door.get(path, **headers, **{"If-None-Match": answer["ETag"]})
+        assert again.status == 304 and again["Cross-Origin-Resource-Policy"] == policy
+
+
+def test_the_policy_tells_quota_and_expiry(fresh):
+    door = fresh("fastcgi", owner_quota_bytes="1M", expire_after="7d")
+    token = add_token(door, "alice", "upload,read")
+    door.request("PUT", "/upload/a", bearer(token), b"x" * 5000)
+    policy = door.request("GET", "/upload", bearer(token)).json
+    assert policy["quota"] == {"limit": 1 << 20, "used": 5000} and policy["expires_after"] == 7 * 86400
+    assert door.get("/upload").json["quota"] == {"limit": 1 << 20, "used": 0}
+    assert fresh("fastcgi").get("/upload").json["quota"] is None

@@ -64,7 +64,7 @@ def test_a_line_a_request(fresh):
     assert put["bytes_in"] == "5" and put["path"] == "/upload/a.txt" and float(put["ms"]) >= 0
     assert content["bytes_out"] == "5" and content["owner"] == "-" and content["status"] == "200"
     assert absent["status"] == "404" and absent["fault"] == "not_found"
-    ids = [line["id"] for line in requests(door, before + 3)]
+    ids = [line["request_id"] for line in requests(door, before + 3)]
     assert len(set(ids)) == len(ids)
 
 
