@@ -4,7 +4,6 @@
  *     parse -> length -> host -> route -> site -> caller -> endpoint -> answer -> log
  */
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +161,7 @@ static enum fault judge_and_answer(struct call *c)
 	fault = rules_site(&c->request, &c->why);
 	if (!fault)
 		fault = find_caller(c);
+	c->reply.addressed = c->caller.rights & RIGHT_ADMIN;
 	return fault ? fault : route->serve(c);
 }
 
@@ -318,61 +318,9 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 
 /* ---- for endpoints --------------------------------------------------------------------------- */
 
-enum fault call_need_buffer(struct call *c)
-{
-	if (!c->buffer)
-		c->buffer = malloc(BODY_BUFFER);
-	return c->buffer ? FAULT_NONE
-			 : refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
-}
-
 enum fault call_enter(struct call *c, enum lane lane)
 {
 	enum fault fault = enter(c, lane);
 
 	return fault ? fault : call_need_buffer(c);
-}
-
-enum fault call_grant(struct call *c)
-{
-	struct span asked;
-	int64_t expires_in = 0;
-	enum fault fault =
-	    request_parameter(&c->request, "expires_in", &c->scratch, &asked, &c->why);
-
-	if (fault)
-		return fault;
-	if (asked.at && (!text_duration(asked, &expires_in) || expires_in == 0))
-		return refuse(&c->why, FAULT_BAD_REQUEST,
-		    "The parameter expires_in must be a time with its unit, such as 30m, 24h or 7d.");
-	rules_grant(&c->request, &c->caller, c->service->config, expires_in, &c->grant);
-	return request_claims(c->x, c->grant.claims, &c->why);
-}
-
-enum fault call_id(struct call *c, unsigned i, struct span *id)
-{
-	*id = c->request.segment[i];
-	if (text_is_id(*id))
-		return FAULT_NONE;
-	return refuse(&c->why, FAULT_BAD_REQUEST,
-	    "An id has %d characters of 0-9 and a-z without i, l, o and u; this is none.", ID_LEN);
-}
-
-const char *call_url(struct call *c, const char *fmt, ...)
-{
-	char path[8192];
-	va_list args;
-
-	va_start(args, fmt);
-	int len = vsnprintf(path, sizeof path, fmt, args);
-	va_end(args);
-	struct span base = c->request.base;
-	if (len < 0 || (size_t)len >= sizeof path)
-		return NULL;
-	char *url = scratch_take(&c->scratch, base.len + (size_t)len + 1);
-	if (!url)
-		return NULL;
-	memcpy(url, base.at, base.len);
-	memcpy(url + base.len, path, (size_t)len + 1);
-	return url;
 }

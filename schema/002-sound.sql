@@ -136,3 +136,12 @@ ALTER TABLE objects ADD COLUMN damaged INTEGER; -- change time (ns) of the file 
 CREATE INDEX objects_unsynced ON objects (boot) WHERE durable = 0;
 ALTER TABLE uploads ADD COLUMN durable INTEGER NOT NULL DEFAULT 0; -- 1: bytes up to offset were synced before COMMIT
 ALTER TABLE uploads ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;    -- start of the machine that wrote or read them
+
+-- ---- who and where from --------------------------------------------------------------------------
+
+-- The client's address, as far as log_address lets it be kept; the folders above the name, '/' between.
+ALTER TABLE files ADD COLUMN address TEXT;
+ALTER TABLE files ADD COLUMN path TEXT;
+-- The same of what becomes a file: `address` above is kept to count by, and not as long.
+ALTER TABLE uploads ADD COLUMN client TEXT;
+ALTER TABLE uploads ADD COLUMN path TEXT;

@@ -19,13 +19,13 @@
 #define OTHER "zzzzzzzzzzzzzzzzzzzzzzzzzz"
 #define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 #define RECORD                                                                                     \
-	"{\"id\":\"" ID "\",\"name\":\"Übersicht \\\"2026\\\".pdf\",\"size\":452198,"             \
+	"{\"id\":\"" ID "\",\"name\":\"Übersicht \\\"2026\\\".pdf\",\"path\":null,\"size\":452198,"             \
 	"\"type\":\"application/pdf\",\"declared_type\":\"application/octet-stream\","             \
 	"\"sha256\":\"" HEX "\",\"owner\":\"alice\",\"fields\":{\"note\":\"ü\",\"tag\":[\"a\","   \
 	"\"b\"]},\"uploaded_at\":\"2026-11-22T11:33:00.123Z\",\"expires_at\":null,"                \
 	"\"url\":\"/drop/files/" ID "/content\"}"
 #define SPARSE                                                                                     \
-	"{\"id\":\"" OTHER "\",\"name\":\"x\",\"size\":0,\"type\":\"application/x-empty\","        \
+	"{\"id\":\"" OTHER "\",\"name\":\"x\",\"path\":null,\"size\":0,\"type\":\"application/x-empty\","        \
 	"\"declared_type\":null,\"sha256\":\"" HEX "\",\"owner\":null,\"fields\":{},"              \
 	"\"uploaded_at\":\"1970-01-01T00:00:00.000Z\",\"expires_at\":\"2026-11-22T11:33:00."       \
 	"123Z\","                                                                                  \

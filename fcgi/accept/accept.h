@@ -91,6 +91,10 @@ struct span request_header(struct exchange *x, const char *name);
  * escape, or given twice. */
 enum fault request_parameter(const struct request *request, const char *name,
     struct scratch *scratch, struct span *value, struct refusal *why);
+/* May a browser be sent to `url` after a form? BAD_REQUEST: it is neither a path of this origin nor on
+ * it or on one of allowed_origins. */
+enum fault request_may_return(const struct request *request, struct exchange *x,
+    const struct config *config, struct span url, struct refusal *why);
 /* Every parameter's name must be in `known` (NULL-terminated), else BAD_REQUEST naming it. */
 enum fault request_only_parameters(const struct request *request, const char *const known[],
     struct scratch *scratch, struct refusal *why);

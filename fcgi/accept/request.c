@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { RETURN_BYTES = 2048 };
+
 struct span request_header(struct exchange *x, const char *name)
 {
 	struct span value = span_trim(span_of(x->env(x, name)));
@@ -141,12 +143,40 @@ static bool is_allowed_origin(struct span origin, const char *allowed)
 static struct span origin_of(struct span url)
 {
 	const char *port;
-	struct span authority = authority_of_origin(url, &port), rest = authority;
+	struct span authority = authority_of_origin(url, &port);
+	size_t len = 0;
 
-	if (!authority.at)
-		return authority;
-	authority = span_cut(&rest, '/');
-	return (struct span){url.at, (size_t)(authority.at + authority.len - url.at)};
+	while (len < authority.len && !memchr("/?#", authority.at[len], 3))
+		len++;
+	if (len == 0 || memchr(authority.at, '@', len))
+		return (struct span){0};
+	return (struct span){url.at, (size_t)(authority.at + len - url.at)};
+}
+
+/* Only what no browser reads as anything else: they take "\\" for "/", and leave out tabs and line
+ * feeds (WHATWG URL, 4.4). */
+static bool is_plain_url(struct span url)
+{
+	for (size_t i = 0; i < url.len; i++)
+		if (url.at[i] <= ' ' || url.at[i] >= 0x7f || strchr("\\\"<>^`{|}", url.at[i]))
+			return false;
+	return url.len <= RETURN_BYTES;
+}
+
+enum fault request_may_return(const struct request *r, struct exchange *x,
+    const struct config *config, struct span url, struct refusal *why)
+{
+	struct span origin = origin_of(url);
+	bool path = url.len > 0 && url.at[0] == '/' && (url.len == 1 || url.at[1] != '/');
+
+	if (is_plain_url(url) &&
+	    (path || is_own_origin(origin, request_header(x, "HTTP_HOST")) ||
+		(origin.at && is_allowed_origin(origin, config->allowed_origins))))
+		return FAULT_NONE;
+	return refuse(why, FAULT_BAD_REQUEST,
+	    "return_to must be an address on this site or on one of allowed_origins, of at most %d "
+	    "bytes, percent-encoded where it needs to be. Nothing was stored.",
+	    RETURN_BYTES);
 }
 
 /* Fetch metadata first, then Origin; neither is there when the client is no browser. */

@@ -173,6 +173,7 @@ void rules_grant(const struct request *r, const struct caller *caller, const str
 	    .max_bytes = config->max_bytes,
 	    .max_files = config->max_files,
 	    .owner = caller->owner,
+	    .address = r->address,
 	    .owner_quota = earlier(config->owner_quota_bytes, caller->quota),
 	    .lasts = earlier(config->expire_after, expires_in),
 	};

@@ -26,8 +26,12 @@ struct fields {
 	unsigned count;
 	size_t bytes;   /* of the JSON object so far; 0: none */
 	char *text[FIELDS_MAX]; /* what the spans borrow from */
+	unsigned taken;		/* behind the others: out of the form, but borrowed from as yet */
 };
 void body_fields_free(struct fields *fields);
+/* Once all fields have come: takes the one called `name` out, whose value stays until they are
+ * freed; absent: there is none. False: there are several. */
+bool body_fields_take(struct fields *fields, const char *name, struct span *value);
 
 /* True for multipart/form-data. */
 bool body_is_form(struct span content_type);

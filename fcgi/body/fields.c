@@ -14,9 +14,42 @@
 
 void body_fields_free(struct fields *fields)
 {
-	for (unsigned i = 0; i < fields->count; i++)
+	for (unsigned i = 0; i < fields->count + fields->taken; i++)
 		free(fields->text[i]);
 	*fields = (struct fields){0};
+}
+
+static bool find_field(const struct fields *fields, const char *name, unsigned *at)
+{
+	while (*at < fields->count && !span_is(fields->at[*at].name, name))
+		++*at;
+	return *at < fields->count;
+}
+
+/* To the end, where it counts no more. */
+static void move_out(struct fields *fields, unsigned at)
+{
+	struct field field = fields->at[at];
+	char *text = fields->text[at];
+	size_t behind = --fields->count - at;
+
+	memmove(fields->at + at, fields->at + at + 1, behind * sizeof field);
+	memmove(fields->text + at, fields->text + at + 1, behind * sizeof text);
+	fields->at[fields->count] = field;
+	fields->text[fields->count] = text;
+	fields->taken++;
+}
+
+bool body_fields_take(struct fields *fields, const char *name, struct span *value)
+{
+	unsigned at = 0;
+
+	*value = (struct span){0};
+	if (!find_field(fields, name, &at))
+		return true;
+	*value = fields->at[at].value;
+	move_out(fields, at);
+	return !find_field(fields, name, &at);
 }
 
 static enum fault too_many(struct refusal *why)

@@ -13,9 +13,10 @@
 #include "shared/digest.h"
 #include "shared/text.h"
 
-enum { METADATA_KEYS = FIELDS_MAX + 4 };
+enum { METADATA_KEYS = FIELDS_MAX + 5 };
 
-static const char *const own_keys[] = {"filename", "name", "filetype", "type"};
+static const char *const own_keys[] = {
+    "filename", "name", "filetype", "type", "relativePath", "relativePath"};
 
 struct pair {
 	struct span key, value; /* value still base64 */
@@ -166,7 +167,8 @@ enum fault metadata_parse(struct span raw, struct metadata *metadata, struct ref
 	if ((f = read_pairs(raw, pairs, &count, why)) ||
 	    (f = add_fields(metadata, pairs, count, why)) ||
 	    (f = take_own(pairs, count, own_keys, &metadata->text[0], &metadata->name, why)) ||
-	    (f = take_own(pairs, count, own_keys + 2, &metadata->text[1], &metadata->type, why)))
+	    (f = take_own(pairs, count, own_keys + 2, &metadata->text[1], &metadata->type, why)) ||
+	    (f = take_own(pairs, count, own_keys + 4, &metadata->text[2], &metadata->path, why)))
 		return f;
 	return FAULT_NONE;
 }
@@ -176,5 +178,6 @@ void metadata_free(struct metadata *metadata)
 	body_fields_free(&metadata->fields);
 	free(metadata->text[0]);
 	free(metadata->text[1]);
+	free(metadata->text[2]);
 	memset(metadata, 0, sizeof *metadata);
 }

@@ -51,7 +51,8 @@ struct metadata {
 	struct span name; /* of `filename`, else `name`; valid UTF-8, not yet cleaned; or absent */
 	struct span type; /* of `filetype`, else `type`; or absent */
 	struct fields fields; /* all other keys, in order of arrival */
-	char *text[2];	      /* what name and type borrow from */
+	struct span path; /* of `relativePath`, with the name at its end or without; or absent */
+	char *text[3];	  /* what name, type and path borrow from */
 };
 
 /*

@@ -14,8 +14,8 @@
 const struct command cli_commands[] = {
     {"serve", "l", 0, 0, cli_serve, "[-l unix:PATH|HOST:PORT]",
 	"serve FastCGI on a socket of its own"},
-    {"ls", "jtnosuLOp", 0, 0, cli_ls,
-	"[--json] [--type GLOB] [--name PART] [--owner NAME]\n"
+    {"ls", "jtnoasuLOp", 0, 0, cli_ls,
+	"[--json] [--type GLOB] [--name PART] [--owner NAME] [--address ADDRESS]\n"
 	"                [--since TIME] [--until TIME] [--limit N] [--oldest] [--partial]",
 	"list files, newest first; --partial: unfinished uploads"},
     {"show", "", 1, -1, cli_show, "ID...", "print records as JSON"},
@@ -53,6 +53,8 @@ const struct option cli_options[] = {
 	"only names that contain PART, in whatever case"},
     {'o', "owner", 0, false, offsetof(struct options, owner), "NAME",
 	"only what NAME has uploaded"},
+    {'a', "address", 0, false, offsetof(struct options, address), "ADDRESS",
+	"only what came from ADDRESS, as it was recorded (see log_address)"},
     {'s', "since", 0, false, offsetof(struct options, since), "TIME",
 	"only what came at TIME (2026-11-22T11:33:00Z) or later"},
     {'u', "until", 0, false, offsetof(struct options, until), "TIME",

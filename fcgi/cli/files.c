@@ -19,7 +19,8 @@ static int listing_of(const struct options *o, struct listing *l, int64_t *left)
 	*l = (struct listing){.oldest_first = o->oldest,
 	    .type = span_of(o->type),
 	    .name = span_of(o->name),
-	    .owner = span_of(o->owner)};
+	    .owner = span_of(o->owner),
+	    .address = span_of(o->address)};
 	*left = INT64_MAX;
 	if (o->since && !text_parse_time(span_of(o->since), &l->since))
 		return complain("--since takes a time such as 2026-11-22T11:33:00Z"), USAGE;

@@ -15,7 +15,7 @@ enum { DONE = 0, FAILED = 1, USAGE = 2 };
 struct options {
 	const char *config_path, *listen, *output;
 	bool json, oldest, partial, repair, force, adopt, full;
-	const char *type, *name, *owner, *since, *until, *limit;
+	const char *type, *name, *owner, *address, *since, *until, *limit;
 	const char *can, *expires, *quota;
 	char **rest; /* operands */
 	int count;

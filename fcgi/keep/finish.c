@@ -51,12 +51,16 @@ static enum fault make_record(const struct partial_row *row, const struct incomi
 	file->declared_type = files_text(files, span_of(row->declared_type));
 	memcpy(file->sha256, in->sha256, SHA256_LEN);
 	file->owner = files_text(files, span_of(row->owner));
+	file->address = files_text(files, span_of(row->client));
+	file->path = files_text(files, span_of(row->path));
 	file->fields = files_text(files, span_of(row->fields));
 	file->uploaded_at = now;
 	file->expires_at = keep_deadline(now, row->lasts);
 	file->delete_token = token != NULL ? files_text(files, span_of(token->text)) : NULL;
 	bool whole = file->id != NULL && file->name != NULL && file->type != NULL &&
 		     file->fields != NULL && (file->owner != NULL) == (row->owner != NULL) &&
+		     (file->address != NULL) == (row->client != NULL) &&
+		     (file->path != NULL) == (row->path != NULL) &&
 		     (file->declared_type != NULL) == (row->declared_type != NULL) &&
 		     (file->delete_token != NULL) == (token != NULL);
 	return whole ? FAULT_NONE : refuse(why, FAULT_INTERNAL, NULL);

@@ -147,6 +147,7 @@ static enum fault query_prepare(struct connection *c, const struct query *q, enu
 	bind_number(*s, 8, l->until != 0 ? l->until : INT64_MAX);
 	bind_number(*s, 9, q->now);
 	bind_number(*s, 10, l->limit + 1);
+	bind_span(*s, 11, l->address);
 	return FAULT_NONE;
 }
 

@@ -151,6 +151,8 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 	text_clean_name(plan->name, name);
 	typed = plan->declared_type.at != NULL && upload_clean_type(plan->declared_type, type);
 	row->owner = keep_text(row, grant->owner, &short_of_memory);
+	row->client = keep_text(row, grant->address, &short_of_memory);
+	row->path = keep_text(row, plan->path.at ? plan->path : grant->path, &short_of_memory);
 	row->name = keep_text(row, span_of(name), &short_of_memory);
 	row->declared_type = typed ? keep_text(row, span_of(type), &short_of_memory) : NULL;
 	row->fields = keep_text(row, span_of(plan->fields), &short_of_memory);

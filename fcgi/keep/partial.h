@@ -41,6 +41,8 @@ struct partial_row {
 	enum partial_state state;
 	enum partial_concat concat;
 	const char *owner;	   /* NULL: anonymous */
+	const char *client;	   /* its address, as recorded; NULL: none */
+	const char *path;	   /* folders above the name, clean; NULL: none */
 	const char *name;	   /* clean */
 	const char *declared_type; /* NULL: none */
 	const char *fields;	   /* JSON object */
@@ -77,6 +79,7 @@ struct partial_plan {
 	enum protocol protocol;
 	enum partial_concat concat;
 	struct span name, declared_type; /* as sent */
+	struct span path;		 /* clean; absent: the grant's */
 	const char *fields;		 /* JSON object */
 	struct span metadata, parts;	 /* to be echoed; absent: none */
 	int64_t length;			 /* -1: not known yet */

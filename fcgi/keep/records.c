@@ -32,6 +32,8 @@ static enum fault file_add(
 	bind_number(s, 10, file->uploaded_at);
 	bind_time(s, 11, file->expires_at);
 	bind_bytes(s, 12, arrival->delete_hash, SHA256_LEN);
+	bind_text(s, 13, file->address);
+	bind_text(s, 14, file->path);
 	f = sql_finish(c, s, why);
 	file->seq = sqlite3_last_insert_rowid(c->db);
 	return f;

@@ -85,6 +85,8 @@ static bool row_read(sqlite3_stmt *s, struct files *files, int64_t *form)
 	f->owner = files_text(files, column_span(s, 7));
 	f->uploaded_at = sqlite3_column_int64(s, 8);
 	f->expires_at = sqlite3_column_int64(s, 9);
+	f->address = files_text(files, column_span(s, 12));
+	f->path = files_text(files, column_span(s, 13));
 	f->fields = fields_read(s, files, form);
 	return column_bytes(s, 6, f->sha256, SHA256_LEN) && f->id != NULL && f->name != NULL &&
 	       f->type != NULL && f->fields != NULL;
@@ -96,7 +98,8 @@ static size_t weight(const struct file *file, const struct budget *budget)
 	return budget->each + text_json_length(span_of(file->name)) +
 	       text_json_length(span_of(file->type)) +
 	       text_json_length(span_of(file->declared_type)) +
-	       text_json_length(span_of(file->owner)) + strlen(file->fields);
+	       text_json_length(span_of(file->owner)) + text_json_length(span_of(file->path)) +
+	       text_json_length(span_of(file->address)) + strlen(file->fields);
 }
 
 /* Take the last record back if it is too much, and not the only one. */

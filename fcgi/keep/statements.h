@@ -3,7 +3,7 @@
  *
  * Prepared once per connection, when first used. Listing statements share their parameters: ?1
  * after, ?2 owner, ?3 type or its lower bound, ?4 upper bound, ?5 glob, ?6 part of the folded name,
- * ?7 since, ?8 until, ?9 now, ?10 limit; NULL in ?2 to ?6: any.
+ * ?7 since, ?8 until, ?9 now, ?10 limit, ?11 address; NULL in ?2 to ?6 and ?11: any.
  */
 #ifndef WAYBILL_KEEP_STATEMENTS_H
 #define WAYBILL_KEEP_STATEMENTS_H
@@ -11,13 +11,14 @@
 /* clang-format off */
 #define FILE_COLUMNS \
 	"seq, id, name, size, type, declared_type, sha256, owner, uploaded_at, expires_at," \
-	" ifnull(form, seq), (SELECT fields FROM forms WHERE forms.seq = ifnull(files.form, files.seq))"
+	" ifnull(form, seq), (SELECT fields FROM forms WHERE forms.seq = ifnull(files.form, files.seq))," \
+	" address, path"
 #define FIELD_BYTES "length(CAST(fields AS BLOB))"
 
 #define UPLOAD_COLUMNS \
 	"id, protocol, state, concat, owner, name, declared_type, fields, metadata, parts, length," \
 	" offset, allocated, created_at, expires_at, lasts, claim, repr_digest, type, digest, quota," \
-	" durable, boot"
+	" durable, boot, client, path"
 
 #define LIST_FILTERS \
 	" AND (?2 IS NULL OR owner = ?2)" \
@@ -25,7 +26,8 @@
 	" AND (?5 IS NULL OR type GLOB ?5)" \
 	" AND (?6 IS NULL OR instr(name_fold, ?6))" \
 	" AND uploaded_at >= ?7 AND uploaded_at < ?8" \
-	" AND (expires_at IS NULL OR expires_at > ?9)"
+	" AND (expires_at IS NULL OR expires_at > ?9)" \
+	" AND (?11 IS NULL OR address = ?11)"
 
 #define LIST_BY(index, where, after, order) \
 	"SELECT " FILE_COLUMNS " FROM files " index " WHERE " where after LIST_FILTERS \
@@ -75,8 +77,8 @@
 	X(OBJECT_FORGET,  "DELETE FROM objects WHERE sha256 = ?1 AND refs = 0 RETURNING size") \
 	\
 	X(FILE_ADD,     "INSERT INTO files (id, form, name, name_fold, size, type, declared_type," \
-	                " sha256, owner, uploaded_at, expires_at, delete_hash)" \
-	                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)") \
+	                " sha256, owner, uploaded_at, expires_at, delete_hash, address, path)" \
+	                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
 	X(FORM_ADD,     "INSERT INTO forms (seq, owner, fields) VALUES (?1, ifnull(?2, ''), ?3)") \
 	X(FILE_FIND,    "SELECT " FILE_COLUMNS " FROM files WHERE id = ?1") \
 	X(FILE_FORM,    "SELECT ifnull(form, seq) FROM files WHERE id = ?1") \
@@ -128,8 +130,9 @@
 	X(UPLOAD_ADD,      "INSERT INTO uploads (id, protocol, state, concat, owner, name," \
 	                   " declared_type, fields, metadata, parts, length, offset, allocated," \
 	                   " created_at, expires_at, lasts, repr_digest, digest, quota, address," \
-	                   " durable, boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12," \
-	                   " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)") \
+	                   " durable, boot, client, path) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9," \
+	                   " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23," \
+	                   " ?24)") \
 	X(UPLOAD_COUNT,    "SELECT uploads FROM uploads_sums WHERE whose = iif(?1 IS NULL," \
 	                   " 'address:' || ifnull(?2, ''), 'owner:' || ?1)") \
 	X(UPLOAD_QUOTA,    "SELECT ifnull((SELECT quota FROM tokens WHERE name = ?1), ?2)") \
@@ -140,11 +143,11 @@
 	X(UPLOAD_PROLONG,  "UPDATE uploads SET expires_at = ?3 WHERE id = ?1 AND claim = ?2 AND state = 0") \
 	X(UPLOAD_PROVED,   "UPDATE uploads SET boot = ?3 WHERE id = ?1 AND offset = ?2") \
 	X(UPLOAD_END,      "UPDATE uploads SET state = 2, digest = x'', fields = '{}', metadata = NULL," \
-	                   " address = NULL, claim = claim + 1, expires_at = min(ifnull(expires_at, ?2), ?2)" \
+	                   " address = NULL, client = NULL, path = NULL, claim = claim + 1, expires_at = min(ifnull(expires_at, ?2), ?2)" \
 	                   " WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_SHUT_OUT, "UPDATE uploads SET claim = claim + 1 WHERE id = ?1 AND state IN (0, 3)") \
 	X(UPLOAD_DONE,     "UPDATE uploads SET state = 1, digest = x'', fields = '{}', address = NULL," \
-	                   " length = ?3, offset = ?3, expires_at = ?4" \
+	                   " client = NULL, path = NULL, length = ?3, offset = ?3, expires_at = ?4" \
 	                   " WHERE id = ?1 AND claim = ?2 AND state = 0") \
 	X(UPLOAD_USE,      "UPDATE uploads SET state = 3, expires_at = min(ifnull(expires_at, ?2), ?2)," \
 	                   " whole = ?3, address = NULL WHERE id = ?1 AND state = 0") \

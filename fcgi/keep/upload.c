@@ -255,12 +255,16 @@ static bool fill_record(const struct upload *u, const struct incoming *in, const
 	    in->has_declared_type ? files_text(files, span_of(in->declared_type)) : NULL;
 	memcpy(file->sha256, in->sha256, SHA256_LEN);
 	file->owner = files_text(files, u->grant->owner);
+	file->address = files_text(files, u->grant->address);
+	file->path = files_text(files, u->grant->path);
 	file->fields = first ? files_text(files, span_of(fields)) : files->at[0].fields;
 	file->uploaded_at = now;
 	file->expires_at = keep_deadline(now, u->grant->lasts);
 	file->delete_token = m->token[0] != '\0' ? files_text(files, span_of(m->token)) : NULL;
 	return file->id != NULL && file->name != NULL && file->type != NULL &&
 	       file->fields != NULL && (file->owner != NULL || u->grant->owner.at == NULL) &&
+	       (file->address != NULL || u->grant->address.at == NULL) &&
+	       (file->path != NULL || u->grant->path.at == NULL) &&
 	       (file->declared_type != NULL || !in->has_declared_type) &&
 	       (file->delete_token != NULL || m->token[0] == '\0');
 }

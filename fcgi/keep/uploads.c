@@ -43,7 +43,8 @@ static bool row_read(sqlite3_stmt *s, struct partial_row *row)
 	bool whole = text_read(s, 4, row, &row->owner) && text_read(s, 5, row, &row->name) &&
 		     text_read(s, 6, row, &row->declared_type) &&
 		     text_read(s, 7, row, &row->fields) && text_read(s, 8, row, &row->metadata) &&
-		     text_read(s, 9, row, &row->parts);
+		     text_read(s, 9, row, &row->parts) &&
+		     text_read(s, 23, row, &row->client) && text_read(s, 24, row, &row->path);
 	row->length = sqlite3_column_type(s, 10) == SQLITE_NULL ? -1 : sqlite3_column_int64(s, 10);
 	row->offset = sqlite3_column_int64(s, 11);
 	row->allocated = sqlite3_column_int64(s, 12);

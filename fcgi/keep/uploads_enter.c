@@ -51,6 +51,8 @@ static enum fault add_on(
 	bind_span(s, 20, row->owner == NULL ? address : (struct span){NULL, 0});
 	bind_number(s, 21, row->durable);
 	bind_number(s, 22, row->boot);
+	bind_text(s, 23, row->client);
+	bind_text(s, 24, row->path);
 	return sql_finish(c, s, why);
 }
 

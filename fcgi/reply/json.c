@@ -129,8 +129,8 @@ static void put_url(struct buffer *b, struct span base, const char *id)
 	buffer_free(&url);
 }
 
-void json_put_record(
-    struct buffer *b, const struct file *file, struct span base, struct checked *last)
+void json_put_record(struct buffer *b, const struct file *file, struct span base, bool addressed,
+    struct checked *last)
 {
 	char hex[2 * SHA256_LEN + 1];
 	text_hex(file->sha256, SHA256_LEN, hex);
@@ -138,6 +138,8 @@ void json_put_record(
 	put_string(b, file->id);
 	PUT(b, ",\"name\":");
 	put_string(b, file->name);
+	PUT(b, ",\"path\":");
+	put_string_or_null(b, file->path);
 	PUT(b, ",\"size\":");
 	buffer_number(b, file->size);
 	PUT(b, ",\"type\":");
@@ -148,6 +150,10 @@ void json_put_record(
 	put_plain(b, hex, sizeof hex - 1);
 	PUT(b, ",\"owner\":");
 	put_string_or_null(b, file->owner);
+	if (addressed) {
+		PUT(b, ",\"address\":");
+		put_string_or_null(b, file->address);
+	}
 	PUT(b, ",\"fields\":");
 	put_fields(b, file->fields, last);
 	PUT(b, ",\"uploaded_at\":");
@@ -166,21 +172,23 @@ void json_put_record(
 	PUT(b, "}");
 }
 
-static void put_records(struct buffer *b, const struct files *files, struct span base)
+static void put_records(
+    struct buffer *b, const struct files *files, struct span base, bool addressed)
 {
 	struct checked last = {0};
 	PUT(b, "{\"files\":[");
 	for (size_t i = 0; i < files->count; i++) {
 		if (i)
 			PUT(b, ",");
-		json_put_record(b, &files->at[i], base, &last);
+		json_put_record(b, &files->at[i], base, addressed, &last);
 	}
 	PUT(b, "]");
 }
 
-void json_put_listing(struct buffer *b, const struct page *page, struct span base)
+void json_put_listing(
+    struct buffer *b, const struct page *page, struct span base, bool addressed)
 {
-	put_records(b, page->files, base);
+	put_records(b, page->files, base, addressed);
 	PUT(b, ",\"next\":");
 	put_string_or_null(b, page->next);
 	PUT(b, ",\"total\":");
@@ -201,7 +209,7 @@ static char *finish(struct buffer *b, size_t *len)
 char *json_record(const struct file *file, struct span base, size_t *len)
 {
 	struct buffer b = {0};
-	json_put_record(&b, file, base, &(struct checked){0});
+	json_put_record(&b, file, base, true, &(struct checked){0});
 	return finish(&b, len);
 }
 

@@ -16,7 +16,7 @@ static enum fault each_record(struct reply *r, const struct files *files, int64_
 	for (size_t i = 0; i < files->count && f == FAULT_NONE; i++) {
 		b.used = 0;
 		buffer_text(&b, i == 0 ? "{\"files\":[" : ",");
-		json_put_record(&b, &files->at[i], base, &last);
+		json_put_record(&b, &files->at[i], base, r->addressed, &last);
 		if (i + 1 == files->count)
 			buffer_text(&b, "]}");
 		if (b.failed)
@@ -42,10 +42,14 @@ static enum fault send_records(struct reply *r, int status, const struct files *
 
 /* {"files":[...]} and where the one file is. A browser without script is sent on to a page instead,
  * so that its reload button does not send the form again. */
-enum fault reply_created(struct reply *r, const struct files *files)
+enum fault reply_created(struct reply *r, const struct files *files, struct span return_to)
 {
 	struct span base = reply_base(r);
 	r->negotiated = true;
+	if (reply_wants_html(r) && return_to.at) {
+		reply_header(r, "Location", "%.*s", (int)return_to.len, return_to.at);
+		return reply_empty(r, 303);
+	}
 	if (reply_wants_html(r) && files->count) {
 		reply_header(
 		    r, "Location", "%.*s/receipt/%s", (int)base.len, base.at, files->at[0].id);
@@ -60,7 +64,7 @@ enum fault reply_created(struct reply *r, const struct files *files)
 enum fault reply_record(struct reply *r, const struct file *file)
 {
 	struct buffer b = {0};
-	json_put_record(&b, file, reply_base(r), &(struct checked){0});
+	json_put_record(&b, file, reply_base(r), r->addressed, &(struct checked){0});
 	return reply_buffer(r, 200, "application/json", &b);
 }
 
@@ -108,6 +112,6 @@ enum fault reply_listing(struct reply *r, const struct page *page)
 	if (reply_wants_html(r))
 		return page_listing(r, page);
 	struct buffer b = {0};
-	json_put_listing(&b, page, reply_base(r));
+	json_put_listing(&b, page, reply_base(r), r->addressed);
 	return reply_buffer(r, 200, "application/json", &b);
 }

@@ -35,6 +35,7 @@ void reply_open(struct reply *r, struct exchange *x, const struct request *reque
 	r->used = 0;
 	r->admit = NULL;
 	r->id = NULL;
+	r->addressed = false;
 	r->about = sizeof r->headers;
 }
 

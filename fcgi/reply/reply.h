@@ -36,6 +36,7 @@ struct reply {
 	const char *id;		       /* the request's, told as X-Request-Id; NULL: none */
 	int status;		       /* what was answered; 0: nothing yet (for the log) */
 	int64_t sent;		       /* bytes of body written */
+	bool addressed;		       /* records tell their client's address: for who may administer */
 	bool negotiated;	       /* the form depends on Accept: Vary says so */
 	/* Asked before a body of more than REPLY_AT_ONCE bytes begins; a fault (BUSY) is handed back
 	 * to the endpoint, and nothing has been answered. NULL: no need to ask. */
@@ -74,8 +75,9 @@ enum fault reply_refuse(struct reply *r, const struct refusal *why);
 
 /* ---- what endpoints answer with -------------------------------------------------------------- */
 
-/* 201 {"files":[...]}, Location when there is one; browsers without script: 303 to the receipt. */
-enum fault reply_created(struct reply *r, const struct files *files);
+/* 201 {"files":[...]}, Location when there is one; browsers without script: 303 to return_to, or,
+ * where that is absent, to the receipt. */
+enum fault reply_created(struct reply *r, const struct files *files, struct span return_to);
 /* 200: one record as JSON. */
 enum fault reply_record(struct reply *r, const struct file *file);
 /* 200: the paper for a browser without script. */

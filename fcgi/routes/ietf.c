@@ -105,7 +105,7 @@ static enum fault answer_whole(struct call *c)
 {
 	ietf_tell_complete(c, true);
 	c->request.wants_html = false; /* a redirect to a receipt would say nothing to a client */
-	return reply_created(&c->reply, &c->files);
+	return reply_created(&c->reply, &c->files, (struct span){0});
 }
 
 /* All came and was judged as a whole: that is the resource's answer, even where it is no. */

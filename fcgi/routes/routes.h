@@ -70,14 +70,19 @@ void serve(const struct service *service, struct exchange *x, struct call *c);
 enum fault call_need_buffer(struct call *c);
 /* A place at the turnstile and a buffer, for a body that will be read or content that is sent. */
 enum fault call_enter(struct call *c, enum lane lane);
-/* c->grant for an upload, with ?expires_in=. */
+/* c->grant for an upload, with ?expires_in= and ?path=. */
 enum fault call_grant(struct call *c);
 /* Segment `i` of the path as an id; BAD_REQUEST where it is none. */
 enum fault call_id(struct call *c, unsigned i, struct span *id);
+/* The folders above a name, cleaned, in scratch; absent: none. NAME_TOO_LONG. */
+enum fault call_path(struct call *c, struct span raw, struct span *path);
 /* In the log: c->files were stored by this request. */
 void call_log_stored(const struct call *c);
 /* "{base}{path}" in scratch; NULL: no room. */
 const char *call_url(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What files are kept for when their sender asks for so long; BAD_REQUEST: it is no time. */
+enum fault call_expires_in(struct call *c, struct span asked);
 
 /* upload.c: forms, raw bodies, the policy. */
 endpoint upload_policy, upload_post, upload_put;

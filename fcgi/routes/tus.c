@@ -218,6 +218,20 @@ enum fault tus_append(struct call *c, struct span id)
 
 /* ---- creation -------------------------------------------------------------------------------- */
 
+/* Browsers end it in the name (webkitRelativePath); Uppy says "null" where there is none. */
+static enum fault find_path(struct call *c, const struct metadata *metadata, struct span *path)
+{
+	struct span raw = metadata->path, name = metadata->name;
+
+	if (span_is(raw, "null"))
+		raw.len = 0;
+	if (name.len > 0 && raw.len >= name.len &&
+	    memcmp(raw.at + raw.len - name.len, name.at, name.len) == 0 &&
+	    (raw.len == name.len || raw.at[raw.len - name.len - 1] == '/'))
+		raw.len -= name.len;
+	return call_path(c, raw, path);
+}
+
 static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
     const struct metadata *metadata, struct partial_plan *plan)
 {
@@ -235,7 +249,8 @@ static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
 	    .quota = c->caller.quota,
 	    .wants_token = resume_wants_token(c, c->caller.owner),
 	};
-	return plan->fields ? FAULT_NONE : refuse(&c->why, FAULT_INTERNAL, NULL);
+	return plan->fields ? find_path(c, metadata, &plan->path)
+			    : refuse(&c->why, FAULT_INTERNAL, NULL);
 }
 
 static enum fault answer_created(struct call *c)

@@ -62,20 +62,53 @@ static enum fault open_upload(struct call *c, int *body_file)
 	return fault;
 }
 
+/* What a form says to us, out of what it says about its files. */
+static enum fault take_setting(struct call *c, const char *name, struct span *value)
+{
+	if (body_fields_take(&c->fields, name, value))
+		return FAULT_NONE;
+	return refuse(&c->why, FAULT_BAD_REQUEST, "The form has several fields called %s.", name);
+}
+
+static enum fault take_settings(struct call *c, struct span *return_to)
+{
+	struct span expires_in, path;
+	enum fault fault = take_setting(c, "expires_in", &expires_in);
+
+	if (!fault && expires_in.len > 0)
+		fault = call_expires_in(c, expires_in);
+	if (!fault)
+		fault = take_setting(c, "path", &path);
+	if (!fault && path.at)
+		fault = call_path(c, path, &c->grant.path);
+	if (!fault)
+		fault = take_setting(c, "return_to", return_to);
+	if (fault || return_to->len > 0)
+		return fault ? fault : request_may_return(&c->request, c->x, c->service->config,
+					   *return_to, &c->why);
+	*return_to = (struct span){0};
+	return FAULT_NONE;
+}
+
 static enum fault close_upload(struct call *c)
 {
+	struct span return_to;
+	enum fault fault = take_settings(c, &return_to);
+
+	if (fault)
+		return fault;
 	bool token = !c->caller.owner.at && c->service->config->delete_access == ACCESS_OWNER;
 	char *fields = json_fields(&c->fields.at[0].name, c->fields.count);
 
 	if (!fields)
 		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
-	enum fault fault = upload_finish(c->upload, fields, token, &c->files, &c->why);
+	fault = upload_finish(c->upload, fields, token, &c->files, &c->why);
 	free(fields);
 	if (fault)
 		return fault;
 	call_log_stored(c);
 	ietf_tell_whole(c);
-	return reply_created(&c->reply, &c->files);
+	return reply_created(&c->reply, &c->files, return_to);
 }
 
 static enum fault take_form(struct call *c)

@@ -19,6 +19,7 @@
 enum {
 	ID_LEN = 26,      /* characters of a file's or upload's id, without the NUL */
 	NAME_BYTES = 255, /* longest file name kept, in bytes, without the NUL */
+	FOLDER_BYTES = 1023, /* longest path of folders above one */
 	TYPE_BYTES = 127, /* longest media type kept */
 	SHA256_LEN = 32,  /* bytes */
 	HEAD_BYTES = 1 << 20 /* what libmagic gets to see of a file */
@@ -120,6 +121,8 @@ struct grant {
 	int64_t max_bytes; /* largest body, or whole resumable file; > 0 */
 	int64_t max_files; /* in one form */
 	struct span owner; /* who pays and owns; absent: anonymous */
+	struct span address; /* to be recorded as the client's; absent: none */
+	struct span path;    /* folders above the name, clean; absent: none */
 	int64_t owner_quota; /* bytes the owner may hold; 0: no limit */
 	int64_t lasts;	     /* ms that a file is kept, from when it is; 0: for ever */
 	bool spooled;	     /* the body lies in a file that will be linked in: it takes no more space */
@@ -155,6 +158,8 @@ struct file {
 	const char *declared_type; /* or NULL */
 	uint8_t sha256[SHA256_LEN];
 	const char *owner;       /* or NULL: anonymous */
+	const char *address;     /* of the client, or NULL */
+	const char *path;        /* folders above the name, clean: see text_clean_path(); or NULL */
 	const char *fields;      /* the form's fields as a JSON object text; never NULL */
 	int64_t uploaded_at;     /* ms since the epoch */
 	int64_t expires_at;      /* ms since the epoch, or 0: never */
@@ -176,6 +181,7 @@ struct listing {
 	struct span type;   /* media type glob, lower case, or absent */
 	struct span name;   /* part of the name, any case, or absent */
 	struct span owner;  /* or absent */
+	struct span address; /* as recorded, or absent */
 	bool only_visible;  /* restrict to records of `viewer` (read_access = owner) */
 	struct span viewer; /* absent: anonymous */
 	int64_t since;      /* uploaded_at >= since, ms since the epoch; 0: no bound */

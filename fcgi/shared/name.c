@@ -102,3 +102,38 @@ void text_clean_name(struct span raw, char to[NAME_BYTES + 1])
 	if (!end || strcmp(to, ".") == 0 || strcmp(to, "..") == 0)
 		memcpy(to, "unnamed", sizeof "unnamed");
 }
+
+/* The next folder of `raw`, cut off it. */
+static struct span first_component(struct span *raw)
+{
+	size_t len = 0;
+
+	while (len < raw->len && raw->at[len] != '/' && raw->at[len] != '\\')
+		len++;
+	struct span first = {raw->at, len};
+	size_t used = len < raw->len ? len + 1 : len;
+	raw->at += used;
+	raw->len -= used;
+	return first;
+}
+
+bool text_clean_path(struct span raw, char to[FOLDER_BYTES + 1])
+{
+	char name[NAME_BYTES + 1];
+	size_t end = 0;
+
+	while (raw.len > 0) {
+		struct span one = first_component(&raw);
+		if (one.len == 0 || span_is(one, ".") || span_is(one, ".."))
+			continue;
+		text_clean_name(one, name);
+		size_t len = strlen(name), slash = end > 0;
+		if (len + slash > FOLDER_BYTES - end)
+			return false;
+		to[end] = '/';
+		memcpy(to + end + slash, name, len);
+		end += slash + len;
+	}
+	to[end] = '\0';
+	return true;
+}

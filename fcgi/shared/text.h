@@ -50,6 +50,12 @@ size_t text_utf8_cut(struct span s, size_t max);
  * "unnamed" when nothing is left, or "." or "..". Writes at most NAME_BYTES + 1 bytes.
  */
 void text_clean_name(struct span raw, char to[NAME_BYTES + 1]);
+/*
+ * Folders as a browser names them (webkitRelativePath), for people to read; never a path on disk.
+ * Each is cleaned as a name is, "/" between them, whatever of '/' and '\\' stood there; empty ones,
+ * "." and ".." are left out. Empty: none is left. False: over FOLDER_BYTES.
+ */
+bool text_clean_path(struct span raw, char to[FOLDER_BYTES + 1]);
 /* Bytes of the last path component of `raw`, uncut: what name_too_long judges. */
 size_t text_name_length(struct span raw);
 /* Valid UTF-8 out of anything (U+FFFD for what is not). Returns bytes needed, NUL-terminates. */

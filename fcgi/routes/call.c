@@ -1,0 +1,89 @@
+/* call.c: what endpoints have in common. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "routes/routes.h"
+
+enum fault call_need_buffer(struct call *c)
+{
+	if (!c->buffer)
+		c->buffer = malloc(BODY_BUFFER);
+	return c->buffer ? FAULT_NONE
+			 : refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
+}
+
+enum fault call_expires_in(struct call *c, struct span asked)
+{
+	struct grant grant;
+	int64_t expires_in;
+
+	if (!text_duration(asked, &expires_in) || expires_in == 0)
+		return refuse(&c->why, FAULT_BAD_REQUEST,
+		    "expires_in must be a time with its unit, such as 30m, 24h or 7d.");
+	rules_grant(&c->request, &c->caller, c->service->config, expires_in, &grant);
+	c->grant.lasts = grant.lasts;
+	return FAULT_NONE;
+}
+
+enum fault call_path(struct call *c, struct span raw, struct span *path)
+{
+	char *text = raw.len > 0 ? scratch_take(&c->scratch, FOLDER_BYTES + 1) : NULL;
+
+	*path = (struct span){0};
+	if (raw.len == 0)
+		return FAULT_NONE;
+	if (!text)
+		return refuse(&c->why, FAULT_BAD_REQUEST, "The request's texts are too long.");
+	if (!text_clean_path(raw, text))
+		return refuse(&c->why, FAULT_NAME_TOO_LONG,
+		    "The path has more than %d bytes, which is all that is kept of one.", FOLDER_BYTES);
+	if (text[0])
+		*path = span_of(text);
+	return FAULT_NONE;
+}
+
+enum fault call_grant(struct call *c)
+{
+	struct span expires_in, path;
+	enum fault fault =
+	    request_parameter(&c->request, "expires_in", &c->scratch, &expires_in, &c->why);
+
+	if (!fault)
+		fault = request_parameter(&c->request, "path", &c->scratch, &path, &c->why);
+	rules_grant(&c->request, &c->caller, c->service->config, 0, &c->grant);
+	if (!fault && expires_in.at)
+		fault = call_expires_in(c, expires_in);
+	if (!fault)
+		fault = call_path(c, path, &c->grant.path);
+	return fault ? fault : request_claims(c->x, c->grant.claims, &c->why);
+}
+
+enum fault call_id(struct call *c, unsigned i, struct span *id)
+{
+	*id = c->request.segment[i];
+	if (text_is_id(*id))
+		return FAULT_NONE;
+	return refuse(&c->why, FAULT_BAD_REQUEST,
+	    "An id has %d characters of 0-9 and a-z without i, l, o and u; this is none.", ID_LEN);
+}
+
+const char *call_url(struct call *c, const char *fmt, ...)
+{
+	char path[8192];
+	va_list args;
+
+	va_start(args, fmt);
+	int len = vsnprintf(path, sizeof path, fmt, args);
+	va_end(args);
+	struct span base = c->request.base;
+	if (len < 0 || (size_t)len >= sizeof path)
+		return NULL;
+	char *url = scratch_take(&c->scratch, base.len + (size_t)len + 1);
+	if (!url)
+		return NULL;
+	memcpy(url, base.at, base.len);
+	memcpy(url + base.len, path, (size_t)len + 1);
+	return url;
+}
