@@ -240,6 +240,17 @@ static int open_door(const struct server *server, const char *where, struct refu
 	return gate_listen(where ? where : path, why);
 }
 
+/* Behind a socket in the file system it is the web server that decides who gets here. */
+static void warn_of_open_doors(const struct server *server)
+{
+	const struct config *config = &server->config;
+
+	if (config->upload_access == ACCESS_OPEN && config->read_access == ACCESS_OPEN &&
+	    !span_starts_nocase(span_of(server->where), "127.") &&
+	    !span_starts_nocase(span_of(server->where), "[::1]"))
+		log_line(LOG_WARN, CONFIG_OPEN_DOORS, NULL);
+}
+
 static void log_serving(const struct server *server)
 {
 	char listen[512], data_dir[1024], base[512];
@@ -276,6 +287,7 @@ static int serve_sockets(struct server *server, const char *where, int listening
 		return fail(problem, 1);
 	if (!start_threads(server))
 		return fail("no thread could be started", 1);
+	warn_of_open_doors(server);
 	log_serving(server);
 	wait_for_end(server, &waited);
 	gate_shut(server->gate);

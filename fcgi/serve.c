@@ -18,29 +18,46 @@
 #define READ (METHOD_GET | METHOD_HEAD)
 
 /* "{id}" and "{name}" take any one segment; what it must look like, the endpoint says. */
+static endpoint openapi_show;
+
 static const struct route {
-	const char *pattern;
-	unsigned methods;
+	struct operation is;
 	endpoint *serve;
 } routes[] = {
-    {"/upload", READ, upload_policy},
-    {"/upload", METHOD_POST, upload_post},
-    {"/upload", METHOD_OPTIONS, resume_options},
-    {"/upload/{id}", METHOD_PUT, upload_put},
-    {"/upload/{id}", READ, resume_head},
-    {"/upload/{id}", METHOD_PATCH, resume_append},
-    {"/upload/{id}", METHOD_DELETE, resume_delete},
-    {"/upload/{id}", METHOD_OPTIONS, resume_options},
-    {"/files", READ, files_list},
-    {"/files/{id}", READ, files_show},
-    {"/files/{id}", METHOD_DELETE, files_delete},
-    {"/files/{id}/content", READ, files_content},
-    {"/files/{id}/content/{name}", READ, files_content},
-    {"/receipt/{id}", READ, files_receipt},
-    {"/healthz", READ, health_show},
-    {"/metrics", READ, metrics_show},
-    {"/", READ, site_page},
-    {"/{asset}", READ, site_asset},
+    {{"/upload", READ, "the policy: limits, types, who asks", "", "200 Policy"}, upload_policy},
+    {{"/upload", METHOD_POST, "a form, a file as the body, or the creation of a resumable upload",
+	 "name path expires_in", "201 Files,303"},
+	upload_post},
+    {{"/upload", METHOD_OPTIONS, "what resumable uploads may do", "", "200,204"}, resume_options},
+    {{"/upload/{id}", METHOD_PUT, "a file as the body; the id is its name", "path expires_in",
+	 "201 Files,303"},
+	upload_put},
+    {{"/upload/{id}", READ, "how far a resumable upload has come", "", "200,204"}, resume_head},
+    {{"/upload/{id}", METHOD_PATCH, "more of a resumable upload", "", "200 Files,201 Files,204"},
+	resume_append},
+    {{"/upload/{id}", METHOD_DELETE, "end a resumable upload", "", "204"}, resume_delete},
+    {{"/upload/{id}", METHOD_OPTIONS, "what resumable uploads may do", "", "200,204"},
+	resume_options},
+    {{"/files", READ, "the files, page by page",
+	 "limit cursor type name owner since until order", "200 Listing,304"},
+	files_list},
+    {{"/files/{id}", READ, "one record", "", "200 File"}, files_show},
+    {{"/files/{id}", METHOD_DELETE, "delete a file, with its delete_token or the right to", "",
+	 "204"},
+	files_delete},
+    {{"/files/{id}/content", READ, "the bytes", "inline", "200 binary,206 binary,304"},
+	files_content},
+    {{"/files/{id}/content/{name}", READ, "the bytes", "inline", "200 binary,206 binary,304"},
+	files_content},
+    {{"/receipt/{id}", READ, "the files of a form, for a browser without script", "", "200 text"},
+	files_receipt},
+    {{"/healthz", READ, "alive; with ready: whether uploads can be kept", "ready",
+	 "200 Health,503 Health"},
+	health_show},
+    {{"/metrics", READ, "figures for Prometheus", "", "200 text"}, metrics_show},
+    {{"/openapi.json", READ, "this document", "", "200 binary"}, openapi_show},
+    {{"/", READ, "the page", "", "200 text"}, site_page},
+    {{"/{asset}", READ, "what the page needs", "", "200 binary,304"}, site_asset},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
 
@@ -49,7 +66,7 @@ struct metrics *serve_metrics(void)
 	const char *patterns[ROUTES + 1];
 
 	for (unsigned i = 0; i < ROUTES; i++)
-		patterns[i] = routes[i].pattern;
+		patterns[i] = routes[i].is.pattern;
 	patterns[ROUTES] = "(none)";
 	return metrics_new(patterns, ROUTES + 1);
 }
@@ -85,13 +102,13 @@ static const struct route *find_route(struct call *c, enum fault *fault)
 	unsigned allowed = 0;
 
 	for (unsigned i = 0; i < ROUTES; i++) {
-		if (!matches(routes[i].pattern, &c->request))
+		if (!matches(routes[i].is.pattern, &c->request))
 			continue;
-		c->route = routes[i].pattern;
+		c->route = routes[i].is.pattern;
 		c->route_number = i;
-		if (routes[i].methods & c->request.method)
+		if (routes[i].is.methods & c->request.method)
 			return &routes[i];
-		allowed |= routes[i].methods;
+		allowed |= routes[i].is.methods;
 	}
 	if (!allowed)
 		*fault = refuse(&c->why, FAULT_NOT_FOUND, NULL);
@@ -102,6 +119,15 @@ static const struct route *find_route(struct call *c, enum fault *fault)
 		*fault = refuse(&c->why, FAULT_METHOD_NOT_ALLOWED, NULL);
 	}
 	return NULL;
+}
+
+static enum fault openapi_show(struct call *c)
+{
+	struct operation all[ROUTES];
+
+	for (unsigned i = 0; i < ROUTES; i++)
+		all[i] = routes[i].is;
+	return reply_openapi(&c->reply, all, ROUTES);
 }
 
 /* ---- who is asking --------------------------------------------------------------------------- */

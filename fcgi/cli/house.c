@@ -27,11 +27,17 @@ int cli_gc(struct options *o)
 int cli_config(struct options *o)
 {
 	char problem[512];
+	struct config config;
 
-	if (config_print(o->config_path, stdout, problem, sizeof problem))
-		return DONE;
-	complain("%s", problem);
-	return USAGE;
+	if (!config_print(o->config_path, stdout, problem, sizeof problem) ||
+	    !config_load(&config, o->config_path, problem, sizeof problem)) {
+		complain("%s", problem);
+		return USAGE;
+	}
+	if (config.upload_access == ACCESS_OPEN && config.read_access == ACCESS_OPEN)
+		complain("warning: " CONFIG_OPEN_DOORS);
+	config_free(&config);
+	return DONE;
 }
 
 int cli_serve(struct options *o)

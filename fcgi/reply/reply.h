@@ -131,6 +131,16 @@ enum fault reply_content(struct reply *r, const struct content *content);
 /* nginx: `location /waybill-objects/ { internal; alias DATA/objects/; }` */
 #define REPLY_ACCEL_PREFIX "/waybill-objects/"
 
+/* GET /openapi.json. Those of one pattern stand beside each other; texts need no escapes. */
+struct operation {
+	const char *pattern; /* "/files/{id}" */
+	unsigned methods;    /* set of method bits */
+	const char *summary;
+	const char *query;   /* names of parameters, "limit cursor" */
+	const char *answers; /* "201 Files,303": statuses, and the schema, "binary" or "text" of each */
+};
+enum fault reply_openapi(struct reply *r, const struct operation *all, size_t count);
+
 /* ---- JSON as text, for the endpoints and the command line; free() what they return ----------- */
 
 /* Form fields as one object: pairs[2 * i] is a name, pairs[2 * i + 1] its value (so an array of

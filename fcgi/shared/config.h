@@ -109,6 +109,11 @@ struct config {
 bool config_load(struct config *config, const char *path, char *problem, size_t room);
 void config_free(struct config *config);
 
+/* What is said where they are open: upload_access and read_access both. */
+#define CONFIG_OPEN_DOORS                                                                          \
+	"anybody who reaches this server may upload, list and download; unless that is meant, set " \
+	"upload_access and read_access to token, or to user or owner behind a login"
+
 /* `waybill config`: every key, its effective value, where that came from, and its meaning. */
 bool config_print(const char *path, FILE *out, char *problem, size_t room);
 /* A waybill.conf with every key commented out, and the man page's list of keys (roff). */

@@ -20,6 +20,8 @@ import tempfile
 import time
 import urllib.parse
 
+import openapi
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 WAYBILL = os.environ.get("WAYBILL", str(TOP / "waybill"))
 PATIENCE = 30  # seconds until a missing answer is a failure
@@ -149,9 +151,32 @@ def wait_until(condition, what, seconds=PATIENCE):
 HOUSEKEEPING = ("ledger", "wanted")  # files of partial/ that are always there
 
 
+@functools.cache
+def document():
+    """What /openapi.json says, asked of a process of its own."""
+    with tempfile.TemporaryDirectory() as data:
+        env = {"WAYBILL_DATA_DIR": data, "WAYBILL_SANDBOX": "off", **variables("GET", "/openapi.json", None, None), "PATH": os.environ["PATH"]}
+        output = subprocess.run([WAYBILL], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=True).stdout
+    return parse_cgi(output).json
+
+
+def as_told(request):
+    """A door's request(), whose answers are held against the document."""
+    @functools.wraps(request)
+    def ask(self, method, path, headers=None, *arguments, **more):
+        answer = request(self, method, path, headers, *arguments, **more)
+        openapi.check(document(), (headers or {}).get("X-HTTP-Method-Override", method), path, answer)
+        return answer
+    return ask
+
+
 class Door:
     """Common to all: a directory of its own, a configuration, requests and what is stored."""
     base = ""
+
+    def __init_subclass__(cls):
+        if "request" in cls.__dict__:
+            cls.request = as_told(cls.request)
 
     def __init__(self, config=None, data=None):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="wbt-", dir="/tmp"))

@@ -346,3 +346,16 @@ def test_a_dead_sniffer_is_counted(fresh):
         os.kill(sniffer, signal.SIGKILL)
     wait_until(lambda: value(exposition(door.get("/metrics")), "waybill_sniffer_deaths_total") >= 1, "the death to be counted")
     wait_until(lambda: door.put("a", os.urandom(100)).status == 201, "a new sniffer")
+
+
+# ---- open doors ----------------------------------------------------------------------------------
+
+def test_open_doors_are_announced(fresh):
+    open_door, shut = fresh("fastcgi"), fresh("fastcgi", upload_access="token")
+    for door, said in (open_door, True), (shut, False):
+        wait_until(lambda: "msg=serving" in door.log.read_text(), "the worker")
+        assert ("anybody who reaches this server may upload" in door.log.read_text()) == said
+        done = subprocess.run([harness.WAYBILL, "config"], env=door.environment(), capture_output=True, text=True, timeout=30, check=True)
+        assert ("upload_access" in done.stderr) == said
+    sample = subprocess.run([harness.WAYBILL, "--sample-config"], capture_output=True, text=True, timeout=30, check=True).stdout
+    assert "upload_access, read_access and delete_access set to `token`" in sample[:900]

@@ -9,7 +9,7 @@ import pytest
 
 from harness import ELF, PNG, refused, text
 
-KEYS = ["id", "name", "size", "type", "declared_type", "sha256", "owner", "fields", "uploaded_at", "expires_at", "url"]
+KEYS = ["id", "name", "path", "size", "type", "declared_type", "sha256", "owner", "fields", "uploaded_at", "expires_at", "url"]
 
 
 # ---- the record --------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ def test_record_to_the_letter(door):
     at = datetime.strptime(file["uploaded_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
     assert before - 0.002 <= at <= after + 0.002
     assert len(file["delete_token"]) >= 20
-    expected = {"id": file["id"], "name": "Übersicht 2026.txt", "size": 4321, "type": "text/plain",
+    expected = {"id": file["id"], "name": "Übersicht 2026.txt", "path": None, "size": 4321, "type": "text/plain",
                 "declared_type": "application/octet-stream", "sha256": hashlib.sha256(content).hexdigest(),
                 "owner": None, "fields": {}, "uploaded_at": file["uploaded_at"], "expires_at": None,
                 "url": f"{door.base}/files/{file['id']}/content"}
