@@ -96,6 +96,15 @@ static enum fault answer_options(struct call *c, unsigned allowed)
 	return reply_empty(&c->reply, 204);
 }
 
+#define PUT_WANTS_NAME                                                                             \
+	"PUT takes the file's name behind the address: /upload/NAME. With curl -T FILE a slash at the " \
+	"end is enough (/upload/): curl puts the name behind it."
+
+static bool misses_name(const struct request *r)
+{
+	return r->method == METHOD_PUT && r->segments == 1 && span_is(r->segment[0], "upload");
+}
+
 /* The route; NULL with the fault in *fault, or with FAULT_NONE where it has been answered. */
 static const struct route *find_route(struct call *c, enum fault *fault)
 {
@@ -116,7 +125,8 @@ static const struct route *find_route(struct call *c, enum fault *fault)
 		*fault = answer_options(c, allowed);
 	else {
 		c->why.allow = allowed | METHOD_OPTIONS;
-		*fault = refuse(&c->why, FAULT_METHOD_NOT_ALLOWED, NULL);
+		*fault = refuse(&c->why, FAULT_METHOD_NOT_ALLOWED,
+		    misses_name(&c->request) ? PUT_WANTS_NAME : NULL);
 	}
 	return NULL;
 }

@@ -19,8 +19,12 @@ const struct command cli_commands[] = {
 	"                [--since TIME] [--until TIME] [--limit N] [--oldest] [--partial]",
 	"list files, newest first; --partial: unfinished uploads"},
     {"show", "", 1, -1, cli_show, "ID...", "print records as JSON"},
-    {"get", "f", 1, 1, cli_get, "ID [--output FILE]", "write a file's bytes to stdout or FILE"},
-    {"rm", "", 1, -1, cli_rm, "ID...", "remove files or unfinished uploads"},
+    {"get", "fF", 1, 1, cli_get, "ID [--output FILE [--force]]", "write a file's bytes to stdout or FILE"},
+    {"rm", "tnoasuy", 0, -1, cli_rm,
+	"ID... | rm [--owner NAME] [--address ADDRESS] [--since TIME]\n"
+	"                [--until TIME] [--type GLOB] [--name PART] [--yes]",
+	"remove files or unfinished uploads; without ids: show the files that match, and with "
+	"--yes remove them"},
     {"verify", "rFA", 0, 0, cli_verify, "[--repair [--force]] | verify --adopt",
 	"hash every object again, compare catalog and objects"},
     {"backup", "H", 1, 1, cli_backup, "[--full] DIR",
@@ -66,7 +70,10 @@ const struct option cli_options[] = {
     {'r', "repair", 0, true, offsetof(struct options, repair), NULL,
 	"mend what can be mended, and say what was done; nothing is removed for being unreadable"},
     {'F', "force", 0, true, offsetof(struct options, force), NULL,
-	"repair though more than a tenth of the objects is missing or unreadable"},
+	"get: replace FILE; verify: repair though more than a tenth of the objects is missing or "
+	"unreadable"},
+    {'y', "yes", 0, true, offsetof(struct options, yes), NULL,
+	"do it: without, what would be removed is only shown"},
     {'A', "adopt", 0, true, offsetof(struct options, adopt), NULL,
 	"enter each object that the catalog does not know as a file of nobody, named "
 	"recovered-<sha256>, so that a catalog that was lost, or is older than the objects, belongs "
@@ -116,6 +123,18 @@ static int misused(const struct command *command, const char *what, const char *
 	complain("%s: %s%s", command->name, what, which);
 	fprintf(stderr, "usage: waybill %s %s\n", command->name, command->usage);
 	return USAGE;
+}
+
+static int help(const struct command *command)
+{
+	printf("usage: waybill %s%s%s\n%s.\n", command->name, command->usage[0] ? " " : "",
+	    command->usage, command->meaning);
+	for (const struct option *o = cli_options; o->name; o++)
+		if (strchr(command->options, o->letter))
+			printf("  --%s%s%s\n      %s\n", o->name, o->flag ? "" : " ",
+			    o->flag ? "" : o->value, o->meaning);
+	puts("  -c, --config FILE\n      read the configuration from FILE");
+	return DONE;
 }
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -204,6 +223,8 @@ int cli_run(int argc, char **argv)
 	for (const struct command *c = cli_commands; c->name; c++) {
 		if (strcmp(argv[1], c->name) != 0)
 			continue;
+		if (argv[2] && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+			return help(c);
 		int status = parse(c, &set, argv + 2);
 		return status != DONE ? status : c->run(&set);
 	}

@@ -1,4 +1,4 @@
-/* files.c: ls, show, get, rm: what the JSON API does, from a shell. */
+/* files.c: ls and show: what the JSON API does, from a shell. */
 #include "cli/inside.h"
 
 #include <errno.h>
@@ -10,11 +10,11 @@
 #include "keep/partial.h"
 #include "reply/reply.h"
 
-enum { PAGE = 1000, COPY_BYTES = 64 * 1024 };
+enum { PAGE = 1000 };
 
 /* ---- ls -------------------------------------------------------------------------------------- */
 
-static int listing_of(const struct options *o, struct listing *l, int64_t *left)
+int listing_of(const struct options *o, struct listing *l, int64_t *left)
 {
 	*l = (struct listing){.oldest_first = o->oldest,
 	    .type = span_of(o->type),
@@ -32,12 +32,29 @@ static int listing_of(const struct options *o, struct listing *l, int64_t *left)
 	return DONE;
 }
 
-static void print_row(const struct file *f)
+const char *human_size(int64_t bytes, char to[16])
 {
-	char time[32];
+	static const char units[] = "KMGTPE";
+	double value = (double)bytes;
+	int unit = -1;
+
+	for (; value >= 1024 && unit < 5; unit++)
+		value /= 1024;
+	if (unit < 0)
+		snprintf(to, 16, "%d B", (int)bytes);
+	else
+		snprintf(to, 16, "%.1f %ciB", value, units[unit]);
+	return to;
+}
+
+void print_file(const struct file *f)
+{
+	char time[32], size[16];
 
 	text_time(f->uploaded_at, time);
-	printf("%s %12" PRId64 " %s %-24s %s\n", f->id, f->size, time, f->type, f->name);
+	time[sizeof "2026-11-22T11:33:00" - 1] = '\0';
+	printf("%s  %sZ  %10s  %-24s  %-12s  %s%s%s\n", f->id, time, human_size(f->size, size), f->type,
+	    f->owner ? f->owner : "-", f->path ? f->path : "", f->path ? "/" : "", f->name);
 }
 
 static bool print_files(const struct files *files, bool json, bool *first)
@@ -50,7 +67,7 @@ static bool print_files(const struct files *files, bool json, bool *first)
 		if (json)
 			printf("%s%s", *first ? "" : ",", text);
 		else
-			print_row(&files->at[i]);
+			print_file(&files->at[i]);
 		*first = false;
 		free(text);
 	}
@@ -103,9 +120,9 @@ int cli_ls(struct options *o)
 	return store_close(&store, status);
 }
 
-/* ---- show, get, rm --------------------------------------------------------------------------- */
+/* ---- show ------------------------------------------------------------------------------------ */
 
-static bool find(struct keep *keep, const char *id, struct files *files, struct refusal *why)
+bool find_file(struct keep *keep, const char *id, struct files *files, struct refusal *why)
 {
 	*files = (struct files){0};
 	refusal_clear(why);
@@ -129,7 +146,7 @@ int cli_show(struct options *o)
 		struct files files;
 		struct refusal why;
 		size_t len;
-		if (!find(store.keep, o->rest[i], &files, &why)) {
+		if (!find_file(store.keep, o->rest[i], &files, &why)) {
 			status = FAILED;
 			continue;
 		}
@@ -137,75 +154,6 @@ int cli_show(struct options *o)
 		puts(text ? text : "{}");
 		free(text);
 		keep_release(&files);
-	}
-	return store_close(&store, status);
-}
-
-static bool copy_out(int from, FILE *to)
-{
-	static char buffer[COPY_BYTES];
-	ssize_t n;
-
-	while ((n = read(from, buffer, sizeof buffer)) > 0)
-		if (fwrite(buffer, 1, (size_t)n, to) != (size_t)n)
-			return false;
-	return n == 0 && fflush(to) == 0;
-}
-
-static int get_one(struct keep *keep, const char *id, const char *output)
-{
-	struct files files;
-	struct refusal why;
-	int fd = -1;
-
-	if (!find(keep, id, &files, &why))
-		return FAILED;
-	enum fault fault = keep_content(keep, &files.at[0], &fd, NULL, &why);
-	keep_release(&files);
-	if (fault)
-		return complain("%s: %s", id, refusal_detail(&why));
-	FILE *to = output ? fopen(output, "wb") : stdout;
-	bool copied = to && copy_out(fd, to);
-	if (to && to != stdout && fclose(to) != 0)
-		copied = false;
-	close(fd);
-	return copied ? DONE : complain("%s: %s", output ? output : "stdout", strerror(errno));
-}
-
-int cli_get(struct options *o)
-{
-	struct store store;
-	int status = store_open(&store, o, KEEP_READ);
-
-	if (status != DONE)
-		return status;
-	return store_close(&store, get_one(store.keep, o->rest[0], o->output));
-}
-
-/* A file, or an upload that is not one yet, or has just become one. */
-static enum fault remove_any(struct keep *keep, struct span id, struct refusal *why)
-{
-	enum fault fault = keep_remove(keep, id, why);
-
-	if (fault == FAULT_NOT_FOUND)
-		fault = partial_remove(keep, id, why);
-	return fault == FAULT_FINISHED ? keep_remove(keep, id, why) : fault;
-}
-
-int cli_rm(struct options *o)
-{
-	struct store store;
-	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
-
-	if (status != DONE)
-		return status;
-	for (int i = 0; i < o->count; i++) {
-		struct refusal why;
-		refusal_clear(&why);
-		if (!text_is_id(span_of(o->rest[i])))
-			status = complain("\"%s\" is not an id", o->rest[i]);
-		else if (remove_any(store.keep, span_of(o->rest[i]), &why) != FAULT_NONE)
-			status = complain("%s: %s", o->rest[i], refusal_detail(&why));
 	}
 	return store_close(&store, status);
 }

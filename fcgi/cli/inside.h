@@ -14,7 +14,7 @@ enum { DONE = 0, FAILED = 1, USAGE = 2 };
 /* What the options of all subcommands set; NULL or false: not given. */
 struct options {
 	const char *config_path, *listen, *output;
-	bool json, oldest, partial, repair, force, adopt, full;
+	bool json, oldest, partial, repair, force, adopt, full, yes;
 	const char *type, *name, *owner, *address, *since, *until, *limit;
 	const char *can, *expires, *quota;
 	char **rest; /* operands */
@@ -47,12 +47,22 @@ int cli_version(void);
 /* manual.c: waybill(8) in man(7), made of the same tables as the program. */
 void cli_manual(FILE *out);
 
-subcommand cli_ls, cli_show, cli_get, cli_rm;	      /* files.c */
+subcommand cli_ls, cli_show;			      /* files.c */
+subcommand cli_get;				      /* get.c */
+subcommand cli_rm;				      /* remove.c */
 subcommand cli_ls_partial;			      /* partial.c: ls --partial */
 subcommand cli_token;				      /* tokens.c */
 subcommand cli_verify, cli_gc, cli_config, cli_serve; /* house.c */
 
 subcommand cli_backup, cli_restore;		      /* backup.c */
+
+/* files.c: what the filters of `ls` ask for; *left: at most so many. DONE or USAGE. */
+int listing_of(const struct options *o, struct listing *l, int64_t *left);
+/* False: there is none, and that has been said. Else keep_release(files). */
+bool find_file(struct keep *keep, const char *id, struct files *files, struct refusal *why);
+void print_file(const struct file *f); /* one line for people */
+/* "1.5 GiB"; returns `to`. */
+const char *human_size(int64_t bytes, char to[16]);
 
 /* house.c: a line of progress on stderr, where that is a terminal. `self` is the bar. */
 struct bar {

@@ -88,7 +88,7 @@ static int token_add(struct options *o)
 
 static void print_token(void *self, const struct token *token)
 {
-	char until[32] = "never";
+	char until[32] = "never", quota[24] = "none", since[32];
 	char can[64] = "";
 
 	for (int i = 0; i < RIGHTS; i++)
@@ -98,8 +98,11 @@ static void print_token(void *self, const struct token *token)
 		}
 	if (token->expires_at)
 		text_time(token->expires_at, until);
-	printf(
-	    "%-24s %-26s expires %-24s quota %" PRId64 "\n", token->name, can, until, token->quota);
+	text_time(token->created_at, since);
+	if (token->quota > 0)
+		snprintf(quota, sizeof quota, "%" PRId64, token->quota);
+	printf("%-24s %-26s created %s  expires %-24s  quota %s\n", token->name, can, since, until,
+	    quota);
 }
 
 static int token_ls(struct options *o)
