@@ -5,6 +5,8 @@
 #
 # placeholder  default                     what it is
 # @BASE@       (empty)                     mount point: empty for /, or /drop (no slash at the end)
+# @ADDRESS@    127.0.0.1                   address to listen on; nginx, Apache: *, 0.0.0.0 or [::] for all
+# @NAME@       localhost                   name of the (virtual) server
 # @PORT@       8411                        port to listen on, where the file says so
 # @SOCKET@     /run/waybill/waybill.sock   where worker and web server meet
 # @WAYBILL@    /usr/bin/waybill            the worker, where the web server starts it
@@ -17,21 +19,29 @@
 #
 # What is there as comments is put in force by
 # TLS=0.0.0.0:443   the lines for TLS and HTTP/2, on this address (Apache: instead of @PORT@)
+# SNIPPET=yes       nginx, Apache: not a whole server, but what goes into the server or virtual host of
+#                   a site that is there already, with its TLS and all (lighttpd's files are that anyway)
 # SENDFILE=yes      the lines for downloads that the web server sends itself
+#
+# Apache: ports 80 and 443 get no line `Listen`: Debian's ports.conf has them.
 set -eu
+[ $# -gt 0 ] || { echo "usage: fill.sh FILE [KEY=VALUE...]; the keys stand at the head of fill.sh" >&2; exit 2; }
 file=$1
 shift
-BASE= PORT=8411 SOCKET=/run/waybill/waybill.sock WAYBILL=/usr/bin/waybill
+BASE= ADDRESS=127.0.0.1 NAME=localhost SNIPPET= PORT=8411 SOCKET=/run/waybill/waybill.sock WAYBILL=/usr/bin/waybill
 CONF=/etc/waybill.conf DATA=/var/lib/waybill SPOOL=/var/lib/waybill/spool RUN=/run/waybill/www
 CERT=/etc/ssl/waybill H2C=8412 TLS= SENDFILE=
 for setting in "$@"; do
 	key=${setting%%=*} value=${setting#*=}
 	case $key in
-	BASE | PORT | SOCKET | WAYBILL | CONF | DATA | SPOOL | RUN | CERT | H2C | TLS | SENDFILE) eval "$key=\$value" ;;
+	BASE | ADDRESS | NAME | SNIPPET | PORT | SOCKET | WAYBILL | CONF | DATA | SPOOL | RUN | CERT | H2C | TLS | SENDFILE) eval "$key=\$value" ;;
 	*) echo "fill.sh: no placeholder is called $key" >&2; exit 2 ;;
 	esac
 done
 case $BASE in /*/ | [!/]*) echo "fill.sh: BASE is empty, or /like/this" >&2; exit 2 ;; esac
+case $PORT in '' | *[!0-9]* | ??????*) echo "fill.sh: PORT is a number" >&2; exit 2 ;; esac
+case $NAME in '' | *[!A-Za-z0-9._-]*) echo "fill.sh: NAME is a name such as files.example.org" >&2; exit 2 ;; esac
+case $ADDRESS in '' | *[!A-Za-z0-9.:*[\]-]*) echo "fill.sh: ADDRESS is an address, or *" >&2; exit 2 ;; esac
 [ -f "$file" ] || file=$(dirname "$0")/$file
 set --
 # Blocks of comments, from the line that announces one to the first that is no comment.
@@ -39,14 +49,23 @@ uncomment() { printf '/^\t*# %s/,/^\t*([^#\t]|$)/{/^\t*# %s/!s/^(\t*)# ?/\\1/}' 
 [ -z "$SENDFILE" ] || set -- "$@" -e "$(uncomment 'With `sendfile = ')"
 if [ "$TLS" ]; then
 	set -- "$@" -e "$(uncomment 'TLS and HTTP\/2')"
-	case $file in *apache*) set -- "$@" -e "s|127\.0\.0\.1:@PORT@|@TLS@|g" ;; esac
+	case $file in *apache*) set -- "$@" -e "s|@ADDRESS@:@PORT@|@TLS@|g" ;; esac
 fi
+case $file:$PORT in *apache*:80 | *apache*:443) set -- "$@" -e '/^Listen @ADDRESS@:@PORT@$/d' ;; esac
 TLS=${TLS:-0.0.0.0:443}
-for key in BASE PORT SOCKET WAYBILL CONF DATA SPOOL RUN CERT H2C TLS; do
+for key in BASE NAME PORT SOCKET WAYBILL CONF DATA SPOOL RUN CERT H2C TLS; do
 	eval "value=\$$key"
 	case $value in *[!A-Za-z0-9/._+:@%,=~-]*)
 		echo "fill.sh: $key has a character that is not safe in a configuration: $value" >&2; exit 2 ;;
 	esac
 	set -- "$@" -e "s|@$key@|$value|g"
 done
-exec sed -E "$@" "$file"
+set -- "$@" -e "s|@ADDRESS@|$ADDRESS|g"
+[ "$SNIPPET" ] || exec sed -E "$@" "$file"
+# What stands in the server's braces or tags, but for where it listens and what it is called.
+case $file in
+*nginx*) begin='^server [{]' end='^[}]' out='^\t(listen|server_name|absolute_redirect|ssl_|http2_|# (TLS|listen|ssl_|http2_|Redirects))' ;;
+*apache*) begin='^<VirtualHost' end='^</VirtualHost' out='^\t(ServerName|# ?SSL|# TLS|# Protocols)' ;;
+*) echo "fill.sh: this file needs no SNIPPET: it has no server of its own" >&2; exit 2 ;;
+esac
+sed -E "$@" "$file" | sed -nE -e "\\|$begin|,\\|$end|{\\|$begin|d;\\|$end|d;/$out/d;s|^\t||;p}"
