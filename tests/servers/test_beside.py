@@ -79,8 +79,11 @@ Listen 127.0.0.1:{port}
 
 
 class Site:
-    def __init__(self, home, server, file):
+    def __init__(self, home):
         self.home, self.port, self.children = home, free_port(), []
+
+    def open(self, server, file):
+        home = self.home
         for name in "www", "tmp", "data":
             (home / name).mkdir()
         (home / "www" / "index.html").write_bytes(OURS)
@@ -128,10 +131,13 @@ class Site:
 def site(request):
     home = pathlib.Path(tempfile.mkdtemp(prefix="wbt-beside-", dir="/tmp"))
     home.chmod(0o755)
-    made = Site(home, *request.param)
-    yield made
-    made.close()
-    shutil.rmtree(home, ignore_errors=True)
+    made = Site(home)
+    try:  # also what was started before something failed ends
+        made.open(*request.param)
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def test_below_a_path_of_a_site_with_tls(site):
