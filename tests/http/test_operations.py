@@ -93,7 +93,7 @@ def test_nothing_hostile_reaches_a_line(fresh):
 
 
 def test_log_levels(fresh):
-    door = fresh("fastcgi", log="warn", quota_bytes="1000")
+    door = fresh("fastcgi", log="warn", quota_bytes="1000", read_access="token")
     door.get("/files")
     refused(door.put("a", b"x" * 2000), 507, "quota_exceeded")
     wait_until(lambda: door.log.stat().st_size, "a warning")
