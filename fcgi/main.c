@@ -240,12 +240,13 @@ static int open_door(const struct server *server, const char *where, struct refu
 	return gate_listen(where ? where : path, why);
 }
 
-/* Behind a socket in the file system it is the web server that decides who gets here. */
+/* Behind a socket in the file system it is the web server that decides who gets here: see serve.c. */
 static void warn_of_open_doors(const struct server *server)
 {
 	const struct config *config = &server->config;
 
 	if (config->upload_access == ACCESS_OPEN && config->read_access == ACCESS_OPEN &&
+	    !span_starts_nocase(span_of(server->where), "unix:") &&
 	    !span_starts_nocase(span_of(server->where), "127.") &&
 	    !span_starts_nocase(span_of(server->where), "[::1]"))
 		log_line(LOG_WARN, CONFIG_OPEN_DOORS, NULL);

@@ -330,6 +330,17 @@ static void log_call(struct call *c, enum fault fault, double ms)
 	    ms, log_value(c->caller.owner, owner, sizeof owner), ended);
 }
 
+/* Once, when the first comes who is not of this machine. */
+static void warn_of_open_doors(const struct call *c)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+	const struct config *config = c->service->config;
+
+	if (config->upload_access == ACCESS_OPEN && config->read_access == ACCESS_OPEN &&
+	    c->request.client.at && !request_is_local(c->x) && !atomic_flag_test_and_set(&said))
+		log_line(LOG_WARN, CONFIG_OPEN_DOORS, NULL);
+}
+
 void serve(const struct service *service, struct exchange *x, struct call *c)
 {
 	struct timespec start, end;
@@ -349,6 +360,7 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 	    (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
 	metrics_end(service->metrics, c, seconds);
 	log_call(c, fault, seconds * 1e3);
+	warn_of_open_doors(c);
 	log_request(NULL);
 }
 

@@ -57,8 +57,8 @@ def check(document, method, path, answer):
     operation = document["paths"].get(pattern, {}).get(method.lower())
     refusal = document["components"]["responses"]["Refusal"]
     response = operation and operation["responses"].get(str(answer.status))
-    if pattern is None and answer.status < 400:
-        return  # of a site that is mounted elsewhere, or moves
+    if answer.status in (301, 308) or pattern is None and answer.status < 400:
+        return  # of a site that is mounted elsewhere, or to where it is mounted
     if response is None:
         assert answer.status >= 400 or method == "OPTIONS", f"{method} {path}: {answer.status} is not told of"
         response = refusal

@@ -353,8 +353,13 @@ def test_a_dead_sniffer_is_counted(fresh):
 def test_open_doors_are_announced(fresh):
     open_door, shut = fresh("fastcgi"), fresh("fastcgi", upload_access="token")
     for door, said in (open_door, True), (shut, False):
-        wait_until(lambda: "msg=serving" in door.log.read_text(), "the worker")
-        assert ("anybody who reaches this server may upload" in door.log.read_text()) == said
+        warning = "anybody who reaches this server may upload"
+        assert door.get("/upload").status == 200 and warning not in door.log.read_text()
+        for _ in range(3):
+            answer = door.request("GET", "/upload", {}, REMOTE_ADDR="203.0.113.9")
+        wait_until(lambda: door.log.read_text().count("address=203.0.113.9") == 3, "the lines")
+        door.get("/upload")
+        assert door.log.read_text().count(warning) == said, answer
         done = subprocess.run([harness.WAYBILL, "config"], env=door.environment(), capture_output=True, text=True, timeout=30, check=True)
         assert ("upload_access" in done.stderr) == said
     sample = subprocess.run([harness.WAYBILL, "--sample-config"], capture_output=True, text=True, timeout=30, check=True).stdout
