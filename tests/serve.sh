@@ -196,7 +196,11 @@ PATH=$PATH:/usr/sbin
 export TMPDIR=$own/tmp
 cd "$own"
 # What would end the worker again and again ends us, once; it says why.
-"${become[@]}" "$run/worker" config >/dev/null || exit
+problem=$("${become[@]}" "$run/worker" config 2>&1 >/dev/null) || {
+	status=$?
+	echo "$problem" >&2
+	exit $status
+}
 [[ ! -d $data/objects ]] || "${become[@]}" "$run/worker" token ls >/dev/null || exit
 exec 9>&2
 if [[ $site == nginx* || $site == apache-proxy.conf || $site == lighttpd-socket.conf ]]; then
