@@ -61,10 +61,10 @@ static int make_beside(const char *output, char *temporary)
 static bool name_it(const char *temporary, const char *output, bool force)
 {
 	if (force)
-		return rename(temporary, output) == 0;
-	if (link(temporary, output) == 0)
+		return renameat(AT_FDCWD, temporary, AT_FDCWD, output) == 0;
+	if (linkat(AT_FDCWD, temporary, AT_FDCWD, output, 0) == 0)
 		return true;
-	return errno == EPERM && rename(temporary, output) == 0;
+	return errno == EPERM && renameat(AT_FDCWD, temporary, AT_FDCWD, output) == 0;
 }
 
 static const char *copy_beside(int from, const char *output, bool force, const uint8_t *sha256)
@@ -82,7 +82,7 @@ static const char *copy_beside(int from, const char *output, bool force, const u
 	if (!wrong && !name_it(temporary, output, force))
 		wrong = errno == EEXIST ? "there is such a file already; --force replaces it"
 					: strerror(errno);
-	unlink(temporary);
+	unlinkat(AT_FDCWD, temporary, 0);
 	return wrong;
 }
 

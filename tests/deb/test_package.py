@@ -49,7 +49,8 @@ class Package:
     def settings(self):
         """Sample configuration and `waybill config` of the packaged program."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("WAYBILL")}
-        return run(self.waybill, "config", "-c", self.root / "etc/waybill.conf", env=env)
+        said = run(self.waybill, "config", "-c", self.root / "etc/waybill.conf", env=env)
+        return "".join(line for line in said.splitlines(True) if not line.startswith("waybill: warning: "))
 
     def manual(self):
         return run("man", "-l", self.root / "usr/share/man/man8/waybill.8.gz",
