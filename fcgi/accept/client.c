@@ -47,7 +47,7 @@ static struct span last_of(struct span *list)
 /* An element may carry a port: "192.0.2.1:4711", "[2001:db8::1]:4711" or "[2001:db8::1]". */
 static bool read_element(struct span text, struct in6_addr *to)
 {
-	const char *colon = memchr(text.at, ':', text.len);
+	const char *colon = text.at ? memchr(text.at, ':', text.len) : NULL;
 
 	if (text.len > 0 && text.at[0] == '[') {
 		struct span rest = {text.at + 1, text.len - 1};

@@ -21,7 +21,7 @@ bool address_read(struct span text, struct in6_addr *to)
 	char copy[INET6_ADDRSTRLEN];
 	struct in_addr v4;
 
-	if (text.len >= sizeof copy || memchr(text.at, '\0', text.len))
+	if (!text.at || text.len >= sizeof copy || memchr(text.at, '\0', text.len))
 		return false;
 	span_copy(copy, sizeof copy, text);
 	if (inet_pton(AF_INET, copy, &v4) == 1) {
