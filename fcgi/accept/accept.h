@@ -30,6 +30,13 @@ void gate_where(int fd, char *to, size_t room);
 struct gate *gate_open(int fd, const struct config *config, struct refusal *why);
 /* No further exchange is accepted; threads waiting in gate_accept() return NULL. Any thread. */
 void gate_shut(struct gate *gate);
+/*
+ * No further connection is accepted, as another process does that now; but the server in front may
+ * have sent a request over a connection that it was told would be kept. Such a one is waited for, and
+ * closed behind its next answer. When there is none left the gate is shut. Any thread, once.
+ */
+void gate_retire(struct gate *gate);
+bool gate_is_shut(const struct gate *gate);
 void gate_close(struct gate *gate); /* once all threads have left */
 
 struct visitor *visitor_new(struct gate *gate); /* NULL: no memory */

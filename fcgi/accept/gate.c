@@ -45,6 +45,8 @@ struct gate {
 	int shut;	 /* eventfd: readable once the gate is shut */
 	int door;	 /* epoll: both of them, and the kept connections */
 	atomic_int kept; /* how many */
+	atomic_bool retired;
+	atomic_bool is_shut;
 	int64_t timeout;
 	int64_t min_rate;
 	unsigned threads;
@@ -116,8 +118,30 @@ void gate_shut(struct gate *gate)
 {
 	uint64_t one = 1;
 
+	atomic_store(&gate->is_shut, true);
 	while (write(gate->shut, &one, sizeof one) < 0 && errno == EINTR)
 		;
+}
+
+bool gate_is_shut(const struct gate *gate)
+{
+	return atomic_load(&gate->is_shut);
+}
+
+/* One kept connection less. The last one shuts the gate, where no other can follow. */
+static void forget_kept(struct gate *gate)
+{
+	if (atomic_fetch_sub(&gate->kept, 1) == 1 && atomic_load(&gate->retired))
+		gate_shut(gate);
+}
+
+/* keep_connection() counts first and looks then, we the other way round: one sees the other. */
+void gate_retire(struct gate *gate)
+{
+	atomic_store(&gate->retired, true);
+	watch(gate, EPOLL_CTL_DEL, gate->listening, 0);
+	if (atomic_load(&gate->kept) == 0)
+		gate_shut(gate);
 }
 
 void gate_close(struct gate *gate)
@@ -246,7 +270,8 @@ static int take_connection(const struct gate *gate)
 		log_line(LOG_ERROR, "cannot accept", "reason=\"%s\"", strerror(errno));
 		poll(NULL, 0, 100); /* until some request has given its descriptors back */
 	}
-	if (!watch(gate, EPOLL_CTL_MOD, gate->listening, EPOLLIN | EPOLLONESHOT))
+	if (!watch(gate, EPOLL_CTL_MOD, gate->listening, EPOLLIN | EPOLLONESHOT) &&
+	    !atomic_load(&gate->retired))
 		log_line(LOG_ERROR, "epoll_ctl failed", "errno=%d", errno);
 	if (fd < 0 || peers_allow(&gate->peers, &from))
 		return fd;
@@ -258,18 +283,18 @@ static int take_connection(const struct gate *gate)
 static int take_kept(struct gate *gate, int fd)
 {
 	watch(gate, EPOLL_CTL_DEL, fd, 0);
-	atomic_fetch_sub(&gate->kept, 1);
+	forget_kept(gate);
 	return fd;
 }
 
 /* Takes `fd` over. Nothing of it may be used after: another thread may have it already. */
 static void keep_connection(struct gate *gate, int fd)
 {
-	if (atomic_fetch_add(&gate->kept, 1) < KEPT_MOST &&
+	if (atomic_fetch_add(&gate->kept, 1) < KEPT_MOST && !atomic_load(&gate->retired) &&
 	    watch(gate, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT))
 		return;
-	atomic_fetch_sub(&gate->kept, 1);
 	close(fd);
+	forget_kept(gate);
 }
 
 /* A connection; -1: the gate was shut. One event at a time, as epoll takes them in turn: what is

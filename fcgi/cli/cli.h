@@ -10,7 +10,7 @@
 int cli_run(int argc, char **argv);
 void cli_usage(FILE *out);
 
-/* main.c: serve until a signal. where: for gate_listen(); or NULL: on `listening`, and where that
+/* parent.c: serve until a signal. where: for gate_listen(); or NULL: on `listening`, and where that
  * is -1 too, on an inherited socket, else on data_dir/waybill.sock. */
 int serve_forever(const char *config_path, const char *where, int listening);
 

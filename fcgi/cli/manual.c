@@ -136,8 +136,21 @@ static const struct {
 	"to the owner of data_dir. As long as it is not finished, nobody serves from there; said "
 	"again, it goes on"},
     {"SIGNALS", "SIGTERM, SIGINT, SIGUSR1",
-	"no new requests; those under way are finished; exit 0"},
-    {NULL, "SIGHUP", "drop what has expired now, rather than within minutes"},
+	"no new requests; those under way are finished, then exit 0"},
+    {NULL, "SIGHUP",
+	"read the configuration again and have another worker take its place, at the same socket: no "
+	"request is refused or waits, and the worker before finishes what it has begun, for as long as "
+	"that takes. A mistake in the configuration is told in the log, and the worker before goes on. "
+	"data_dir takes effect with a restart only. What has expired is dropped now, rather than within "
+	"minutes"},
+    {"PROCESSES", "waybill",
+	"the parent: it keeps the socket and reads nothing that comes over it. Signals are for it. A "
+	"worker that dies is replaced; where another cannot start, it exits with that one's status. Its "
+	"workers end, without cutting anything off, when it is killed"},
+    {NULL, "waybill-worker",
+	"serves, in its jail; several, while those that were followed by another finish. One request of "
+	"plain CGI has no parent"},
+    {NULL, "waybill-guard", "and below it the processes in which libmagic inspects files"},
     {"ENVIRONMENT", "WAYBILL_CONFIG", "the configuration file, where -c is not given"},
     {NULL, "WAYBILL_<KEY>", "a key of the configuration in capitals; goes before the file"},
     {NULL, "LISTEN_FDS, LISTEN_PID", "systemd's way to hand over a listening socket"},
@@ -202,7 +215,7 @@ static void put_configuration(FILE *out)
 	manual_put(out, "",
 	    "Lines of the form `key = value'; # or ; begins a line of comment. Sizes take K M G T "
 	    "(powers of 1024), durations s m h d. An unknown key or a bad value is an error. A "
-	    "running waybill has read its configuration once, when it started.");
+	    "running waybill reads its configuration when it starts, and on SIGHUP.");
 	config_print_man(out);
 	fputs(".PP\n", out);
 	manual_put(out, "",

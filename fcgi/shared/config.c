@@ -318,3 +318,47 @@ void config_free(struct config *config)
 		}
 	memset(config, 0, sizeof *config);
 }
+
+/* ---- a second reading ------------------------------------------------------------------------ */
+
+/* The store is one as long as somebody serves from it: uploads go on in it, and links point there. */
+static const int lasting[] = {KEY_data_dir};
+
+/* A list's items may stand closer in the file than here. */
+enum { SHOWN_BYTES = 2 * LINE_BYTES };
+
+static bool differs(const struct key *key, const struct config *a, const struct config *b)
+{
+	char one[SHOWN_BYTES], other[SHOWN_BYTES];
+
+	return strcmp(
+		   key_show(key, a, one, sizeof one), key_show(key, b, other, sizeof other)) != 0;
+}
+
+static void name_key(const struct key *key, char *list, size_t room)
+{
+	size_t len = strlen(list);
+
+	snprintf(list + len, room - len, "%s%s", len ? "," : "", key->name);
+}
+
+bool config_follow(
+    struct config *next, const struct config *now, char *kept, char *changed, size_t room)
+{
+	char value[SHOWN_BYTES], reason[REASON_BYTES];
+
+	*kept = *changed = '\0';
+	for (size_t i = 0; i < sizeof lasting / sizeof *lasting; i++) {
+		const struct key *key = &config_keys[lasting[i]];
+		if (!differs(key, next, now))
+			continue;
+		name_key(key, kept, room);
+		key_show(key, now, value, sizeof value);
+		if (!key_set(key, next, span_of(value), reason, sizeof reason))
+			return false;
+	}
+	for (const struct key *key = config_keys; key < config_keys + KEY_COUNT; key++)
+		if (differs(key, next, now))
+			name_key(key, changed, room);
+	return true;
+}

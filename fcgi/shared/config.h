@@ -114,6 +114,15 @@ void config_free(struct config *config);
 	"anybody who reaches this server may upload, list and download; unless that is meant, set " \
 	"upload_access and read_access to token, or to user or owner behind a login"
 
+/*
+ * *next has been read while *now is in force. Keys that last as long as waybill serves (data_dir) take
+ * the value they have in *now. `kept` (at least 1024 bytes, as `changed`) gets the names of those that
+ * would have changed, `changed` of those that do, separated by commas; "": none. False: no memory;
+ * *next is to be freed all the same.
+ */
+bool config_follow(
+    struct config *next, const struct config *now, char *kept, char *changed, size_t room);
+
 /* `waybill config`: every key, its effective value, where that came from, and its meaning. */
 bool config_print(const char *path, FILE *out, char *problem, size_t room);
 /* A waybill.conf with every key commented out, and the man page's list of keys (roff). */

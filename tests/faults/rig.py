@@ -151,17 +151,16 @@ class Worker(harness.FastCGIDoor):
 
     def kill(self):
         """kill -9, the sniffers included by their own doing."""
-        self.process.kill()
-        self.process.wait()
+        harness.kill_serving(self.process)
 
     def stop(self):
         self.process.terminate()
         assert self.process.wait(harness.PATIENCE) == 0, self.said()
 
     def close(self):
-        with contextlib.suppress(ProcessLookupError):
+        harness.kill_serving(self.process)
+        with contextlib.suppress(ProcessLookupError):  # what has no name yet
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
         if self.control:
             self.control.disarm()
         shutil.rmtree(self.home, ignore_errors=True)
@@ -207,17 +206,13 @@ class Worker(harness.FastCGIDoor):
 
     def children(self):
         """(pid of the sniffer parent, [pids of its children]); above it is only its guard."""
-        for guard in pids_below(self.process.pid):
+        for guard in [guard for worker in self.workers() for guard in pids_below(worker)]:
             for parent in pids_below(guard):
                 return parent, pids_below(parent)
         return None, []
 
 
-def pids_below(pid):
-    try:
-        return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:  # just gone
-        return []
+pids_below = harness.children
 
 
 def new_ids(answer):

@@ -34,7 +34,7 @@ class Behind:
 
     def __init__(self, door):
         self.door, self.raw = door, isinstance(door, harness.ServerDoor)
-        self.pid = door.workers()[0] if self.raw else door.process.pid
+        [self.pid] = door.workers()
 
     def open(self, stack, name, length):
         sock = stack.enter_context(self.door.connect())

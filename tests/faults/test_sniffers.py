@@ -77,7 +77,7 @@ def test_guard_killed(worker):
     """Nobody is left to bring them back: /healthz says so, what needs no new verdict is served, the
     rest is refused in words; a new worker is well."""
     (id, digest), = rig.new_ids(worker.put("first", b"one")).items()
-    os.kill(rig.pids_below(worker.process.pid)[0], signal.SIGKILL)
+    os.kill(rig.pids_below(*worker.workers())[0], signal.SIGKILL)
     wait_until(lambda: worker.get("/healthz?ready").status == 503, "an alarm")
     assert "sniffer" in worker.get("/healthz").json["reason"]
     worker.intact(id, digest)

@@ -4,6 +4,7 @@ A *door* is a way in: lighttpd (or any file of www/servers) over raw sockets, Fa
 to the worker's socket, or plain CGI. All three take the same request() and give the same Answer, so
 that one test can say what holds everywhere. Everything a door starts ends with close().
 """
+import contextlib
 import functools
 import http.client
 import io
@@ -11,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import shutil
 import signal
 import socket
@@ -146,6 +148,56 @@ def wait_until(condition, what, seconds=PATIENCE):
             return result
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds} s in vain: {what}")
+
+
+def children(pid):
+    """Process ids, the eldest first."""
+    try:
+        return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # just gone
+        return []
+
+
+def workers_of(pid):
+    """Process ids of what `waybill serve` has forked to serve, the eldest first: several where one has
+    followed another that has not finished yet."""
+    def named(child):
+        try:
+            return pathlib.Path(f"/proc/{child}/comm").read_text() == "waybill-worker\n"
+        except OSError:
+            return False
+    return [child for child in children(pid) if named(child)]
+
+
+def parent_of(worker):
+    """Whom whoever started a worker knows: its parent; of plain CGI, itself."""
+    if pathlib.Path(f"/proc/{worker}/comm").read_text() != "waybill-worker\n":
+        return worker
+    return int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def kill_dead(pid):
+    """kill -9; returns when the whole process is gone, and with it the locks it has held."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    with open(fd, "rb", buffering=0):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        assert select.select([fd], [], [], PATIENCE)[0], f"{pid} survives kill -9"
+
+
+def kill_serving(process):
+    """kill -9 of all that a child of ours, `waybill serve`, has forked to serve, and of itself. First
+    it is stopped, or it would replace them; were it killed first, they would finish what is under way."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    for worker in workers_of(process.pid):
+        kill_dead(worker)
+    process.kill()
+    process.wait()
 
 
 HOUSEKEEPING = ("ledger", "wanted")  # files of partial/ that are always there
@@ -297,9 +349,9 @@ class ServerDoor(Door):
             return read_http(sock, method)
 
     def workers(self):
-        """Process ids of the worker proper (not of its sniffers)."""
+        """Process ids of the workers proper: neither their parents nor their sniffers."""
         real = os.path.realpath(WAYBILL)
-        ours = {}
+        ours, requests = {}, set()
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
@@ -312,7 +364,9 @@ class ServerDoor(Door):
             same = exe == real or exe.endswith("/waybill.bin")
             if same and f"WAYBILL_DATA_DIR={self.data}".encode() in env.split(b"\0"):
                 ours[int(entry.name)] = parent
-        return [pid for pid, parent in ours.items() if parent not in ours]
+                requests |= {int(entry.name)} if b"\0GATEWAY_INTERFACE=" in env else set()
+        first = [pid for pid, parent in ours.items() if parent not in ours]
+        return [pid for one in first for pid in ([one] if one in requests else workers_of(one))]
 
 
 def variables(method, path, headers, length, base=""):
@@ -381,6 +435,9 @@ class FastCGIDoor(Door):
                 command or [WAYBILL, "serve", "-l", f"unix:{self.path}"], env=self.environment(**more),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.await_service()
+
+    def workers(self):
+        return workers_of(self.process.pid)
 
     def answers(self):
         assert self.process.poll() is None, "the worker ended: " + self.said()

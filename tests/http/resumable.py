@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import select
-import signal
 import socket
 import struct
 import subprocess
@@ -166,8 +165,7 @@ class Worker:
         return path
 
     def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        harness.kill_serving(self.process)
 
     def stop(self):
         for process in self.processes:
@@ -176,8 +174,7 @@ class Worker:
                 try:
                     process.wait(PATIENCE)
                 except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                    harness.kill_serving(process)
 
     def open(self, method, path, headers=None, length=None, path_socket=None, **params):
         return Request(path_socket or self.path, harness.variables(method, path, headers, length) | params)

@@ -147,7 +147,7 @@ class Race:
         self.worker = worker
         answer = worker.ask("POST", "/upload", {**TUS, "Upload-Length": str(len(BYTES)), **headers}, b"")
         self.url, self.id = answer["Location"], answer.id
-        self.sniffers = descendants(worker.process.pid)
+        self.sniffers = descendants(*harness.workers_of(worker.process.pid))
         assert self.sniffers
         self.signal(signal.SIGSTOP)
         try:

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 import harness
-from harness import ELF, PNG, Upload, refused, text, wait_until
+from harness import ELF, PNG, Upload, children, refused, text, wait_until
 from shell import add_token, bearer, waybill
 
 PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\["\\])*"|[^\s"=\\]+)(?: |$)')
@@ -292,13 +292,9 @@ def state_of(task):
     return {key: int(re.search(rf"^{key}:\s+(\d+)", status, re.M)[1]) for key in ("NoNewPrivs", "Seccomp", "Seccomp_filters")}
 
 
-def children(pid):
-    return [int(c) for c in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def sniffers_of(door):
     """The processes where libmagic runs: the last in line below the worker."""
-    leaves, todo = [], children(door.process.pid)
+    leaves, todo = [], children(*door.workers())
     while todo:
         pid = todo.pop()
         below = children(pid)
@@ -309,7 +305,7 @@ def sniffers_of(door):
 
 def test_every_thread_and_every_sniffer_is_jailed(fresh):
     door = fresh("fastcgi", threads="8")
-    pid = door.process.pid
+    [pid] = door.workers()
     wait_until(lambda: len(os.listdir(f"/proc/{pid}/task")) == 9, "all threads, and the first sweep to be over")
     tasks = [f"{pid}/task/{t}" for t in os.listdir(f"/proc/{pid}/task")]
     sniffers = sniffers_of(door)
@@ -326,7 +322,7 @@ def test_sandbox_off_is_seen(fresh):
     door = fresh("fastcgi", threads="2", sandbox="off")
     assert door.get("/healthz").json["sandbox"] == "off"
     assert any(line["level"] == "warn" and line.get("sandbox") == "off" for line in lines(door))
-    assert state_of(door.process.pid)["Seccomp"] == 0
+    assert state_of(*door.workers())["Seccomp"] == 0
     for sniffer in sniffers_of(door):  # theirs is not for the worker to open
         assert state_of(sniffer)["Seccomp"] == 2
 

@@ -151,8 +151,7 @@ def test_killed_while_it_holds_reservations(fresh):
     with under_way(other, 90000, b"some"):
         wait_until(lambda: health(door)["reserved_bytes"] == 90000, "the other's reservation")
         refused(door.put("a", text(20000)), 507, "quota_exceeded")
-        os.kill(other.process.pid, signal.SIGKILL)
-        other.process.wait()
+        harness.kill_serving(other.process)
         assert door.put("a", text(20000)).status == 201
     nothing_reserved(door)
     other.close()

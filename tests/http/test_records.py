@@ -18,9 +18,9 @@ CONTENT = text(200000, seed=9)
 
 @pytest.fixture(autouse=True)
 def unharmed(fastcgi):
-    before = fastcgi.process.pid
+    before = fastcgi.workers()
     yield
-    assert fastcgi.alive() and fastcgi.process.pid == before, fastcgi.said()
+    assert fastcgi.alive() and fastcgi.workers() == before, fastcgi.said()
 
 
 def ask_values(*names, padding=0):
@@ -132,7 +132,8 @@ def test_other_roles(fastcgi, role):
 def test_lengths_beyond_reason(fastcgi, head):
     """Nothing is set aside for what is only announced."""
     def size():
-        return int(open(f"/proc/{fastcgi.process.pid}/statm").read().split()[0]) * 4096
+        [worker] = fastcgi.workers()
+        return int(open(f"/proc/{worker}/statm").read().split()[0]) * 4096
     before = size()
     assert exchange(fastcgi, begin(), record(PARAMS, head), record(PARAMS, bytes(60000))) == []
     assert size() - before < 64 << 20

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from behaviours import behaviour
-from harness import WAYBILL, read_http, text, wait_until
+from harness import WAYBILL, parent_of, read_http, text, wait_until
 from sites import seen
 
 
@@ -50,7 +50,7 @@ def worker_stopped(site):
     sock, content = half_sent(site, "last.txt")
     with sock:
         [pid] = wait_until(lambda: [p for p in site.workers() if holds_upload(site, p)], "the upload to begin")
-        os.kill(pid, signal.SIGTERM)
+        os.kill(parent_of(pid), signal.SIGTERM)
         sock.sendall(content[500_000:])
         answer = read_http(sock)
     if answer.status == 201:

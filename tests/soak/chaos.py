@@ -47,7 +47,7 @@ class Chaos:
         worker.start(wait=False)
 
     def hangup(self):
-        """A sweep at once."""
+        """Another worker takes its place."""
         self.site.steady.process.send_signal(signal.SIGHUP)
 
     def sniffers(self):

@@ -27,7 +27,7 @@ class Holding:
     """Of the worker that is never killed, and in partial/ of all."""
 
     def __init__(self, worker):
-        pid = worker.process.pid
+        pid = worker.workers()[-1]
         self.partial = len(os.listdir(worker.data / "partial"))
         self.memory, self.descriptors = memory(pid), len(os.listdir(f"/proc/{pid}/fd"))
         self.processes = len(family(pid))
