@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "handover.h"
 #include "parent.h"
 #include "shared/log.h"
 #include "worker.h"
@@ -74,6 +75,7 @@ int main(int argc, char **argv)
 	bool request = getenv("GATEWAY_INTERFACE") != NULL;
 
 	reply_start();
+	handover_remember(argv);
 	if (argc > 1 && !request)
 		return cli_run(argc, argv);
 	int listening = parent_inherited();

@@ -19,36 +19,20 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "shared/clock.h"
+#include "generations.h"
+#include "handover.h"
 #include "shared/log.h"
 #include "worker.h"
 
-enum {
-	PAUSE_MS = 1000, /* from one start to the next: a worker that always dies costs little */
-	KEYS_BYTES = 1024
-};
+enum { KEYS_BYTES = 1024 };
 
 struct parent {
-	const char *config_path, *where;
-	struct config config; /* of the worker that serves */
-	struct config next;   /* of the one that is being started */
-	int listening;	      /* -1: the first worker is to open it */
-	int signals;	      /* signalfd */
-	int report;	      /* from the worker that is being started; else -1 */
-	pid_t *workers;	      /* all of them */
-	size_t count;
-	pid_t serving, starting; /* 0: none */
-	int64_t started;	 /* the last one, by the steady clock */
-	bool follows;		 /* whoever is started now: one has served already */
-	bool reload;		 /* was asked for */
-	bool ending;		 /* no worker any more is replaced; and when none is left: */
-	bool over;
-	int status; /* to exit with */
+	const char *config_path;
+	bool reload; /* was asked for */
+	struct generations g;
 };
 
 int parent_inherited(void)
@@ -74,252 +58,86 @@ static bool catch_signals(struct parent *p)
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		sigaddset(&caught, numbers[i]);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD,
-	    SIG_DFL); /* ignored, as it may be inherited, it would leave nothing to wait for */
+	/* Ignored, as it may be inherited, it would leave nothing to wait for. */
+	signal(SIGCHLD, SIG_DFL);
 	pthread_sigmask(SIG_BLOCK, &caught, NULL);
-	p->signals = signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK);
-	return p->signals >= 0;
-}
-
-static void tell_all(const struct parent *p, int number)
-{
-	for (size_t i = 0; i < p->count; i++)
-		kill(p->workers[i], number);
-}
-
-/* ---- starting a worker ------------------------------------------------------------------------ */
-
-/* It ends with us, but not before what is under way is finished. */
-static void bind_life(pid_t parent)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, WORKER_RETIRES);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	prctl(PR_SET_NAME, "waybill-worker");
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		raise(SIGTERM);
-}
-
-_Noreturn static void be_worker(struct parent *p, pid_t parent, int report)
-{
-	bind_life(parent);
-	close(p->signals);
-	config_free(&p->config);
-	free(p->workers);
-	exit(worker_run(&p->next, p->where, p->listening, report, p->follows));
-}
-
-static bool enter(struct parent *p, pid_t pid)
-{
-	pid_t *more = realloc(p->workers, (p->count + 1) * sizeof *more);
-
-	if (!more)
-		return false;
-	p->workers = more;
-	more[p->count++] = pid;
-	return true;
-}
-
-/* With p->next. False: none could be made, errno says why. */
-static bool start(struct parent *p)
-{
-	pid_t self = getpid();
-	int pair[2];
-
-	p->started = clock_steady();
-	if (!enter(p, 0)) /* before there is somebody to be entered */
-		return false;
-	pid_t pid = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0 ? fork() : -2;
-	if (pid == 0) {
-		close(pair[0]);
-		be_worker(p, self, pair[1]);
-	}
-	int err = errno;
-	if (pid != -2)
-		close(pair[1]);
-	if (pid == -1)
-		close(pair[0]);
-	errno = err;
-	if (pid < 0) {
-		p->count--;
-		return false;
-	}
-	p->report = pair[0];
-	p->starting = p->workers[p->count - 1] = pid;
-	return true;
-}
-
-/* ---- what becomes of it ----------------------------------------------------------------------- */
-
-static void hang_up(struct parent *p)
-{
-	if (p->report >= 0)
-		close(p->report);
-	p->report = -1;
-}
-
-/* It serves. */
-static void promote(struct parent *p)
-{
-	pid_t before = p->serving;
-
-	hang_up(p);
-	p->follows = true;
-	p->serving = p->starting;
-	p->starting = 0;
-	config_free(&p->config);
-	p->config = p->next;
-	p->next = (struct config){0};
-	log_level(p->config.log);
-	if (!before)
-		return;
-	kill(before, WORKER_RETIRES);
-	log_line(LOG_INFO, "reloaded", "pid=%d before=%d", (int)p->serving, (int)before);
-}
-
-static void read_report(struct parent *p)
-{
-	int listening;
-	bool serving;
-
-	while (p->report >= 0 && worker_report(p->report, &listening, &serving)) {
-		if (listening >= 0)
-			p->listening = listening;
-		if (serving)
-			promote(p);
-	}
-}
-
-static int exit_status(int status)
-{
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-/* The one that was to serve will not. Where another does, that goes on; otherwise there is nothing to
- * wait for: whoever watches over us may know better. */
-static void give_up_start(struct parent *p, int status)
-{
-	hang_up(p);
-	p->starting = 0;
-	config_free(&p->next);
-	if (!p->serving) {
-		p->status = status;
-		p->over = !p->ending;
-	} else if (!p->ending) {
-		log_line(LOG_ERROR, "the new worker cannot serve, the one before goes on",
-		    "pid=%d exit=%d", (int)p->serving, status);
-		kill(p->serving, SIGHUP);
-	}
-}
-
-/* The one that serves has ended, and nobody has told it to: another takes its place, with the same
- * settings. Whoever watches over us could do no better, and would end those that are finishing. */
-static void replace(struct parent *p, pid_t pid, int status)
-{
-	p->serving = 0;
-	if (p->ending) {
-		p->status = status;
-		return;
-	}
-	log_line(
-	    LOG_ERROR, "the worker has ended, another follows", "pid=%d exit=%d", (int)pid, status);
-}
-
-static void bury(struct parent *p, pid_t pid, int status)
-{
-	size_t i = 0;
-
-	while (i < p->count && p->workers[i] != pid)
-		i++;
-	if (i == p->count)
-		return; /* a stranger, as process 1 of a container gets them */
-	p->workers[i] = p->workers[--p->count];
-	if (pid == p->starting)
-		give_up_start(p, status);
-	else if (pid == p->serving)
-		replace(p, pid, status);
-	else if (status)
-		log_line(
-		    LOG_ERROR, "a retired worker has failed", "pid=%d exit=%d", (int)pid, status);
-}
-
-static void bury_dead(struct parent *p)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		read_report(p); /* what it has said before */
-		bury(p, pid, exit_status(status));
-	}
+	p->g.signals = signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK);
+	return p->g.signals >= 0;
 }
 
 /* ---- when one is wanted ------------------------------------------------------------------------ */
 
+/* p->g.next, as far as it can follow p->g.config. False: no memory. */
+static bool follow(struct parent *p)
+{
+	char kept[KEYS_BYTES], changed[KEYS_BYTES];
+
+	if (!config_follow(&p->g.next, &p->g.config, kept, changed, sizeof kept))
+		return false;
+	if (kept[0])
+		log_line(LOG_WARN, "this takes effect with a restart only", "keys=%s", kept);
+	log_line(LOG_INFO, "reloading", "version=%s changed=%s", WAYBILL_VERSION,
+	    changed[0] ? changed : "\"\"");
+	return true;
+}
+
 static bool read_settings(struct parent *p)
 {
-	char problem[512], quoted[600], kept[KEYS_BYTES], changed[KEYS_BYTES];
-	bool read = config_load(&p->next, p->config_path, problem, sizeof problem);
+	char problem[512], quoted[600];
+	bool read = config_load(&p->g.next, p->config_path, problem, sizeof problem);
 
-	if (read && config_follow(&p->next, &p->config, kept, changed, sizeof kept)) {
-		if (kept[0])
-			log_line(
-			    LOG_WARN, "this takes effect with a restart only", "keys=%s", kept);
-		log_line(LOG_INFO, "reloading", "changed=%s", changed[0] ? changed : "\"\"");
+	if (read && follow(p))
 		return true;
-	}
-	config_free(&p->next);
+	config_free(&p->g.next);
 	log_line(LOG_ERROR, "not reloaded, the settings before stay in force", "reason=%s",
 	    log_value(span_of(read ? "out of memory" : problem), quoted, sizeof quoted));
 	return false;
+}
+
+/* Where another program was installed, it goes on from here, in our place. */
+static void hand_over(const struct parent *p)
+{
+	struct estate estate = {.listening = p->g.listening,
+	    .serving = p->g.serving,
+	    .workers = p->g.workers,
+	    .count = p->g.count,
+	    .data_dir = p->g.config.data_dir};
+
+	if (handover_wanted() && handover_sound(p->config_path))
+		handover_go(&estate);
 }
 
 /* What SIGHUP means. A worker sweeps when it starts; so it is to sweep where none starts, too. */
 static void reload(struct parent *p)
 {
 	p->reload = false;
+	hand_over(p);
 	if (read_settings(p)) {
-		if (start(p))
+		if (generations_start(&p->g))
 			return;
 		log_line(LOG_ERROR, "no worker can be started", "errno=%d", errno);
-		config_free(&p->next);
+		config_free(&p->g.next);
 	}
-	if (p->serving)
-		kill(p->serving, SIGHUP);
+	if (p->g.serving)
+		kill(p->g.serving, SIGHUP);
 }
 
 static void start_again(struct parent *p)
 {
-	p->next = p->config;
-	p->config = (struct config){0};
-	if (start(p))
+	p->g.next = p->g.config;
+	p->g.config = (struct config){0};
+	if (generations_start(&p->g))
 		return;
 	log_line(LOG_ERROR, "no worker can be started", "errno=%d", errno);
-	p->config = p->next;
-	p->next = (struct config){0};
-}
-
-/* ms until a worker is to be started in the place of one that died; -1: there is none to be. */
-static int64_t pause_left(const struct parent *p)
-{
-	int64_t left = p->started + PAUSE_MS - clock_steady();
-
-	if (p->serving || p->starting || p->ending)
-		return -1;
-	return left > 0 ? left : 0;
+	p->g.config = p->g.next;
+	p->g.next = (struct config){0};
 }
 
 static void start_if_wanted(struct parent *p)
 {
-	if (p->reload && !p->starting && !p->ending)
+	if (p->reload && !p->g.starting && !p->g.ending)
 		reload(p);
-	if (pause_left(p) == 0)
+	if (generations_pause(&p->g) == 0)
 		start_again(p);
 }
 
@@ -328,12 +146,12 @@ static void start_if_wanted(struct parent *p)
 static void take_signal(struct parent *p, uint32_t number)
 {
 	if (number == SIGCHLD)
-		bury_dead(p);
+		generations_bury(&p->g);
 	else if (number == SIGHUP)
 		p->reload = true;
 	else {
-		p->ending = true;
-		tell_all(p, SIGTERM);
+		p->g.ending = true;
+		generations_tell(&p->g, SIGTERM);
 	}
 }
 
@@ -341,47 +159,69 @@ static void watch_workers(struct parent *p)
 {
 	struct signalfd_siginfo info;
 
-	while (!p->over && !(p->ending && p->count == 0)) {
+	while (!p->g.over && !(p->g.ending && p->g.count == 0)) {
 		struct pollfd fds[] = {
-		    {.fd = p->signals, .events = POLLIN}, {.fd = p->report, .events = POLLIN}};
-		poll(fds, 2, (int)pause_left(p));
-		read_report(p);
-		if (fds[1].revents &
-		    POLLHUP) /* it has said all, or it is dead: SIGCHLD will tell */
-			hang_up(p);
-		while (!p->over && read(p->signals, &info, sizeof info) == sizeof info)
+		    {.fd = p->g.signals, .events = POLLIN}, {.fd = p->g.report, .events = POLLIN}};
+		poll(fds, 2, (int)generations_pause(&p->g));
+		generations_listen(&p->g);
+		while (!p->g.over && read(p->g.signals, &info, sizeof info) == sizeof info)
 			take_signal(p, info.ssi_signo);
-		if (!p->over)
+		if (!p->g.over)
 			start_if_wanted(p);
 	}
 }
 
 static int keep_serving(struct parent *p)
 {
-	log_level(p->next.log);
+	log_level(p->g.next.log);
 	/* Nothing that we run may gain by a file's mode; a worker says so again for itself. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (!catch_signals(p) || !start(p)) {
-		config_free(&p->next);
+	if (!catch_signals(p))
 		return worker_fail(strerror(errno), 1);
+	if (!generations_start(&p->g)) {
+		if (!p->g.follows)
+			return worker_fail(strerror(errno), 1);
+		log_line(LOG_ERROR, "no worker can be started", "errno=%d", errno);
+		config_free(&p->g.next);
 	}
 	watch_workers(p);
-	return p->status;
+	return p->g.status;
+}
+
+/* Another program was this process before. What its worker was told is not known but for data_dir: what
+ * can be read now has to do, should that worker die before ours serves. */
+static bool inherit(struct parent *p, struct estate *estate, char *problem, size_t room)
+{
+	p->g.follows = true;
+	p->g.listening = estate->listening;
+	p->g.serving = estate->serving;
+	p->g.workers = estate->workers;
+	p->g.count = estate->count;
+	if (!config_load(&p->g.config, p->config_path, problem, room))
+		return false;
+	log_level(p->g.config.log);
+	free(p->g.config.data_dir);
+	p->g.config.data_dir = estate->data_dir;
+	return follow(p);
 }
 
 int serve_forever(const char *config_path, const char *where, int listening)
 {
-	struct parent p = {.config_path = config_path, .where = where, .report = -1};
-	char problem[512];
+	struct parent p = {.config_path = config_path, .g = {.where = where, .report = -1}};
+	char problem[512] = "out of memory";
+	struct estate estate;
+	bool heir = handover_take(&estate);
 
 	if (where && gate_misnamed(where))
 		return worker_fail(gate_misnamed(where), 2);
-	if (!config_load(&p.next, config_path, problem, sizeof problem))
+	if (!config_load(&p.g.next, config_path, problem, sizeof problem))
 		return worker_fail(problem, 2);
-	p.listening = listening >= 0 || where ? listening : parent_inherited();
+	p.g.listening = listening >= 0 || where ? listening : parent_inherited();
+	if (heir && !inherit(&p, &estate, problem, sizeof problem))
+		return worker_fail(problem, 2);
 	int status = keep_serving(&p);
-	config_free(&p.config);
-	config_free(&p.next);
-	free(p.workers);
+	config_free(&p.g.config);
+	config_free(&p.g.next);
+	free(p.g.workers);
 	return status;
 }

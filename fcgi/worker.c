@@ -174,8 +174,8 @@ static void start_sweep(struct server *server)
 /* Another worker is there. */
 static void retire(struct server *server, int64_t *until)
 {
-	log_line(LOG_INFO, "retiring", "pid=%d", (int)getpid());
 	gate_retire(server->gate);
+	log_line(LOG_INFO, "retiring", "pid=%d", (int)getpid());
 	keep_stop_sweeping(server->service.keep);
 	*until = clock_steady() + RETIRED_MOST;
 }
@@ -211,7 +211,7 @@ static bool send_door(int report, int listening)
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control = {0};
-	char none = 'L';
+	char none = 0;
 	struct iovec bytes = {&none, 1};
 	struct msghdr message = {.msg_iov = &bytes,
 	    .msg_iovlen = 1,
@@ -226,7 +226,7 @@ static bool send_door(int report, int listening)
 	return sendmsg(report, &message, MSG_NOSIGNAL) == 1;
 }
 
-bool worker_report(int report, int *listening, bool *serving)
+enum report worker_report(int report, int *listening)
 {
 	union {
 		struct cmsghdr align;
@@ -238,16 +238,15 @@ bool worker_report(int report, int *listening, bool *serving)
 	    .msg_iovlen = 1,
 	    .msg_control = control.room,
 	    .msg_controllen = sizeof control.room};
+	ssize_t got = recvmsg(report, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
-	*listening = -1;
-	*serving = false;
-	if (recvmsg(report, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1)
-		return false;
-	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
-		memcpy(listening, CMSG_DATA(head), sizeof *listening);
-	*serving = what == 'S';
-	return true;
+	if (got <= 0)
+		return got < 0 && errno == EAGAIN ? REPORT_NOTHING : REPORT_END;
+	if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+		return REPORT_SERVING;
+	memcpy(listening, CMSG_DATA(head), sizeof *listening);
+	return REPORT_DOOR;
 }
 
 /* ---- from the settings to the last answer ------------------------------------------------------ */
@@ -334,7 +333,7 @@ static void serve_until_signal(struct server *server, int report)
 	sigaddset(&waited, WORKER_RETIRES);
 	warn_of_open_doors(server);
 	log_serving(server);
-	if (write(report, "S", 1) != 1)
+	if (write(report, "", 1) != 1)
 		log_line(LOG_WARN, "the parent is not told", "errno=%d", errno);
 	close(report);
 	wait_for_end(server, &waited);

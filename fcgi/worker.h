@@ -52,8 +52,9 @@ enum { WORKER_RETIRES = SIGUSR2 };
 int worker_run(
     const struct config *config, const char *where, int listening, int report, bool follows);
 
-/* The listening socket, where such a message brought one, else -1. *serving: it was the byte. False:
- * there is no message (yet). Does not wait. */
-bool worker_report(int report, int *listening, bool *serving);
+/* What a worker says next, without waiting for it: REPORT_DOOR, *listening is its socket; that it serves;
+ * nothing (yet); nothing any more. */
+enum report { REPORT_NOTHING, REPORT_DOOR, REPORT_SERVING, REPORT_END };
+enum report worker_report(int report, int *listening);
 
 #endif

@@ -60,3 +60,14 @@ enum fault body_file_open(const char *dir, const char *path, int *fd, struct ref
 	*fd = opened;
 	return FAULT_NONE;
 }
+
+enum fault body_file_read(int fd, void *buf, size_t room, size_t *got)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, room);
+	while (n < 0 && errno == EINTR);
+	*got = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? FAULT_INTERNAL : FAULT_NONE;
+}

@@ -135,7 +135,7 @@ static void forget_kept(struct gate *gate)
 		gate_shut(gate);
 }
 
-/* keep_connection() counts first and looks then, we the other way round: one sees the other. */
+/* take_place() counts first and looks then, we the other way round: one sees the other. */
 void gate_retire(struct gate *gate)
 {
 	atomic_store(&gate->retired, true);
@@ -177,17 +177,6 @@ static enum fault fcgi_body_file(struct exchange *x, int *fd, struct refusal *wh
 	return fault;
 }
 
-static enum fault file_read(int fd, void *buf, size_t room, size_t *got)
-{
-	ssize_t n;
-
-	do
-		n = read(fd, buf, room);
-	while (n < 0 && errno == EINTR);
-	*got = n < 0 ? 0 : (size_t)n;
-	return n < 0 ? FAULT_INTERNAL : FAULT_NONE;
-}
-
 static enum fault fcgi_read(struct exchange *x, void *buf, size_t room, size_t *got)
 {
 	struct visitor *v = visitor_of(x);
@@ -196,7 +185,7 @@ static enum fault fcgi_read(struct exchange *x, void *buf, size_t room, size_t *
 
 	*got = 0;
 	if (fault || fd >= 0)
-		return fault ? fault : file_read(fd, buf, room, got);
+		return fault ? fault : body_file_read(fd, buf, room, got);
 	return wire_read(&v->wire, buf, room, got);
 }
 
@@ -287,11 +276,19 @@ static int take_kept(struct gate *gate, int fd)
 	return fd;
 }
 
+/* For one more kept connection. */
+static bool take_place(struct gate *gate)
+{
+	if (atomic_fetch_add(&gate->kept, 1) < KEPT_MOST && !atomic_load(&gate->retired))
+		return true;
+	forget_kept(gate);
+	return false;
+}
+
 /* Takes `fd` over. Nothing of it may be used after: another thread may have it already. */
 static void keep_connection(struct gate *gate, int fd)
 {
-	if (atomic_fetch_add(&gate->kept, 1) < KEPT_MOST && !atomic_load(&gate->retired) &&
-	    watch(gate, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT))
+	if (watch(gate, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT))
 		return;
 	close(fd);
 	forget_kept(gate);
@@ -365,19 +362,35 @@ static bool drain_nothing(struct visitor *v)
 	return wire_drain(&v->wire, 0, 1);
 }
 
+/*
+ * Is there something to be said behind the answer's end? nginx, if it wanted the connection to be kept,
+ * may have the next request on it before it has heard that it was closed, and then says 502. Bytes
+ * behind the end, in the same write, have it drop the connection by itself.
+ */
+static bool says_more(struct visitor *v, bool kept)
+{
+	struct span server = span_of(fcgi_env(&v->exchange, "SERVER_SOFTWARE"));
+
+	return v->wire.records.keep && !kept && span_starts_nocase(server, "nginx/");
+}
+
 /* Where all was read there is nothing to wait for; otherwise the peer is waited for elsewhere, while
  * this thread has better things to do. */
 void gate_finish(struct visitor *v)
 {
 	struct wire *w = &v->wire;
-	bool kept = may_be_kept(v);
+	bool kept = may_be_kept(v) && take_place(v->gate);
 
 	if (v->body_file >= 0)
 		close(v->body_file);
 	v->body_file = -1;
-	if (wire_end(w) && kept)
+	if (wire_end(w, says_more(v, kept)) && kept) {
 		keep_connection(v->gate, w->fd);
-	else if (w->gone || records_ended(&w->records) || drain_nothing(v))
+		return;
+	}
+	if (kept)
+		forget_kept(v->gate);
+	if (w->gone || records_ended(&w->records) || drain_nothing(v))
 		close(w->fd);
 	else
 		see_off(v);

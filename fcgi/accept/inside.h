@@ -21,5 +21,7 @@ bool request_prefers_html(struct span accept);
 /* bodyfile.c: open the file that a web server has written a body to. FORBIDDEN: it lies outside
  * `dir`, is reached by a link, is no plain file, or not ours alone. Not pure: opens a file. */
 enum fault body_file_open(const char *dir, const char *path, int *fd, struct refusal *why);
+/* As exchange.read, from such a file. INTERNAL: it cannot be read. */
+enum fault body_file_read(int fd, void *buf, size_t room, size_t *got);
 
 #endif

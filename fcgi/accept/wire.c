@@ -105,15 +105,18 @@ void wire_settle(struct wire *w, int64_t ms)
 		w->stuck = poll(&room, 1, ms < INT32_MAX ? (int)ms : INT32_MAX) <= 0;
 }
 
-bool wire_end(struct wire *w)
+bool wire_end(struct wire *w, bool more)
 {
-	uint8_t end[FCGI_HEADER_LEN + sizeof(FCGI_EndRequestRecord)];
-	struct iovec pieces[2];
+	uint8_t end[FCGI_HEADER_LEN + sizeof(FCGI_EndRequestRecord)], behind[FCGI_HEADER_LEN];
+	struct iovec pieces[3];
 	size_t count = collected(w, pieces);
 
 	record_head(end, FCGI_STDOUT, w->records.request_id, 0);
 	record_end_request(end + FCGI_HEADER_LEN, w->records.request_id, FCGI_REQUEST_COMPLETE);
 	pieces[count++] = (struct iovec){end, sizeof end};
+	record_head(behind, FCGI_GET_VALUES_RESULT, FCGI_NULL_REQUEST_ID, 0);
+	if (more)
+		pieces[count++] = (struct iovec){behind, sizeof behind};
 	return send_all(w, pieces, count) == FAULT_NONE;
 }
 

@@ -141,8 +141,9 @@ static const struct {
 	"read the configuration again and have another worker take its place, at the same socket: no "
 	"request is refused or waits, and the worker before finishes what it has begun, for as long as "
 	"that takes. A mistake in the configuration is told in the log, and the worker before goes on. "
-	"data_dir takes effect with a restart only. What has expired is dropped now, rather than within "
-	"minutes"},
+	"data_dir takes effect with a restart only. A program that was installed anew is taken, too, if "
+	"its `waybill config' succeeds; one with another version of the catalog needs a restart. What has "
+	"expired is dropped now, rather than within minutes"},
     {"PROCESSES", "waybill",
 	"the parent: it keeps the socket and reads nothing that comes over it. Signals are for it. A "
 	"worker that dies is replaced; where another cannot start, it exits with that one's status. Its "

@@ -95,14 +95,15 @@ static enum fault open_directory(
 static void probe_unnamed(struct keep *keep, const char *path)
 {
 	int fd = openat(keep->objects, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char quoted[1024];
 
 	keep->by_descriptor = access("/proc/self/fd", X_OK) == 0;
 	keep->unnamed = keep->by_descriptor && fd >= 0 && volume_logs_unnamed(keep->objects);
 	if (fd >= 0)
 		close(fd);
 	if (!keep->unnamed)
-		log_line(
-		    LOG_INFO, "no unnamed files here, using partial/tmp-*", "data_dir=%s", path);
+		log_line(LOG_INFO, "no unnamed files here, using partial/tmp-*", "data_dir=%s",
+		    log_value(span_of(path), quoted, sizeof quoted));
 }
 
 /*

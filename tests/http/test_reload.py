@@ -3,6 +3,7 @@ finishes what it has begun. Nobody outside notices."""
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import threading
@@ -10,7 +11,7 @@ import threading
 import pytest
 
 import harness
-from harness import PATIENCE, STDIN, WAYBILL, begin, children, record, refused, text, wait_until, workers_of
+from harness import END, PATIENCE, STDIN, STDOUT, VALUES, WAYBILL, begin, children, record, refused, text, wait_until, workers_of
 from test_operations import logfmt
 
 CONTENT = text(200_000, seed=5)
@@ -31,7 +32,10 @@ def hang_up(door, outcome="reloaded", pid=None):
     """SIGHUP, and the line of the log that tells what came of it."""
     before = len(messages(door, outcome))
     os.kill(pid or parent(door), signal.SIGHUP)
-    return wait_until(lambda: messages(door, outcome)[before:], outcome)[0]
+    told = wait_until(lambda: messages(door, outcome)[before:], outcome)[0]
+    if outcome == "reloaded":
+        wait_until(lambda: told["before"] in [line["pid"] for line in messages(door, "retiring")], "the old one to hear of it")
+    return told
 
 
 def configure(door, **settings):
@@ -154,8 +158,7 @@ def test_a_mistake_in_the_configuration(fresh):
 def test_the_data_dir_stays(tmp_path):
     """It is said, and what else has changed is taken."""
     first, second = tmp_path / "first", tmp_path / "second"
-    command = ["env", "-u", "WAYBILL_DATA_DIR", WAYBILL, "serve"]
-    door = Relocated(first, command)
+    door = Relocated(first)
     try:
         door.config.write_text(door.config.read_text().replace(str(first), str(second)))
         configure(door, max_bytes="1000")
@@ -173,10 +176,10 @@ def test_the_data_dir_stays(tmp_path):
 class Relocated(harness.FastCGIDoor):
     """Its data_dir stands in the file, its socket beside the data."""
 
-    def __init__(self, data, command):
+    def __init__(self, data, program=WAYBILL):
         self.directory = data
-        super().__init__({"data_dir": data}, command=command)
-        self.path = data / "waybill.sock"
+        super().__init__({"data_dir": data}, command=["env", "-u", "WAYBILL_DATA_DIR", program, "serve"])
+        self.data = data
 
     def answers(self):
         self.path = self.directory / "waybill.sock"
@@ -194,6 +197,96 @@ def test_a_worker_that_cannot_start(fresh):
     (door.data / "objects").chmod(0o750)
     hang_up(door)
     assert door.put("b", b"b").status == 201 and door.workers() != before
+
+
+# ---- a new program ------------------------------------------------------------------------------------
+
+@pytest.fixture
+def installed(tmp_path):
+    """A worker of a program of its own."""
+    program = tmp_path / "bin" / "waybill"
+    program.parent.mkdir()
+    shutil.copy(WAYBILL, program)
+    door = Relocated(tmp_path / "data dir", program)
+    yield door, program
+    door.close()
+
+
+def install(program, content):
+    """As a package does: another file in its place, at once."""
+    fresh = program.with_name("waybill.new")
+    fresh.write_bytes(content)
+    fresh.chmod(0o755)
+    fresh.rename(program)
+
+
+def runs(pid):
+    return os.readlink(f"/proc/{pid}/exe")
+
+
+def test_a_new_program(installed):
+    """It takes the parent's place: the same process, which knows the workers of the one before."""
+    door, program = installed
+    pid, [old] = door.process.pid, door.workers()
+    with slow_upload(door) as finish:
+        door.config.write_text(door.config.read_text().replace(str(door.data), str(program.parent)))
+        configure(door, max_bytes="250000")
+        install(program, pathlib.Path(WAYBILL).read_bytes())
+        assert runs(pid) == f"{program} (deleted)"
+        told = hang_up(door)
+        assert runs(pid) == runs(told["pid"]) == str(program) and runs(old) == f"{program} (deleted)"
+        assert door.workers() == [old, int(told["pid"])]
+        assert door.put("large.bin", bytes(300_000)).status == 413
+        assert messages(door, "this takes effect with a restart only")[0]["keys"] == "data_dir"
+        assert door.put("a", b"a").status == 201
+        door.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: door.workers() == [old], "the end of the one without an upload")
+        finish()
+    assert door.process.wait(PATIENCE) == 0, door.said()
+
+
+def test_a_new_program_again_and_again_under_load(installed):
+    door, program = installed
+    pid = door.process.pid
+    with Load(door) as load:
+        for _ in range(5):
+            install(program, pathlib.Path(WAYBILL).read_bytes())
+            hang_up(door)
+            assert runs(pid) == str(program)
+            served = load.done
+            wait_until(lambda: load.done > served + 30 or load.failures, "more requests")
+    assert len(messages(door, "reloaded")) == 5 and door.process.poll() is None
+
+
+@pytest.mark.parametrize("content", [b"#!/bin/false\n", b"#!/bin/sh\nkill -9 $$\n", b"\x7fELF and nothing more", b""],
+                         ids=["fails", "dies", "cannot be run", "empty"])
+def test_a_new_program_that_is_no_good(installed, content):
+    """Is told, and not taken; settings are."""
+    door, program = installed
+    configure(door, max_bytes="250000")
+    install(program, content)
+    hang_up(door)
+    [told] = messages(door, "the new program is not taken")
+    assert told["level"] == "error" and runs(door.process.pid) == f"{program} (deleted)"
+    assert door.put("large.bin", bytes(300_000)).status == 413 and door.put("a", b"a").status == 201
+
+
+def test_a_new_program_that_does_not_take_the_configuration(installed):
+    door, program = installed
+    before = door.workers()
+    configure(door, max_byte="250000")
+    install(program, pathlib.Path(WAYBILL).read_bytes())
+    hang_up(door, "not reloaded, the settings before stay in force")
+    assert len(messages(door, "the new program is not taken")) == 1
+    assert door.workers() == before and door.put("a", b"a").status == 201
+
+
+def test_the_environment_hands_nothing_over_to_another(tmp_path):
+    """A variable that was meant for another process, or makes no sense, is no estate."""
+    for given in ("1 0 0 0 /tmp", "", "x", "-1 -1 -1 99999999999999 /"):
+        done = subprocess.run([WAYBILL, "serve", "-c", "/nowhere/waybill.conf"], capture_output=True, text=True,
+                              env={"PATH": os.environ["PATH"], "WAYBILL_HANDOVER": given}, timeout=PATIENCE)
+        assert done.returncode == 2 and "/nowhere/waybill.conf" in done.stderr, done
 
 
 # ---- under load ---------------------------------------------------------------------------------------
@@ -245,8 +338,10 @@ def test_ten_reloads_under_load(server):
         door.close()
 
 
-def test_a_connection_that_is_kept(fresh):
-    """The server in front may have sent a request over it: that is answered, and closes it."""
+@pytest.mark.parametrize("server, behind", [("harness", []), ("nginx/1.22.1", [VALUES])])
+def test_a_connection_that_is_kept(fresh, server, behind):
+    """The server in front may have sent a request over it: that is answered, and closes it. nginx would
+    send the next one meanwhile, but for bytes behind the answer's end."""
     door = fresh("fastcgi", threads="4")
     [old] = door.workers()
     with door.connect() as busy, door.connect() as idle:
@@ -254,9 +349,12 @@ def test_a_connection_that_is_kept(fresh):
             sock.sendall(begin(keep=True) + door.params("GET", "/upload") + record(STDIN))
             assert door.answer(sock).status == 200
         hang_up(door)
-        busy.sendall(begin(keep=True) + door.params("PUT", "/upload/kept", {}, 5) + record(STDIN, b"hello") + record(STDIN))
-        assert door.answer(busy).status == 201
-        assert busy.recv(1) == b""
+        busy.sendall(begin(keep=True) + door.params("PUT", "/upload/kept", {}, 5, SERVER_SOFTWARE=server)
+                     + record(STDIN, b"hello") + record(STDIN))
+        stream, kinds = busy.makefile("rb"), []
+        while one := harness.read_record(stream):
+            kinds.append(one[0])
+        assert kinds == [STDOUT] * (len(kinds) - 1 - len(behind)) + [END] + behind
         assert door.workers()[0] == old
         idle.close()
         wait_until(lambda: old not in door.workers(), "the old worker to end")
