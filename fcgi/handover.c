@@ -50,13 +50,15 @@ bool handover_wanted(void)
 _Noreturn static void ask(const char *config_path)
 {
 	char *words[] = {"waybill", "config", config_path ? "-c" : NULL, (char *)config_path, NULL};
-	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(SIG_UNBLOCK, &all, NULL);
 	alarm(PATIENCE);
-	if (nowhere >= 0 && dup2(nowhere, STDOUT_FILENO) >= 0)
+	close(STDOUT_FILENO); /* what it would say is only of interest when it is wrong */
+	int nowhere = open("/dev/null", O_WRONLY);
+	if (nowhere == STDOUT_FILENO ||
+	    (nowhere >= 0 && fcntl(nowhere, F_DUPFD, STDOUT_FILENO) == STDOUT_FILENO))
 		execv(program, words);
 	_exit(127);
 }

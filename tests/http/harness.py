@@ -207,7 +207,8 @@ HOUSEKEEPING = ("ledger", "wanted")  # files of partial/ that are always there
 def document():
     """What /openapi.json says, asked of a process of its own."""
     with tempfile.TemporaryDirectory() as data:
-        env = {"WAYBILL_DATA_DIR": data, "WAYBILL_SANDBOX": "off", **variables("GET", "/openapi.json", None, None), "PATH": os.environ["PATH"]}
+        ours = {k: v for k, v in os.environ.items() if k == "PATH" or k.endswith("SAN_OPTIONS")}
+        env = {**ours, "WAYBILL_DATA_DIR": data, "WAYBILL_SANDBOX": "off", **variables("GET", "/openapi.json", None, None)}
         output = subprocess.run([WAYBILL], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=True).stdout
     return parse_cgi(output).json
 
