@@ -61,14 +61,14 @@ static const struct route {
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
 
-struct metrics *serve_metrics(void)
+struct metrics *serve_metrics(const char *data_dir)
 {
 	const char *patterns[ROUTES + 1];
 
 	for (unsigned i = 0; i < ROUTES; i++)
 		patterns[i] = routes[i].is.pattern;
 	patterns[ROUTES] = "(none)";
-	return metrics_new(patterns, ROUTES + 1);
+	return metrics_new(patterns, ROUTES + 1, data_dir);
 }
 
 /* ---- routing --------------------------------------------------------------------------------- */
@@ -173,6 +173,8 @@ static enum fault enter(struct call *c, enum lane lane)
 
 	c->inside = fault == FAULT_NONE;
 	c->lane = lane;
+	if (c->inside)
+		metrics_enter(c->service->metrics, lane);
 	return fault;
 }
 
@@ -262,6 +264,7 @@ static void give_back(struct call *c)
 		return;
 	if (c->x->settle && c->reply.sent > REPLY_AT_ONCE)
 		c->x->settle(c->x);
+	metrics_leave(c->service->metrics, c->lane);
 	turnstile_leave(c->service->turnstile, c->lane);
 }
 

@@ -7,6 +7,6 @@
 #include "routes/routes.h"
 
 /* Counters with a row for each route; NULL: no memory. metrics_free() when done. */
-struct metrics *serve_metrics(void);
+struct metrics *serve_metrics(const char *data_dir);
 
 #endif

@@ -115,7 +115,7 @@ bool worker_open(struct server *server, long sniffers, struct refusal *why)
 		sniffers > 0 ? (unsigned)sniffers : 1, why))
 		return false;
 	s->turnstile = turnstile_new(s->config->threads);
-	s->metrics = serve_metrics();
+	s->metrics = serve_metrics(s->config->data_dir);
 	if (!s->turnstile || !s->metrics)
 		refuse(why, FAULT_INTERNAL, "out of memory");
 	return s->turnstile && s->metrics;
@@ -123,6 +123,8 @@ bool worker_open(struct server *server, long sniffers, struct refusal *why)
 
 void worker_close(struct server *server)
 {
+	if (server->service.metrics)
+		metrics_save(server->service.metrics, server->service.keep);
 	keep_close(server->service.keep);
 	turnstile_free(server->service.turnstile);
 	metrics_free(server->service.metrics);
@@ -197,6 +199,7 @@ static void wait_for_end(struct server *server, const sigset_t *waited)
 		else if (signal_number > 0 && signal_number != WORKER_RETIRES)
 			break;
 		keep_tend(server->service.keep);
+		metrics_save(server->service.metrics, server->service.keep);
 	}
 	keep_stop_sweeping(server->service.keep);
 	end_sweep(server);

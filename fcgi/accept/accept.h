@@ -65,7 +65,6 @@ struct turnstile;
 struct turnstile *turnstile_new(int64_t threads); /* NULL: no memory */
 enum fault turnstile_enter(struct turnstile *t, enum lane lane, struct refusal *why);
 void turnstile_leave(struct turnstile *t, enum lane lane);
-int64_t turnstile_inside(struct turnstile *t, enum lane lane); /* transfers under way */
 void turnstile_free(struct turnstile *t);
 
 /* ---- request.c: CGI variables -> struct request ---------------------------------------------- */

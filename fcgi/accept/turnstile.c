@@ -91,14 +91,6 @@ void turnstile_leave(struct turnstile *t, enum lane lane)
 	pthread_mutex_unlock(&t->lock);
 }
 
-int64_t turnstile_inside(struct turnstile *t, enum lane lane)
-{
-	pthread_mutex_lock(&t->lock);
-	int64_t inside = t->inside[lane];
-	pthread_mutex_unlock(&t->lock);
-	return inside;
-}
-
 void turnstile_free(struct turnstile *t)
 {
 	if (!t)

@@ -178,6 +178,9 @@ static const struct {
     {NULL, "restoring", "the mark of a restore that has not come to its end"},
     {NULL, "objects/", "content, each file named by its SHA-256"},
     {NULL, "partial/", "resumable uploads that are not finished; the ledger of promised bytes"},
+    {NULL, "metrics",
+	"what each process has counted; GET /metrics adds it up, whichever process answers, and goes on "
+	"from it after a restart. It may be deleted while nobody serves"},
     {NULL, "spool/", "where web servers collect bodies that are on their way"},
     {NULL, "waybill.sock", "the socket of `waybill serve' without -l, where none is handed over"},
 };

@@ -271,19 +271,24 @@ static void check_health(struct keep *keep, struct health *health)
 		ill(health, "The file system of data_dir is full, but for min_free_bytes.");
 }
 
-void keep_health(struct keep *keep, struct health *health)
+void keep_count(struct keep *keep, struct health *health)
 {
 	struct catalog_counts counts;
 
-	*health = (struct health){.ok = true};
-	check_health(keep, health);
-	if (keep->sniffers != NULL) {
+	health->sniffers = health->sniffer_deaths = 0;
+	if (keep->sniffers != NULL)
 		sniff_count(keep->sniffers, &health->sniffers, &health->sniffer_deaths);
-		if (health->sniffers == 0)
-			ill(health, "No sniffer is alive: types cannot be told.");
-	}
 	catalog_count(keep->catalog, &counts);
 	health->commits = counts.commits;
 	health->commit_batches = counts.batches;
 	health->catalog_busy = counts.busy;
+}
+
+void keep_health(struct keep *keep, struct health *health)
+{
+	*health = (struct health){.ok = true};
+	check_health(keep, health);
+	keep_count(keep, health);
+	if (keep->sniffers != NULL && health->sniffers == 0)
+		ill(health, "No sniffer is alive: types cannot be told.");
 }

@@ -177,9 +177,11 @@ struct health {
 	int64_t files, bytes; /* stored: records, and bytes of distinct content and fields */
 	int64_t reserved;    /* bytes promised to uploads under way, in all processes */
 	int64_t free_bytes;  /* of the file system, for waybill */
-	int64_t sniffers, sniffer_deaths;
+	int64_t sniffers, sniffer_deaths; /* from here on: of this process */
 	int64_t commits, commit_batches, catalog_busy;
 };
 void keep_health(struct keep *keep, struct health *health);
+/* Only what is of this process, which costs nothing. */
+void keep_count(struct keep *keep, struct health *health);
 
 #endif

@@ -1,10 +1,17 @@
-/* metrics.c: what has happened, in the Prometheus text format. Counters are relaxed atomics. */
+/* metrics.c: what has happened, in the Prometheus text format, of all processes on one data_dir. Counters
+ * are relaxed atomics; every second they are copied to this process's row in data_dir/metrics. */
 #include "routes/routes.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "shared/digest.h"
+#include "shared/log.h"
+#include "shared/tally.h"
 
 /* Statuses that are counted one by one; the last row takes any other. */
 static const int statuses[] = {200, 201, 204, 206, 303, 304, 308, 400, 401, 403, 404, 405, 408, 409,
@@ -15,32 +22,87 @@ enum { STATUSES = sizeof statuses / sizeof *statuses };
 static const double bounds[] = {0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600};
 enum { BUCKETS = sizeof bounds / sizeof *bounds };
 
-typedef atomic_int_fast64_t counter;
+/* The cells of a row. */
+enum {
+	IN_FLIGHT,
+	INSIDE, /* one for each lane */
+	SNIFFERS = INSIDE + LANES,
+	GAUGES, /* the rest are counters */
+	BYTES_IN = GAUGES,
+	BYTES_OUT,
+	ABORTED,
+	MICROSECONDS,
+	SNIFFER_DEATHS, /* these four are counted elsewhere */
+	COMMITS,
+	BATCHES,
+	BUSY,
+	BUCKET,
+	REFUSAL = BUCKET + BUCKETS + 1,
+	REQUEST = REFUSAL + FAULT_COUNT /* by route and status */
+};
 
 struct metrics {
 	unsigned routes;
 	const char **patterns;
-	counter (*requests)[STATUSES]; /* by route */
-	counter refusals[FAULT_COUNT];
-	counter bytes_in, bytes_out, in_flight, aborted;
-	counter buckets[BUCKETS + 1];
-	counter microseconds;
+	size_t cells;
+	int64_t *inherited; /* what the row held before */
+	int64_t *row;	    /* room for one; `saving` */
+	struct tally *tally; /* NULL: this process counts for itself alone */
+	pthread_mutex_t saving;
+	atomic_int_fast64_t cell[];
 };
 
-struct metrics *metrics_new(const char *const patterns[], unsigned count)
+/* Rows can be added where each cell means the same. */
+static uint64_t layout_of(const struct metrics *m)
 {
-	struct metrics *m = calloc(1, sizeof *m);
+	struct digest digest;
+	uint8_t value[64];
+	uint64_t layout;
+
+	digest_start(&digest, DIGEST_SHA256);
+	digest_add(&digest, statuses, sizeof statuses);
+	digest_add(&digest, bounds, sizeof bounds);
+	for (unsigned r = 0; r < m->routes; r++)
+		digest_add(&digest, m->patterns[r], strlen(m->patterns[r]) + 1);
+	for (int f = 1; f < FAULT_COUNT; f++)
+		digest_add(
+		    &digest, fault_slug((enum fault)f), strlen(fault_slug((enum fault)f)) + 1);
+	digest_end(&digest, value);
+	memcpy(&layout, value, sizeof layout);
+	return layout;
+}
+
+static void join_others(struct metrics *m, const char *data_dir)
+{
+	char path[4096];
+
+	pthread_mutex_init(&m->saving, NULL);
+	if (snprintf(path, sizeof path, "%s/metrics", data_dir) < (int)sizeof path)
+		m->tally = tally_open(path, m->cells, GAUGES, layout_of(m), m->inherited);
+	if (!m->tally)
+		log_line(LOG_WARN, "metrics are of this process alone", "errno=%d", errno);
+	for (size_t i = 0; i < m->cells; i++)
+		m->cell[i] = m->inherited[i];
+}
+
+struct metrics *metrics_new(const char *const patterns[], unsigned count, const char *data_dir)
+{
+	size_t cells = REQUEST + (size_t)count * STATUSES;
+	struct metrics *m = calloc(1, sizeof *m + cells * sizeof *m->cell);
 
 	if (!m)
 		return NULL;
 	m->routes = count;
+	m->cells = cells;
 	m->patterns = calloc(count, sizeof *m->patterns);
-	m->requests = calloc(count, sizeof *m->requests);
-	if (!m->patterns || !m->requests) {
+	m->inherited = calloc(cells, sizeof *m->inherited);
+	m->row = calloc(cells, sizeof *m->row);
+	if (!m->patterns || !m->inherited || !m->row) {
 		metrics_free(m);
 		return NULL;
 	}
 	memcpy(m->patterns, patterns, count * sizeof *patterns);
+	join_others(m, data_dir);
 	return m;
 }
 
@@ -48,19 +110,16 @@ void metrics_free(struct metrics *m)
 {
 	if (!m)
 		return;
+	tally_close(m->tally);
 	free(m->patterns);
-	free(m->requests);
+	free(m->inherited);
+	free(m->row);
 	free(m);
 }
 
-static void add(counter *to, int64_t amount)
+static void add(struct metrics *m, size_t cell, int64_t amount)
 {
-	atomic_fetch_add_explicit(to, amount, memory_order_relaxed);
-}
-
-static long long get(counter *from)
-{
-	return (long long)atomic_load_explicit(from, memory_order_relaxed);
+	atomic_fetch_add_explicit(&m->cell[cell], amount, memory_order_relaxed);
 }
 
 /* Two faults may share a slug, and a slug is counted in one place. */
@@ -75,7 +134,17 @@ static int first_of_slug(enum fault fault)
 
 void metrics_begin(struct metrics *m)
 {
-	add(&m->in_flight, 1);
+	add(m, IN_FLIGHT, 1);
+}
+
+void metrics_enter(struct metrics *m, enum lane lane)
+{
+	add(m, INSIDE + lane, 1);
+}
+
+void metrics_leave(struct metrics *m, enum lane lane)
+{
+	add(m, INSIDE + lane, -1);
 }
 
 void metrics_end(struct metrics *m, const struct call *c, double seconds)
@@ -86,15 +155,56 @@ void metrics_end(struct metrics *m, const struct call *c, double seconds)
 		status++;
 	while (bucket < BUCKETS && seconds > bounds[bucket])
 		bucket++;
-	add(&m->requests[c->route_number][status], 1);
-	add(&m->buckets[bucket], 1);
-	add(&m->microseconds, (int64_t)(seconds * 1e6));
-	add(&m->bytes_in, c->bytes_in);
-	add(&m->bytes_out, c->reply.sent);
-	add(&m->aborted, c->aborted);
+	add(m, REQUEST + c->route_number * STATUSES + status, 1);
+	add(m, BUCKET + bucket, 1);
+	add(m, MICROSECONDS, (int64_t)(seconds * 1e6));
+	add(m, BYTES_IN, c->bytes_in);
+	add(m, BYTES_OUT, c->reply.sent);
+	add(m, ABORTED, c->aborted);
 	if (c->why.fault && !c->aborted)
-		add(&m->refusals[first_of_slug(c->why.fault)], 1);
-	add(&m->in_flight, -1);
+		add(m, REFUSAL + (size_t)first_of_slug(c->why.fault), 1);
+	add(m, IN_FLIGHT, -1);
+}
+
+/* ---- the row ----------------------------------------------------------------------------------- */
+
+static void count_elsewhere(struct metrics *m, const struct health *h)
+{
+	m->row[SNIFFERS] = h->sniffers;
+	m->row[SNIFFER_DEATHS] = m->inherited[SNIFFER_DEATHS] + h->sniffer_deaths;
+	m->row[COMMITS] = m->inherited[COMMITS] + h->commits;
+	m->row[BATCHES] = m->inherited[BATCHES] + h->commit_batches;
+	m->row[BUSY] = m->inherited[BUSY] + h->catalog_busy;
+}
+
+static void save(struct metrics *m, const struct health *h)
+{
+	for (size_t i = 0; i < m->cells; i++)
+		m->row[i] = atomic_load_explicit(&m->cell[i], memory_order_relaxed);
+	count_elsewhere(m, h);
+	if (m->tally)
+		tally_write(m->tally, m->row);
+}
+
+void metrics_save(struct metrics *m, struct keep *keep)
+{
+	struct health h;
+
+	keep_count(keep, &h);
+	pthread_mutex_lock(&m->saving);
+	save(m, &h);
+	pthread_mutex_unlock(&m->saving);
+}
+
+/* sums: m->cells; returns how many processes they are of. */
+static unsigned add_up(struct metrics *m, const struct health *h, int64_t *sums)
+{
+	pthread_mutex_lock(&m->saving);
+	save(m, h);
+	memcpy(sums, m->row, m->cells * sizeof *sums);
+	unsigned others = m->tally ? tally_add_others(m->tally, sums) : 0;
+	pthread_mutex_unlock(&m->saving);
+	return 1 + others;
 }
 
 /* ---- GET /metrics ---------------------------------------------------------------------------- */
@@ -105,27 +215,28 @@ static void print(FILE *out, const char *type, const char *name, const char *hel
 	    name, type, name, value);
 }
 
-static void print_requests(FILE *out, struct metrics *m)
+static void print_requests(FILE *out, const struct metrics *m, const int64_t *sums)
 {
 	fputs("# HELP waybill_requests_total Requests answered.\n"
 	      "# TYPE waybill_requests_total counter\n",
 	    out);
 	for (unsigned r = 0; r < m->routes; r++)
 		for (unsigned s = 0; s < STATUSES; s++)
-			if (get(&m->requests[r][s]) > 0)
+			if (sums[REQUEST + r * STATUSES + s] > 0)
 				fprintf(out,
 				    "waybill_requests_total{route=\"%s\",status=\"%d\"} %lld\n",
-				    m->patterns[r], statuses[s], get(&m->requests[r][s]));
+				    m->patterns[r], statuses[s],
+				    (long long)sums[REQUEST + r * STATUSES + s]);
 	fputs("# HELP waybill_refusals_total Refusals by their slug.\n"
 	      "# TYPE waybill_refusals_total counter\n",
 	    out);
 	for (int f = 1; f < FAULT_COUNT; f++)
 		if (first_of_slug((enum fault)f) == f)
 			fprintf(out, "waybill_refusals_total{error=\"%s\"} %lld\n",
-		    fault_slug((enum fault)f), get(&m->refusals[f]));
+		    fault_slug((enum fault)f), (long long)sums[REFUSAL + f]);
 }
 
-static void print_histogram(FILE *out, struct metrics *m)
+static void print_histogram(FILE *out, const int64_t *sums)
 {
 	long long below = 0;
 
@@ -133,35 +244,60 @@ static void print_histogram(FILE *out, struct metrics *m)
 	      "# TYPE waybill_request_seconds histogram\n",
 	    out);
 	for (unsigned b = 0; b < BUCKETS; b++) {
-		below += get(&m->buckets[b]);
+		below += sums[BUCKET + b];
 		fprintf(out, "waybill_request_seconds_bucket{le=\"%g\"} %lld\n", bounds[b], below);
 	}
-	below += get(&m->buckets[BUCKETS]);
+	below += sums[BUCKET + BUCKETS];
 	fprintf(out,
 	    "waybill_request_seconds_bucket{le=\"+Inf\"} %lld\n"
 	    "waybill_request_seconds_sum %.6f\nwaybill_request_seconds_count %lld\n",
-	    below, (double)get(&m->microseconds) / 1e6, below);
+	    below, (double)sums[MICROSECONDS] / 1e6, below);
 }
 
-static void print_store(FILE *out, struct keep *keep)
+static void print_traffic(FILE *out, const int64_t *sums)
+{
+	print(out, "counter", "received_bytes_total", "Bytes of files received.", sums[BYTES_IN]);
+	print(out, "counter", "sent_bytes_total", "Bytes of bodies sent.", sums[BYTES_OUT]);
+	print(out, "counter", "aborted_total", "Answers that broke off: client gone, or too slow.",
+	    sums[ABORTED]);
+	print(out, "gauge", "requests_in_flight", "Requests under way.", sums[IN_FLIGHT]);
+	print(out, "gauge", "bodies_in_flight", "Uploads whose body is being read.",
+	    sums[INSIDE + LANE_BODY]);
+	print(out, "gauge", "downloads_in_flight", "Files being sent, other than short ones.",
+	    sums[INSIDE + LANE_CONTENT]);
+}
+
+static void print_store(FILE *out, const struct health *h, const int64_t *sums)
+{
+	print(out, "gauge", "up", "1 where uploads can be kept.", h->ok);
+	print(out, "gauge", "stored_files", "Files in the catalog.", h->files);
+	print(out, "gauge", "stored_bytes", "Bytes of distinct content and of fields.", h->bytes);
+	print(out, "gauge", "reserved_bytes", "Bytes promised to uploads under way.", h->reserved);
+	print(out, "gauge", "free_bytes", "Bytes free for uploads on the file system.",
+	    h->free_bytes);
+	print(out, "gauge", "sniffers", "Jailed libmagic processes alive.", sums[SNIFFERS]);
+	print(out, "counter", "sniffer_deaths_total", "Jailed libmagic processes that died.",
+	    sums[SNIFFER_DEATHS]);
+	print(
+	    out, "counter", "commits_total", "Changes committed to the catalog.", sums[COMMITS]);
+	print(out, "counter", "commit_batches_total", "Transactions they went into.",
+	    sums[BATCHES]);
+	print(out, "counter", "catalog_busy_total",
+	    "Times the catalog was locked by another process.", sums[BUSY]);
+}
+
+static void print_all(FILE *out, struct metrics *m, struct keep *keep, int64_t *sums)
 {
 	struct health h;
 
 	keep_health(keep, &h);
-	print(out, "gauge", "up", "1 where uploads can be kept.", h.ok);
-	print(out, "gauge", "stored_files", "Files in the catalog.", h.files);
-	print(out, "gauge", "stored_bytes", "Bytes of distinct content and of fields.", h.bytes);
-	print(out, "gauge", "reserved_bytes", "Bytes promised to uploads under way.", h.reserved);
-	print(
-	    out, "gauge", "free_bytes", "Bytes free for uploads on the file system.", h.free_bytes);
-	print(out, "gauge", "sniffers", "Jailed libmagic processes alive.", h.sniffers);
-	print(out, "counter", "sniffer_deaths_total", "Jailed libmagic processes that died.",
-	    h.sniffer_deaths);
-	print(out, "counter", "commits_total", "Changes committed to the catalog.", h.commits);
-	print(out, "counter", "commit_batches_total", "Transactions they went into.",
-	    h.commit_batches);
-	print(out, "counter", "catalog_busy_total",
-	    "Times the catalog was locked by another process.", h.catalog_busy);
+	unsigned processes = add_up(m, &h, sums);
+	print_requests(out, m, sums);
+	print_histogram(out, sums);
+	print_traffic(out, sums);
+	print(out, "gauge", "processes", "Processes on this data_dir, which all figures are of.",
+	    processes);
+	print_store(out, &h, sums);
 }
 
 enum fault metrics_show(struct call *c)
@@ -173,23 +309,12 @@ enum fault metrics_show(struct call *c)
 
 	if (fault)
 		return fault;
-	FILE *out = open_memstream(&text, &len);
-	if (!out)
-		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
-	print_requests(out, m);
-	print_histogram(out, m);
-	print(
-	    out, "counter", "received_bytes_total", "Bytes of files received.", get(&m->bytes_in));
-	print(out, "counter", "sent_bytes_total", "Bytes of bodies sent.", get(&m->bytes_out));
-	print(out, "counter", "aborted_total", "Answers that broke off: client gone, or too slow.",
-	    get(&m->aborted));
-	print(out, "gauge", "requests_in_flight", "Requests under way.", get(&m->in_flight));
-	print(out, "gauge", "bodies_in_flight", "Uploads whose body is being read.",
-	    turnstile_inside(c->service->turnstile, LANE_BODY));
-	print(out, "gauge", "downloads_in_flight", "Files being sent, other than short ones.",
-	    turnstile_inside(c->service->turnstile, LANE_CONTENT));
-	print_store(out, c->service->keep);
-	bool printed = fclose(out) == 0 && text;
+	int64_t *sums = calloc(m->cells, sizeof *sums);
+	FILE *out = sums ? open_memstream(&text, &len) : NULL;
+	if (out)
+		print_all(out, m, c->service->keep, sums);
+	free(sums);
+	bool printed = out && fclose(out) == 0 && text;
 	fault = printed ? reply_send(
 			      &c->reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len)
 			: refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");

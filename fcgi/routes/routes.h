@@ -99,9 +99,16 @@ endpoint health_show;
 
 /* ---- metrics.c ------------------------------------------------------------------------------- */
 
-struct metrics *metrics_new(const char *const routes[], unsigned count); /* NULL: no memory */
+/* Figures go on from those of processes before, and are added to those of others on data_dir. NULL: no
+ * memory. */
+struct metrics *metrics_new(const char *const routes[], unsigned count, const char *data_dir);
 void metrics_free(struct metrics *m);
+/* Every second, and last of all: what other processes can see of ours. */
+void metrics_save(struct metrics *m, struct keep *keep);
 void metrics_begin(struct metrics *m);
+/* A transfer begins, and ends. */
+void metrics_enter(struct metrics *m, enum lane lane);
+void metrics_leave(struct metrics *m, enum lane lane);
 void metrics_end(struct metrics *m, const struct call *c, double seconds);
 endpoint metrics_show;
 
