@@ -22,11 +22,13 @@ static enum fault length_missing(struct request *r, struct refusal *why)
 
 static enum fault too_large(int64_t max_bytes, struct refusal *why)
 {
+	char most[TEXT_FIGURE];
+
 	why->max_bytes = max_bytes;
 	return refuse(why, FAULT_TOO_LARGE,
 	    "The body is larger than the web server in front lets pass. This server accepts at "
-	    "most %lld bytes. Send a smaller file, or ask for the limits to be raised.",
-	    (long long)max_bytes);
+	    "most %s. Send a smaller file, or ask for the limits to be raised.",
+	    text_figure(max_bytes, most));
 }
 
 /* What the server in front refused itself; 0: nothing. */

@@ -24,13 +24,8 @@ enum fault rules_length(const struct request *r, const struct config *config, st
 		    "say how many bytes will follow, so there is no telling whether they fit. "
 		    "Send a file of known size (curl -T FILE does; a pipe or chunked encoding "
 		    "does not), or set unknown_length = accept on the server.");
-	if (r->length > config->max_bytes) {
-		why->max_bytes = config->max_bytes;
-		return refuse(why, FAULT_TOO_LARGE,
-		    "The body is declared with %lld bytes; this server accepts at most %lld. Send "
-		    "a smaller file, or ask for max_bytes to be raised.",
-		    (long long)r->length, (long long)config->max_bytes);
-	}
+	if (r->length > config->max_bytes)
+		return refuse_too_large(why, r->length, config->max_bytes);
 	return FAULT_NONE;
 }
 

@@ -114,11 +114,7 @@ static enum fault too_long(const struct pour *p, int64_t came, struct refusal *w
 		    "The body goes on after the declared %lld bytes: at least %lld came. Send it "
 		    "again with its true length.",
 		    (long long)grant->length, (long long)came);
-	refuse(why, FAULT_TOO_LARGE, "The body is over %lld bytes, the most that is accepted here.",
-	    (long long)grant->max_bytes);
-	if (why != NULL)
-		why->max_bytes = grant->max_bytes;
-	return FAULT_TOO_LARGE;
+	return refuse_too_large(why, -1, grant->max_bytes);
 }
 
 /* `have` bytes were read. Count them; keep of them what is allowed. */

@@ -32,28 +32,13 @@ int listing_of(const struct options *o, struct listing *l, int64_t *left)
 	return DONE;
 }
 
-const char *human_size(int64_t bytes, char to[16])
-{
-	static const char units[] = "KMGTPE";
-	double value = (double)bytes;
-	int unit = -1;
-
-	for (; value >= 1024 && unit < 5; unit++)
-		value /= 1024;
-	if (unit < 0)
-		snprintf(to, 16, "%d B", (int)bytes);
-	else
-		snprintf(to, 16, "%.1f %ciB", value, units[unit]);
-	return to;
-}
-
 void print_file(const struct file *f)
 {
-	char time[32], size[16];
+	char time[32], size[TEXT_FIGURE];
 
 	text_time(f->uploaded_at, time);
 	time[sizeof "2026-11-22T11:33:00" - 1] = '\0';
-	printf("%s  %sZ  %10s  %-24s  %-12s  %s%s%s\n", f->id, time, human_size(f->size, size), f->type,
+	printf("%s  %sZ  %10s  %-24s  %-12s  %s%s%s\n", f->id, time, text_bytes(f->size, size), f->type,
 	    f->owner ? f->owner : "-", f->path ? f->path : "", f->path ? "/" : "", f->name);
 }
 

@@ -61,8 +61,6 @@ int listing_of(const struct options *o, struct listing *l, int64_t *left);
 /* False: there is none, and that has been said. Else keep_release(files). */
 bool find_file(struct keep *keep, const char *id, struct files *files, struct refusal *why);
 void print_file(const struct file *f); /* one line for people */
-/* "1.5 GiB"; returns `to`. */
-const char *human_size(int64_t bytes, char to[16]);
 
 /* house.c: a line of progress on stderr, where that is a terminal. `self` is the bar. */
 struct bar {

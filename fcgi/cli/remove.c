@@ -86,10 +86,10 @@ static int take_all(struct keep *keep, struct listing *l, bool yes, struct tally
 static int remove_matching(struct keep *keep, struct listing *l, bool yes)
 {
 	struct tally tally = {0};
-	char size[16];
+	char size[TEXT_FIGURE];
 	int status = take_all(keep, l, yes, &tally);
 
-	human_size(tally.bytes, size);
+	text_bytes(tally.bytes, size);
 	if (yes)
 		printf("%" PRId64 " files, %s: removed\n", tally.files, size);
 	else if (status == DONE && tally.files == 0)

@@ -242,7 +242,7 @@ static enum fault measure(
 		credit(j, j->ids[i], &part);
 		partial_release(&part);
 		if (__builtin_add_overflow(*sum, length, sum) || *sum > grant->max_bytes)
-			return partial_too_large(grant, *sum, why);
+			return refuse_too_large(why, *sum, grant->max_bytes);
 	}
 	return FAULT_NONE;
 }

@@ -13,26 +13,6 @@
 
 /* ---- space and quotas ------------------------------------------------------------------------ */
 
-enum { FIGURE = 32 };
-
-/* "1.5 GiB" */
-static const char *figure(int64_t bytes, char to[FIGURE])
-{
-	static const char units[] = "KMGTPE";
-	double value = (double)bytes;
-	int unit = -1;
-
-	if (bytes < 0)
-		value = bytes = 0;
-	for (; value >= 1024 && unit < 5; unit++)
-		value /= 1024;
-	if (unit < 0)
-		snprintf(to, FIGURE, "%lld bytes", (long long)bytes);
-	else
-		snprintf(to, FIGURE, "%.1f %ciB", value, units[unit]);
-	return to;
-}
-
 int64_t keep_free_bytes(const struct keep *keep)
 {
 	struct statvfs st;
@@ -58,12 +38,12 @@ struct wish {
 
 static enum fault over_quota(const struct wish *w, const char *whose, int64_t quota, int64_t used)
 {
-	char need[FIGURE], has[FIGURE], left[FIGURE];
+	char need[TEXT_FIGURE], has[TEXT_FIGURE], left[TEXT_FIGURE];
 
 	return refuse(w->why, FAULT_QUOTA_EXCEEDED,
 	    "This needs %s, but of %s quota of %s only %s are left. Nothing was stored. Remove "
 	    "something first, or ask whoever runs this server.",
-	    figure(w->bytes, need), whose, figure(quota, has), figure(quota - used, left));
+	    text_figure(w->bytes, need), whose, text_figure(quota, has), text_figure(quota - used, left));
 }
 
 /* Sums that other processes write to are only as sane as those are. */
@@ -96,7 +76,7 @@ static enum fault check_quotas(const struct wish *w, int64_t total, int64_t owne
 static enum fault check_space(void *self, const struct ledger_sums *sums)
 {
 	struct wish *w = self;
-	char need[FIGURE], left[FIGURE];
+	char need[TEXT_FIGURE], left[TEXT_FIGURE];
 	int64_t room = w->free_bytes - plus(sums->pending, w->sums.pending);
 
 	w->late = sums->late > 0;
@@ -104,7 +84,7 @@ static enum fault check_space(void *self, const struct ledger_sums *sums)
 		return refuse(w->why, FAULT_NO_SPACE,
 		    "This needs %s, but only %s are free on the server. Nothing was stored. Try a "
 		    "smaller file, or tell whoever runs this server.",
-		    figure(w->bytes, need), figure(room, left));
+		    text_figure(w->bytes, need), text_figure(room, left));
 	return check_quotas(w, sums->total, sums->owner_total);
 }
 

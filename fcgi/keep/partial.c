@@ -219,7 +219,7 @@ static enum fault judge_plan(
 {
 	struct keep *keep = p->keep;
 	enum fault f = plan->length > p->grant.max_bytes
-			   ? partial_too_large(&p->grant, plan->length, why)
+			   ? refuse_too_large(why, plan->length, p->grant.max_bytes)
 			   : row_from_plan(keep, &p->grant, plan, &p->row, why);
 
 	if (f == FAULT_NONE)

@@ -39,15 +39,6 @@ enum fault partial_set_aside(struct partial *p, struct refusal *why)
 	return f;
 }
 
-enum fault partial_too_large(const struct grant *grant, int64_t length, struct refusal *why)
-{
-	refuse(why, FAULT_TOO_LARGE,
-	    "The file would have %lld bytes; this server accepts at most %lld.", (long long)length,
-	    (long long)grant->max_bytes);
-	why->max_bytes = grant->max_bytes;
-	return FAULT_TOO_LARGE;
-}
-
 enum fault partial_set_length(struct partial *p, int64_t length, struct refusal *why)
 {
 	int64_t was = p->row.length;
@@ -60,7 +51,7 @@ enum fault partial_set_length(struct partial *p, int64_t length, struct refusal 
 		    (long long)length, (long long)(was >= 0 ? was : p->file.blob.size),
 		    was >= 0 ? "what it was declared with" : "there already");
 	if (length > p->grant.max_bytes)
-		return partial_too_large(&p->grant, length, why);
+		return refuse_too_large(why, length, p->grant.max_bytes);
 	bool begun = p->row.offset > 0;
 	int64_t more = length - p->file.blob.size - p->room.promised;
 	enum fault f = FAULT_NONE;
@@ -129,7 +120,7 @@ static enum fault check_end(const struct partial *p, int64_t after, struct refus
 {
 	if (p->row.length >= 0 || after <= p->grant.max_bytes)
 		return FAULT_NONE;
-	return partial_too_large(&p->grant, after, why);
+	return refuse_too_large(why, after, p->grant.max_bytes);
 }
 
 enum fault partial_expect(struct partial *p, struct refusal *why)

@@ -139,7 +139,6 @@ void partial_release_room(struct partial *p);
 enum fault partial_set_aside(struct partial *p, struct refusal *why);
 /* Bytes will come: may they? Nothing is reserved before the first is there. TOO_LARGE, NO_SPACE, ... */
 enum fault partial_expect(struct partial *p, struct refusal *why);
-enum fault partial_too_large(const struct grant *grant, int64_t length, struct refusal *why);
 /* Nobody can interrupt us any more, and whoever wants the bytes may have them; !rest: they go. */
 void partial_let_go(struct partial *p, bool rest);
 

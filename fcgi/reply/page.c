@@ -54,22 +54,6 @@ static enum fault send_page(struct reply *r, int status, const char *title, stru
 	return reply_buffer(r, status, "text/html; charset=utf-8", &b);
 }
 
-/* "441.6 KiB" */
-static const char *size_text(int64_t bytes, char to[32])
-{
-	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double size = (double)bytes / 1024;
-	unsigned unit = 0;
-	if (bytes < 1024) {
-		snprintf(to, 32, "%lld %s", (long long)bytes, bytes == 1 ? "byte" : "bytes");
-		return to;
-	}
-	for (; size >= 1023.95 && unit < 5; unit++)
-		size /= 1024;
-	snprintf(to, 32, "%.1f %s", size, units[unit]);
-	return to;
-}
-
 /* <time datetime="2026-11-22T11:33:00.123Z">2026-11-22 11:33</time>, UTC like all times here */
 static void add_time(struct buffer *b, int64_t ms)
 {
@@ -104,11 +88,9 @@ static void add_fact(struct buffer *b, const char *name, const char *text)
 
 static void add_size_fact(struct buffer *b, const char *name, int64_t bytes)
 {
-	char size[32];
+	char size[TEXT_FIGURE];
 	open_fact(b, name);
-	buffer_html(b, "%s", size_text(bytes, size));
-	if (bytes >= 1024)
-		buffer_html(b, " (%lld bytes)", (long long)bytes);
+	buffer_html(b, "%s", text_figure(bytes, size));
 	close_fact(b);
 }
 
@@ -251,11 +233,11 @@ static void add_filter(struct buffer *b, const struct listing *asked, struct spa
 /* The roles are those of the elements, said again: Safari forgets them where CSS changes display. */
 static void add_row(struct buffer *b, const struct file *file, struct span base)
 {
-	char size[32];
+	char size[TEXT_FIGURE];
 	buffer_html(b, "<tr role=\"row\"><td role=\"cell\" class=\"c-name\">");
 	add_name_link(b, file, base);
 	buffer_html(b, "</td><td role=\"cell\" class=\"c-type\">%s</td>", file->type);
-	buffer_html(b, "<td role=\"cell\" class=\"c-size\">%s</td>", size_text(file->size, size));
+	buffer_html(b, "<td role=\"cell\" class=\"c-size\">%s</td>", text_bytes(file->size, size));
 	buffer_html(b, "<td role=\"cell\" class=\"c-time\">");
 	add_time(b, file->uploaded_at);
 	buffer_html(b, "</td><td role=\"cell\" class=\"c-owner\"><bdi>%s</bdi></td></tr>\n",

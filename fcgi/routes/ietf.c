@@ -193,10 +193,7 @@ static enum fault judge_excess(struct call *c, const struct ietf_headers *ietf)
 	}
 	if (fits && after <= c->grant.max_bytes)
 		return FAULT_NONE;
-	c->why.max_bytes = c->grant.max_bytes;
-	return refuse(&c->why, FAULT_TOO_LARGE,
-	    "The file would be larger than the %lld bytes that this server accepts.",
-	    (long long)c->grant.max_bytes);
+	return refuse_too_large(&c->why, fits ? after : -1, c->grant.max_bytes);
 }
 
 static int64_t body_length(const struct call *c)

@@ -161,12 +161,8 @@ static enum fault judge_length(struct call *c, const struct tus_headers *tus)
 		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 		    "The body would go past the length of this upload, %lld bytes.",
 		    (long long)length);
-	if (after > max || length > max) {
-		c->why.max_bytes = max;
-		return refuse(&c->why, FAULT_TOO_LARGE,
-		    "The file would be larger than the %lld bytes that this server accepts.",
-		    (long long)max);
-	}
+	if (after > max || length > max)
+		return refuse_too_large(&c->why, after > length ? after : length, max);
 	return tus->length >= 0 ? partial_set_length(c->partial, tus->length, &c->why) : FAULT_NONE;
 }
 
@@ -334,12 +330,8 @@ static enum fault judge_creation(struct call *c, const struct tus_headers *tus)
 		    "An upload is created with Upload-Length or with Upload-Defer-Length: 1.");
 	if (c->request.length != 0 && !has_chunk_type(c))
 		return wrong_type(c);
-	if (tus->length > max) {
-		c->why.max_bytes = max;
-		return refuse(&c->why, FAULT_TOO_LARGE,
-		    "The file has %lld bytes; this server accepts at most %lld.",
-		    (long long)tus->length, (long long)max);
-	}
+	if (tus->length > max)
+		return refuse_too_large(&c->why, tus->length, max);
 	return FAULT_NONE;
 }
 

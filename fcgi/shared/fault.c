@@ -79,6 +79,23 @@ enum fault refuse(struct refusal *why, enum fault f, const char *fmt, ...)
 	return f;
 }
 
+enum fault refuse_too_large(struct refusal *why, int64_t bytes, int64_t max_bytes)
+{
+	char is[TEXT_FIGURE], most[TEXT_FIGURE];
+
+	if (why)
+		why->max_bytes = max_bytes;
+	if (bytes < 0)
+		return refuse(why, FAULT_TOO_LARGE,
+		    "This is larger than %s, the most that this server accepts. Send a smaller "
+		    "file, or ask for max_bytes to be raised.",
+		    text_figure(max_bytes, most));
+	return refuse(why, FAULT_TOO_LARGE,
+	    "This is %s; this server accepts at most %s. Send a smaller file, or ask for "
+	    "max_bytes to be raised.",
+	    text_figure(bytes, is), text_figure(max_bytes, most));
+}
+
 const char *refusal_detail(const struct refusal *why)
 {
 	return why->detail[0] ? why->detail : fault_sentence(why->fault);

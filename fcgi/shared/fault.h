@@ -80,6 +80,9 @@ enum fault fault_of_errno(int err);
 /* Set *why to no fault, no figures. */
 void refusal_clear(struct refusal *why);
 
+/* TOO_LARGE, with the most that is accepted; bytes < 0: it is not known how much it would be. */
+enum fault refuse_too_large(struct refusal *why, int64_t bytes, int64_t max_bytes);
+
 /*
  * Set fault and detail of *why and return `f`: `return refuse(why, FAULT_X, "%d is over %d", ...)`.
  * The detail is made valid UTF-8 and cut to fit; fmt may be NULL: the fault's own sentence stands.

@@ -4,6 +4,7 @@
  */
 #include "shared/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 char *scratch_take(struct scratch *s, size_t len)
@@ -242,4 +243,29 @@ bool text_unhex(struct span s, uint8_t *to, size_t len)
 		to[i] = c;
 	}
 	return true;
+}
+
+const char *text_bytes(int64_t bytes, char to[TEXT_FIGURE])
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double size = (double)bytes / 1024;
+	unsigned unit = 0;
+
+	if (bytes < 1024) {
+		snprintf(to, TEXT_FIGURE, "%lld %s", (long long)bytes, bytes == 1 ? "byte" : "bytes");
+		return to;
+	}
+	for (; size >= 1023.95 && unit < 5; unit++)
+		size /= 1024;
+	snprintf(to, TEXT_FIGURE, "%.1f %s", size, units[unit]);
+	return to;
+}
+
+const char *text_figure(int64_t bytes, char to[TEXT_FIGURE])
+{
+	if (bytes < 1024)
+		return text_bytes(bytes > 0 ? bytes : 0, to);
+	size_t len = strlen(text_bytes(bytes, to));
+	snprintf(to + len, TEXT_FIGURE - len, " (%lld bytes)", (long long)bytes);
+	return to;
 }

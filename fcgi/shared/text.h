@@ -89,6 +89,11 @@ bool text_is_id(struct span s);
 void text_hex(const uint8_t *bytes, size_t len, char *to); /* 2 * len + 1 bytes */
 bool text_unhex(struct span s, uint8_t *to, size_t len);
 
+/* For people: "441.6 KiB"; where figures are compared: "441.6 KiB (452230 bytes)". Return `to`. */
+enum { TEXT_FIGURE = 48 };
+const char *text_bytes(int64_t bytes, char to[TEXT_FIGURE]);
+const char *text_figure(int64_t bytes, char to[TEXT_FIGURE]);
+
 /* "2026-11-22T11:33:00.123Z" (25 bytes with NUL) and RFC 3339 back: any offset, any fraction (cut
  * to ms), and :60 as the second after :59. ms since epoch. */
 void text_time(int64_t ms, char to[32]);

@@ -231,3 +231,19 @@ def test_resumable_counts_from_its_first_byte_to_its_end(fresh, end):
         waybill(door, "gc")
     nothing_reserved(door)
     assert door.put("a", text(10000, 3)).status == 201
+
+
+def test_figures_that_differ_look_different(fresh):
+    """"10.0 MiB of 10.0 MiB" helps nobody; and all ways to upload say the same of what is too large."""
+    door = fresh("fastcgi", quota_bytes="1M", max_bytes="1025K")
+    problem = refused(door.put("a", bytes((1 << 20) + 1)), 507, "quota_exceeded")
+    assert "1.0 MiB (1048577 bytes)" in problem["detail"] and "1.0 MiB (1048576 bytes)" in problem["detail"], problem
+    size = (1025 << 10) + 1
+    tus = {"Tus-Resumable": "1.0.0"}
+    ietf = {"Upload-Draft-Interop-Version": "9", "Upload-Complete": "?0", "Upload-Length": str(size)}
+    told = [refused(door.put("a", bytes(size)), 413, "too_large"),
+            refused(door.request("POST", "/upload", {**tus, "Upload-Length": str(size)}, b""), 413, "too_large"),
+            refused(door.request("POST", "/upload", ietf, b""), 413, "too_large")]
+    assert {one["max_bytes"] for one in told} == {size - 1}
+    assert {one["detail"] for one in told} == {
+        f"This is 1.0 MiB ({size} bytes); this server accepts at most 1.0 MiB ({size - 1} bytes). Send a smaller file, or ask for max_bytes to be raised."}
