@@ -17,14 +17,19 @@
 /* What keeps this process from serving is for the log; the client gets its 500 all the same. */
 static int answer_failure(struct exchange *x, const char *problem)
 {
+	char id[REQUEST_ID], reason[600];
 	struct reply reply;
 	struct refusal why;
 
 	refusal_clear(&why);
 	why.fault = FAULT_INTERNAL;
+	serve_name_request(id);
 	reply_open(&reply, x, NULL);
+	reply.id = id;
 	reply_refuse(&reply, &why);
-	return worker_fail(problem, 1);
+	log_line(LOG_ERROR, "cannot serve", "reason=%s",
+	    log_value(span_of(problem), reason, sizeof reason));
+	return 1;
 }
 
 static int answer_one(struct server *server, struct exchange *x, struct call *call)

@@ -224,15 +224,15 @@ static void name_process(void)
 	text_hex(random, sizeof random, process);
 }
 
-static void name_request(struct call *c)
+void serve_name_request(char id[REQUEST_ID])
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	static atomic_uint_fast64_t number;
 
 	pthread_once(&once, name_process);
-	snprintf(c->id, sizeof c->id, "%s-%llu", process,
+	snprintf(id, REQUEST_ID, "%s-%llu", process,
 	    (unsigned long long)atomic_fetch_add(&number, 1));
-	log_request(c->id);
+	log_request(id);
 }
 
 static void begin(struct call *c, const struct service *service, struct exchange *x)
@@ -244,7 +244,7 @@ static void begin(struct call *c, const struct service *service, struct exchange
 	c->scratch = (struct scratch){c->text, 0, sizeof c->text};
 	c->route = "(none)";
 	c->route_number = ROUTES;
-	name_request(c);
+	serve_name_request(c->id);
 	reply_open(&c->reply, x, &c->request);
 	c->reply.id = c->id;
 	c->reply.admit = admit_answer;

@@ -9,4 +9,7 @@
 /* Counters with a row for each route; NULL: no memory. metrics_free() when done. */
 struct metrics *serve_metrics(const char *data_dir);
 
+/* Names the request that this thread is at, unlike any other, here and in the log. */
+void serve_name_request(char id[REQUEST_ID]);
+
 #endif

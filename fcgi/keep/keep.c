@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,13 @@ int64_t keep_deadline(int64_t now, int64_t lasts)
 
 static enum fault cannot(struct refusal *why, const char *verb, const char *path)
 {
+	const char *reason = strerrordesc_np(errno);
+	const struct passwd *user = getpwuid(geteuid());
+
 	return refuse(why, FAULT_INTERNAL,
-	    "Cannot %s %s: %s. Check data_dir and who may write there.", verb, path,
-	    strerrordesc_np(errno));
+	    "Cannot %s %s: %s. This runs as %s (user %u); check data_dir and who may write there.",
+	    verb, path, reason, user ? user->pw_name : "a user without a name",
+	    (unsigned)geteuid());
 }
 
 /* What others can write, they can replace under our hands. */
