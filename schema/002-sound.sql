@@ -137,6 +137,10 @@ CREATE INDEX objects_unsynced ON objects (boot) WHERE durable = 0;
 ALTER TABLE uploads ADD COLUMN durable INTEGER NOT NULL DEFAULT 0; -- 1: bytes up to offset were synced before COMMIT
 ALTER TABLE uploads ADD COLUMN boot INTEGER NOT NULL DEFAULT 0;    -- start of the machine that wrote or read them
 
+-- ---- tokens: which are still in use ---------------------------------------------------------------
+
+ALTER TABLE tokens ADD COLUMN used_at INTEGER; -- the last time, to the hour
+
 -- ---- who and where from --------------------------------------------------------------------------
 
 -- The client's address, as far as log_address lets it be kept; the folders above the name, '/' between.

@@ -88,7 +88,7 @@ static int token_add(struct options *o)
 
 static void print_token(void *self, const struct token *token)
 {
-	char until[32] = "never", quota[24] = "none", since[32];
+	char until[32] = "never", quota[TEXT_FIGURE] = "none", since[32], used[32] = "never";
 	char can[64] = "";
 
 	for (int i = 0; i < RIGHTS; i++)
@@ -100,9 +100,11 @@ static void print_token(void *self, const struct token *token)
 		text_time(token->expires_at, until);
 	text_time(token->created_at, since);
 	if (token->quota > 0)
-		snprintf(quota, sizeof quota, "%" PRId64, token->quota);
-	printf("%-24s %-26s created %s  expires %-24s  quota %s\n", token->name, can, since, until,
-	    quota);
+		text_figure(token->quota, quota);
+	if (token->used_at)
+		text_time(token->used_at, used);
+	printf("%-24s %-26s created %s  used %-24s  expires %-24s  quota %s\n", token->name, can,
+	    since, used, until, quota);
 }
 
 static int token_ls(struct options *o)

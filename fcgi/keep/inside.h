@@ -24,6 +24,7 @@
 #ifndef WAYBILL_KEEP_INSIDE_H
 #define WAYBILL_KEEP_INSIDE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include <dirent.h>
@@ -63,6 +64,21 @@ unsigned sniff_pids(struct sniffers *sniffers, int *pids, unsigned room);
 
 /* ---- keep.c ---------------------------------------------------------------------------------- */
 
+/* Uses of tokens that the catalog is not told yet. */
+enum { TOKEN_USES = 64 };
+struct token_uses {
+	pthread_mutex_t lock;
+	unsigned count;
+	struct {
+		uint8_t hash[SHA256_LEN];
+		int64_t at; /* calendar */
+	} use[TOKEN_USES];
+	int64_t next; /* when it is told, by the steady clock */
+};
+
+/* tokens.c: tell the catalog. */
+void tokens_tend(struct keep *keep);
+
 struct keep {
 	const struct config *config; /* borrowed from keep_open()'s caller */
 	unsigned mode;
@@ -79,6 +95,7 @@ struct keep {
 	struct sniffers *sniffers;
 	struct holders *holders; /* who holds which resumable upload; NULL: nobody can */
 	atomic_bool leaving;	 /* sweeps end early */
+	struct token_uses uses;
 	int64_t next_orphans;	 /* by the steady clock: when a sweep looks through objects/ again */
 };
 

@@ -213,6 +213,7 @@ bool keep_open(struct keep **keep, const struct config *config, unsigned mode, u
 	if (k == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL) == FAULT_NONE;
 	*k = (struct keep){.config = config, .mode = mode, .dir = -1, .objects = -1, .partial = -1};
+	pthread_mutex_init(&k->uses.lock, NULL);
 	k->boot = volume_boot();
 	/* SQLite makes its files as the mask lets it: nobody else's business. */
 	umask(umask(077) | 027);
@@ -242,6 +243,7 @@ void keep_close(struct keep *keep)
 
 void keep_tend(struct keep *keep)
 {
+	tokens_tend(keep);
 	catalog_tend(keep->catalog);
 }
 

@@ -96,6 +96,7 @@ struct token {
 	int64_t created_at; /* ms since the epoch */
 	int64_t expires_at; /* 0: never */
 	int64_t quota;      /* bytes; 0: none */
+	int64_t used_at;    /* the last time, to the hour; 0: never */
 };
 /* Make one; its text (at least 64 bytes) is told this once. BAD_REQUEST: the name is taken. */
 enum fault keep_token_add(struct keep *keep, const struct token *token, char *text,

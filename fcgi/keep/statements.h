@@ -118,11 +118,12 @@
 	X(COUNT_BY_TYPE,   SPREAD(COUNT_BY, VIA_TYPE)) \
 	X(COUNT_BY_TYPES,  SPREAD(COUNT_BY, VIA_TYPES)) \
 	\
-	X(TOKEN_FIND,   "SELECT name, hash, rights, expires_at, quota FROM tokens WHERE hash = ?1") \
+	X(TOKEN_FIND,   "SELECT name, hash, rights, expires_at, quota, used_at FROM tokens WHERE hash = ?1") \
 	X(TOKEN_ADD,    "INSERT INTO tokens (name, hash, rights, created_at, expires_at, quota)" \
 	                " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING") \
 	X(TOKEN_REMOVE, "DELETE FROM tokens WHERE name = ?1") \
-	X(TOKEN_EACH,   "SELECT name, rights, created_at, expires_at, quota FROM tokens ORDER BY name") \
+	X(TOKEN_USED,   "UPDATE tokens SET used_at = ?2 WHERE hash = ?1") \
+	X(TOKEN_EACH,   "SELECT name, rights, created_at, expires_at, quota, used_at FROM tokens ORDER BY name") \
 	\
 	X(UPLOAD_FIND,     "SELECT " UPLOAD_COLUMNS " FROM uploads WHERE id = ?1") \
 	X(UPLOAD_NEXT,     "SELECT " UPLOAD_COLUMNS " FROM uploads" \

@@ -12,8 +12,65 @@
 
 enum { TOKEN_BYTES = 32, OWNER_ROOM = 256 };
 
-static enum fault find_on(
-    struct connection *c, const uint8_t *hash, char *owner, unsigned *rights, int64_t *quota)
+/* ---- when they were used --------------------------------------------------------------------- */
+
+enum { USED_STEP = 3600 * 1000, TELL_PAUSE = 60 * 1000 /* ms */ };
+
+/* Told later: who asks with a token does not wait for a commit. Of more than 64 in a second some are
+ * noted the next time. */
+static void note_use(struct token_uses *uses, const uint8_t *hash, int64_t now)
+{
+	unsigned i = 0;
+
+	pthread_mutex_lock(&uses->lock);
+	while (i < uses->count && memcmp(uses->use[i].hash, hash, SHA256_LEN) != 0)
+		i++;
+	if (i == uses->count && i < TOKEN_USES) {
+		memcpy(uses->use[i].hash, hash, SHA256_LEN);
+		uses->use[i].at = now;
+		uses->count++;
+	}
+	pthread_mutex_unlock(&uses->lock);
+}
+
+static enum fault run_used(struct catalog *catalog, void *self, struct refusal *why)
+{
+	const struct token_uses *uses = self;
+	enum fault f = FAULT_NONE;
+
+	for (unsigned i = 0; i < uses->count && f == FAULT_NONE; i++) {
+		sqlite3_stmt *s;
+		f = sql_prepare(catalog->writer, SQL_TOKEN_USED, &s, why);
+		if (f != FAULT_NONE)
+			return f;
+		bind_bytes(s, 1, uses->use[i].hash, SHA256_LEN);
+		bind_number(s, 2, uses->use[i].at);
+		f = sql_finish(catalog->writer, s, why);
+	}
+	return f;
+}
+
+void tokens_tend(struct keep *keep)
+{
+	struct token_uses told;
+	struct refusal why;
+
+	pthread_mutex_lock(&keep->uses.lock);
+	told = keep->uses;
+	if (clock_steady() >= told.next)
+		keep->uses.count = 0;
+	pthread_mutex_unlock(&keep->uses.lock);
+	if (told.count == 0 || clock_steady() < told.next)
+		return;
+	refusal_clear(&why);
+	if (catalog_commit(keep->catalog, run_used, &told, &why) != FAULT_NONE)
+		keep->uses.next = clock_steady() + TELL_PAUSE;
+}
+
+/* ---- tokens ---------------------------------------------------------------------------------- */
+
+static enum fault find_on(struct connection *c, const uint8_t *hash, char *owner, unsigned *rights,
+    int64_t *quota, int64_t *used_at)
 {
 	uint8_t stored[SHA256_LEN];
 	sqlite3_stmt *s;
@@ -36,6 +93,7 @@ static enum fault find_on(
 		span_copy(owner, OWNER_ROOM, column_span(s, 0));
 		*rights = (unsigned)sqlite3_column_int64(s, 2);
 		*quota = sqlite3_column_int64(s, 4);
+		*used_at = sqlite3_column_int64(s, 5);
 	}
 	sql_done(s);
 	return good ? FAULT_NONE : FAULT_NOT_FOUND;
@@ -45,13 +103,16 @@ enum fault keep_token_find(
     struct keep *keep, struct span token, char *owner, unsigned *rights, int64_t *quota)
 {
 	uint8_t hash[SHA256_LEN];
+	int64_t now = clock_calendar(), used_at = 0;
 
 	digest_of(DIGEST_SHA256, token.at, token.len, hash);
 	struct connection *c = reader_take(keep->catalog, NULL);
 	if (c == NULL)
 		return FAULT_INTERNAL;
-	enum fault f = find_on(c, hash, owner, rights, quota);
+	enum fault f = find_on(c, hash, owner, rights, quota, &used_at);
 	reader_give(keep->catalog, c);
+	if (f == FAULT_NONE && (now - used_at >= USED_STEP || now < used_at))
+		note_use(&keep->uses, hash, now);
 	return f;
 }
 
@@ -160,7 +221,8 @@ static bool list_one(sqlite3_stmt *s, struct files *names, struct listed ***last
 				   .rights = (unsigned)sqlite3_column_int64(s, 1),
 				   .created_at = sqlite3_column_int64(s, 2),
 				   .expires_at = sqlite3_column_int64(s, 3),
-				   .quota = sqlite3_column_int64(s, 4)}};
+				   .quota = sqlite3_column_int64(s, 4),
+				   .used_at = sqlite3_column_int64(s, 5)}};
 	**last = new;
 	*last = &new->next;
 	return new->token.name != NULL;

@@ -45,8 +45,8 @@ struct metrics {
 	unsigned routes;
 	const char **patterns;
 	size_t cells;
-	int64_t *inherited; /* what the row held before */
-	int64_t *row;	    /* room for one; `saving` */
+	int64_t *inherited;  /* what the row held before */
+	int64_t *row;	     /* room for one; `saving` */
 	struct tally *tally; /* NULL: this process counts for itself alone */
 	pthread_mutex_t saving;
 	atomic_int_fast64_t cell[];
@@ -233,7 +233,7 @@ static void print_requests(FILE *out, const struct metrics *m, const int64_t *su
 	for (int f = 1; f < FAULT_COUNT; f++)
 		if (first_of_slug((enum fault)f) == f)
 			fprintf(out, "waybill_refusals_total{error=\"%s\"} %lld\n",
-		    fault_slug((enum fault)f), (long long)sums[REFUSAL + f]);
+			    fault_slug((enum fault)f), (long long)sums[REFUSAL + f]);
 }
 
 static void print_histogram(FILE *out, const int64_t *sums)
@@ -278,10 +278,9 @@ static void print_store(FILE *out, const struct health *h, const int64_t *sums)
 	print(out, "gauge", "sniffers", "Jailed libmagic processes alive.", sums[SNIFFERS]);
 	print(out, "counter", "sniffer_deaths_total", "Jailed libmagic processes that died.",
 	    sums[SNIFFER_DEATHS]);
+	print(out, "counter", "commits_total", "Changes committed to the catalog.", sums[COMMITS]);
 	print(
-	    out, "counter", "commits_total", "Changes committed to the catalog.", sums[COMMITS]);
-	print(out, "counter", "commit_batches_total", "Transactions they went into.",
-	    sums[BATCHES]);
+	    out, "counter", "commit_batches_total", "Transactions they went into.", sums[BATCHES]);
 	print(out, "counter", "catalog_busy_total",
 	    "Times the catalog was locked by another process.", sums[BUSY]);
 }

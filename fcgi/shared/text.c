@@ -252,7 +252,8 @@ const char *text_bytes(int64_t bytes, char to[TEXT_FIGURE])
 	unsigned unit = 0;
 
 	if (bytes < 1024) {
-		snprintf(to, TEXT_FIGURE, "%lld %s", (long long)bytes, bytes == 1 ? "byte" : "bytes");
+		snprintf(
+		    to, TEXT_FIGURE, "%lld %s", (long long)bytes, bytes == 1 ? "byte" : "bytes");
 		return to;
 	}
 	for (; size >= 1023.95 && unit < 5; unit++)

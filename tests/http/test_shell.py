@@ -1,12 +1,13 @@
 """The command line for people: columns, files that are not overwritten, what goes with one word."""
 import json
 import os
+import re
 import subprocess
 
 import pytest
 
 import harness
-from harness import refused, text
+from harness import refused, text, wait_until
 from shell import add_token, bearer, waybill
 
 
@@ -93,10 +94,15 @@ def test_ls_for_people(fresh):
     assert "alice" in line and "2.9 KiB" in line and line.endswith("  holiday/day1/a b.txt") and "text/plain" in line
 
 
-def test_tokens_say_when_they_were_made(fresh):
+def test_tokens_say_when_they_were_made_and_used(fresh):
     door = fresh("fastcgi")
-    add_token(door, "alice", "upload")
+    alice = bearer(add_token(door, "alice", "upload"))
+    assert "used never" in waybill(door, "token", "ls")
+    assert door.request("GET", "/upload", alice).status == 200
     assert "created 20" in waybill(door, "token", "ls") and "quota none" in waybill(door, "token", "ls")
+    wait_until(lambda: waybill(door, "token", "ls").count("used 20") == 1, "the use to be noted")
+    add_token(door, "idle", "upload")
+    assert re.search(r"^idle .* used never ", waybill(door, "token", "ls"), re.M)
 
 
 @pytest.mark.parametrize("command", ["serve", "ls", "show", "get", "rm", "verify", "backup", "restore", "gc", "token", "config"])
