@@ -46,9 +46,7 @@ def test_what_is_under_way_is_seen_by_the_other_and_ends_with_its_process(pair):
     with first.connect() as held:
         held.sendall(begin() + first.params("PUT", "/upload/slow", None, 5000) + record(harness.STDIN, b"x"))
         wait_until(lambda: figure(second, "bodies_in_flight") == 1, "the upload under way")
-        first.process.kill()
-        for pid in first.workers():
-            os.kill(pid, 9)
+        harness.kill_serving(first.process)
         wait_until(lambda: figure(second, "processes") == 1, "the end of the first")
         assert figure(second, "bodies_in_flight") == 0
         assert figure(second, "requests_in_flight") == 1
