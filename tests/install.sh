@@ -10,7 +10,7 @@ declare -A sets=(
 	[run-lighttpd]="lighttpd"
 	[run-nginx]="nginx-light"
 	[run-apache]="apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile media-types"
-	[test]="lighttpd lighttpd-mod-openssl nginx-light apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
+	[test]="lighttpd lighttpd-mod-openssl nginx-light apache2 apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
 		media-types busybox e2fsprogs xfsprogs btrfs-progs mount binutils build-essential libcmocka-dev python3
 		python3-pytest python3-h2 python3-tuspy curl file chromium nodejs npm procps openssl debhelper dpkg-dev
 		fakeroot lintian man-db mandoc systemd"

@@ -1,5 +1,5 @@
 """test_beside.py: waybill below a path of a site that is there already, with its TLS and its name: what
-`fill.sh SNIPPET=yes` gives, put into that site's own configuration; and what fill.sh refuses."""
+`fill.sh SNIPPET=yes` gives, put into the configuration that Debian installs; and what fill.sh refuses."""
 import http.client
 import json
 import os
@@ -23,59 +23,65 @@ def fill(*arguments, status=0):
     return done.stdout if status == 0 else done.stderr
 
 
+def edited(file, *changes):
+    """What an administrator does to a file of the distribution's: each text is there, and is replaced."""
+    text = file.read_text()
+    for old, new in changes:
+        assert old in text, f"{file}: {old}"
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
+def copied(server, home, *, links):
+    """/etc/SERVER as Debian has it, to be changed."""
+    etc = home / server
+    shutil.copytree(f"/etc/{server}", etc, symlinks=links)
+    return etc
+
+
 def nginx(home, port, snippet):
-    user = "user root;" if os.geteuid() == 0 else ""
-    temporary = "\n".join(f"{kind}_temp_path {home}/tmp;" for kind in ("client_body", "fastcgi", "proxy", "uwsgi", "scgi"))
-    (home / "main.conf").write_text(f"""{user}
-daemon off;
-pid {home}/pid;
-error_log stderr;
-events {{ worker_connections 256; }}
-http {{
-    include /etc/nginx/mime.types;
-    access_log off;
-    {temporary}
-    server {{
-        listen 127.0.0.1:{port} ssl default_server;
-        server_name site.example;
-        ssl_certificate {home}/cert.pem;
-        ssl_certificate_key {home}/key.pem;
-        root {home}/www;
-        index index.html;
-        location / {{ try_files $uri $uri/ =404; }}
-        include {snippet};
-    }}
-}}
-""")
-    return ["nginx", "-e", "stderr", "-c", str(home / "main.conf")]
+    etc = copied("nginx", home, links=False)  # links in sites-enabled name /etc/nginx itself
+    edited(etc / "nginx.conf", ("/etc/nginx/", f"{etc}/"), ("/run/nginx.pid", f"{home}/pid"), ("/var/log/nginx/", f"{home}/"),
+           *([] if os.geteuid() == 0 else [("user www-data;", "")]))
+    (etc / "conf.d" / "temporary.conf").write_text("".join(
+        f"{kind}_temp_path {home}/tmp/{kind};\n" for kind in ("client_body", "fastcgi", "proxy", "uwsgi", "scgi")))
+    edited(etc / "sites-enabled" / "default", ("\tlisten 80 default_server;\n\tlisten [::]:80 default_server;\n", ""),
+           ("# listen 443 ssl default_server;", f"listen 127.0.0.1:{port} ssl default_server;"),
+           ("# include snippets/snakeoil.conf;", f"ssl_certificate {home}/cert.pem;\n\tssl_certificate_key {home}/key.pem;"),
+           ("root /var/www/html;", f"root {home}/www;"), ("\tserver_name _;\n", f"\tserver_name _;\n\tinclude {snippet};\n"))
+    return ["nginx", "-e", f"{home}/log", "-g", "daemon off;", "-c", str(etc / "nginx.conf")]
 
 
 def apache(home, port, snippet):
-    modules = "\n".join(f"LoadModule {m}_module /usr/lib/apache2/modules/mod_{m}.so"
-                        for m in "mpm_event authz_core alias env reqtimeout dir mime ssl socache_shmcb proxy proxy_fcgi".split())
-    who = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
-    (home / "main.conf").write_text(f"""{modules}
-ServerRoot {home}
-DefaultRuntimeDir {home}
-PidFile {home}/pid
-ErrorLog "|/bin/cat"
-TypesConfig /etc/mime.types
-ServerName site.example
-{who}
-Listen 127.0.0.1:{port}
-<VirtualHost *:{port}>
-    ServerName site.example
-    DocumentRoot {home}/www
-    SSLEngine on
-    SSLCertificateFile {home}/cert.pem
-    SSLCertificateKeyFile {home}/key.pem
-    <Directory {home}/www>
-        Require all granted
-    </Directory>
-    Include {snippet}
-</VirtualHost>
-""")
-    return ["apache2", "-DFOREGROUND", "-f", str(home / "main.conf")]
+    etc = copied("apache2", home, links=True)
+    tool = {**os.environ, "APACHE_CONFDIR": str(etc), "PATH": os.environ["PATH"] + ":/usr/sbin"}
+    for command in ("a2enmod", "-q", "ssl", "proxy_fcgi"), ("a2ensite", "-q", "default-ssl"), ("a2dissite", "-q", "000-default"):
+        subprocess.run(command, env=tool, check=True, capture_output=True, timeout=PATIENCE)
+    edited(etc / "ports.conf", ("Listen 80\n", ""), ("Listen 443", f"Listen 127.0.0.1:{port}"))
+    edited(etc / "sites-available" / "default-ssl.conf", ("<VirtualHost *:443>", f"<VirtualHost *:{port}>"), ("/var/www/html", f"{home}/www"),
+           ("/etc/ssl/certs/ssl-cert-snakeoil.pem", f"{home}/cert.pem"), ("/etc/ssl/private/ssl-cert-snakeoil.key", f"{home}/key.pem"),
+           ("</VirtualHost>", f"\tInclude {snippet}\n</VirtualHost>"))
+    edited(etc / "apache2.conf", ("<Directory /var/www/>", f"<Directory {home}/www/>"))
+    for name in "run", "lock":
+        (home / name).mkdir()
+    edited(etc / "envvars", ("/var/run/apache2$SUFFIX/apache2.pid", f"{home}/pid"), ("/var/run/apache2$SUFFIX", f"{home}/run"),
+           ("/var/lock/apache2$SUFFIX", f"{home}/lock"), ("/var/log/apache2$SUFFIX", str(home)))
+    return ["env", f"APACHE_CONFDIR={etc}", "apachectl", "-D", "FOREGROUND"]
+
+
+def lighttpd(home, port, snippet):
+    etc = copied("lighttpd", home, links=True)
+    edited(etc / "lighttpd.conf", ("/etc/lighttpd/", f"{etc}/"), ("/var/www/html", f"{home}/www"), ("/var/cache/lighttpd/uploads", f"{home}/tmp"),
+           ("/var/log/lighttpd/", f"{home}/tmp/"), ("/run/lighttpd.pid", f"{home}/pid"), ("= 80\n", f"= {free_port()}\nserver.bind = \"127.0.0.1\"\n"),
+           ('include_shell "/usr/share/lighttpd/use-ipv6.pl " + server.port\n', ""),
+           *([] if os.geteuid() == 0 else [('server.username             = "www-data"\n', ""), ('server.groupname            = "www-data"\n', "")]))
+    (home / "both.pem").write_bytes((home / "key.pem").read_bytes() + (home / "cert.pem").read_bytes())
+    edited(etc / "conf-available" / "10-ssl.conf", ("/etc/lighttpd/server.pem", f"{home}/both.pem"), ("0.0.0.0:443", f"127.0.0.1:{port}"),
+           ('include_shell "/usr/share/lighttpd/use-ipv6.pl 443"\n', ""))
+    (etc / "conf-available" / "60-waybill.conf").write_text(snippet.read_text())
+    for name in "10-ssl.conf", "60-waybill.conf":  # as lighty-enable-mod does
+        (etc / "conf-enabled" / name).symlink_to(f"../conf-available/{name}")
+    return ["lighttpd", "-D", "-f", str(etc / "lighttpd.conf")]
 
 
 class Site:
@@ -86,6 +92,7 @@ class Site:
         home = self.home
         for name in "www", "tmp", "data":
             (home / name).mkdir()
+        (home / "tmp").chmod(0o777)
         (home / "www" / "index.html").write_bytes(OURS)
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=site.example", "-keyout",
                         home / "key.pem", "-out", home / "cert.pem"], check=True, capture_output=True, timeout=PATIENCE)
@@ -127,7 +134,7 @@ class Site:
             child.wait(PATIENCE)
 
 
-@pytest.fixture(params=[(nginx, "nginx.conf"), (nginx, "nginx-buffered.conf"), (apache, "apache-proxy.conf")], ids=lambda p: p[1])
+@pytest.fixture(params=[(nginx, "nginx.conf"), (nginx, "nginx-buffered.conf"), (apache, "apache-proxy.conf"), (lighttpd, "lighttpd-socket.conf")], ids=lambda p: p[1])
 def site(request):
     home = pathlib.Path(tempfile.mkdtemp(prefix="wbt-beside-", dir="/tmp"))
     home.chmod(0o755)
@@ -164,6 +171,9 @@ def test_below_a_path_of_a_site_with_tls(site):
     # and the site is as it was
     assert site.request("GET", "/").body == OURS and site.request("GET", "/nothing").status == 404
     assert site.request("GET", "/files").status == 404
+    for path in "/nothing", "/files":  # its error pages, too
+        answer = site.request("GET", path)
+        assert answer.status == 404 and answer.headers["X-Request-Id"] is None and b"error" not in answer.body.lower()[:200], answer.body
 
 
 def test_a_server_of_its_own_with_name_and_address():
@@ -181,5 +191,6 @@ def test_what_is_refused(setting):
     assert "fill.sh: " in fill("nginx.conf", setting, status=2)
 
 
-def test_a_file_without_a_server_of_its_own_needs_no_snippet():
-    assert "SNIPPET" in fill("lighttpd.conf", "SNIPPET=yes", status=2)
+def test_a_snippet_that_cannot_keep_to_a_path():
+    assert "BASE" in fill("lighttpd.conf", "SNIPPET=yes", status=2)
+    assert "SNIPPET" in fill("busybox-cgi.sh", "SNIPPET=yes", status=2)

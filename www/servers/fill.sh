@@ -19,8 +19,10 @@
 #
 # What is there as comments is put in force by
 # TLS=0.0.0.0:443   the lines for TLS and HTTP/2, on this address (Apache: instead of @PORT@)
-# SNIPPET=yes       nginx, Apache: not a whole server, but what goes into the server or virtual host of
-#                   a site that is there already, with its TLS and all (lighttpd's files are that anyway)
+# SNIPPET=yes       beside a site that is there already, with its TLS and all. nginx, Apache: not a whole
+#                   server, but what goes into that site's server or virtual host. lighttpd: limits and
+#                   error pages of the rest stay as they are (and what lighttpd refuses before it has
+#                   read an address, 411 for a chunked body among it, comes in its own words)
 # SENDFILE=yes      the lines for downloads that the web server sends itself
 #
 # Apache: ports 80 and 443 get no line `Listen`: Debian's ports.conf has them.
@@ -62,10 +64,18 @@ for key in BASE NAME PORT SOCKET WAYBILL CONF DATA SPOOL RUN CERT H2C TLS; do
 done
 set -- "$@" -e "s|@ADDRESS@|$ADDRESS|g"
 [ "$SNIPPET" ] || exec sed -E "$@" "$file"
+# lighttpd: all that is of the whole server goes under the condition, or away.
+case $file in *lighttpd*)
+	[ "$BASE" ] || { echo "fill.sh: SNIPPET wants a BASE to keep to" >&2; exit 2; }
+	sed -E "$@" "$file" | sed -E -e '/^# (KiB; 0|Seconds |worker.s 408|Where lighttpd|lighttpd.s own|that status|the condition below)/d' \
+		-e '/^server[.]upload-dirs/d' -e '/^server[.](max-|error-handler)/{s/^/\t/;s/ := / = /;H;d;}' \
+		-e '/^[$]HTTP\["url"\]/{G;s/\n+/\n/;}'
+	exit ;;
+esac
 # What stands in the server's braces or tags, but for where it listens and what it is called.
 case $file in
 *nginx*) begin='^server [{]' end='^[}]' out='^\t(listen|server_name|absolute_redirect|ssl_|http2_|# (TLS|listen|ssl_|http2_|Redirects))' ;;
 *apache*) begin='^<VirtualHost' end='^</VirtualHost' out='^\t(ServerName|# ?SSL|# TLS|# Protocols)' ;;
-*) echo "fill.sh: this file needs no SNIPPET: it has no server of its own" >&2; exit 2 ;;
+*) echo "fill.sh: this file has no SNIPPET" >&2; exit 2 ;;
 esac
 sed -E "$@" "$file" | sed -nE -e "\\|$begin|,\\|$end|{\\|$begin|d;\\|$end|d;/$out/d;s|^\t||;p}"
