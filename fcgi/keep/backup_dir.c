@@ -130,16 +130,40 @@ static enum fault lock_mark(struct backup_dir *b, bool write, struct refusal *wh
 	return cannot_do(why, "lock", b->path);
 }
 
-static enum fault read_mark(struct backup_dir *b, struct refusal *why)
+/* Is it one of ours whose bytes a power cut took, to the last or from some byte on? A file system may
+ * leave zeros in their place. */
+static bool is_torn(const char *line, ssize_t len)
+{
+	ssize_t same = 0;
+
+	while (same < len && line[same] == mark_line[same])
+		same++;
+	for (ssize_t i = same; i < len; i++)
+		if (line[i] != '\0')
+			return false;
+	return true;
+}
+
+static enum fault mend_mark(struct backup_dir *b, struct refusal *why)
+{
+	size_t len = sizeof mark_text - 1;
+
+	if (pwrite(b->mark, mark_text, len, 0) != (ssize_t)len || fsync(b->mark) != 0)
+		return cannot_do(why, "mark", b->path);
+	return FAULT_NONE;
+}
+
+static enum fault read_mark(struct backup_dir *b, bool write, struct refusal *why)
 {
 	char line[sizeof mark_line - 1];
 	ssize_t len = pread(b->mark, line, sizeof line, 0);
 
 	if (len < 0)
 		return cannot_do(why, "read", mark_name);
-	/* An empty one is our own, whose bytes a power cut took. */
-	if (len == 0 || ((size_t)len == sizeof line && memcmp(line, mark_line, sizeof line) == 0))
+	if ((size_t)len == sizeof line && memcmp(line, mark_line, sizeof line) == 0)
 		return FAULT_NONE;
+	if (is_torn(line, len))
+		return write ? mend_mark(b, why) : FAULT_NONE;
 	return refuse(why, FAULT_INTERNAL,
 	    "%s/%s does not say \"waybill backup 1\": it is a newer waybill's, or damaged.",
 	    b->path, mark_name);
@@ -159,7 +183,7 @@ static enum fault open_mark(struct backup_dir *b, bool write, struct refusal *wh
 	if (b->mark < 0)
 		return cannot_do(why, "open the mark of", b->path);
 	enum fault f = lock_mark(b, write, why);
-	return f == FAULT_NONE ? read_mark(b, why) : f;
+	return f == FAULT_NONE ? read_mark(b, write, why) : f;
 }
 
 /* ---- the directories ------------------------------------------------------------------------- */

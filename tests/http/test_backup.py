@@ -518,6 +518,17 @@ def test_refused_restores(near):
     near.refused("newer waybill's, or damaged")
 
 
+@pytest.mark.parametrize("left", [b"", b"waybill ba", bytes(200), b"waybill" + bytes(10)])
+def test_a_mark_that_a_power_cut_tore_is_made_anew(near, restored, left):
+    near.take()
+    mark = near.dir / "waybill-backup"
+    whole = mark.read_bytes()
+    mark.write_bytes(left)
+    assert len(records(restored(near))) == 4
+    near.take()
+    assert mark.read_bytes() == whole
+
+
 def test_usage(near):
     for words in (["backup"], ["backup", "a", "b"], ["backup", "--fast", "a"], ["restore"], ["restore", "--full", "a"]):
         assert run(near.door, *words, status=2).stderr
