@@ -196,6 +196,17 @@ static void find_site(struct request *r, struct exchange *x, const struct config
 			(r->origin.at && !is_own_origin(r->origin, request_header(x, "HTTP_HOST")));
 }
 
+/* RFC 6265, section 4.2.1. */
+static struct span cookie(struct span cookies, const char *name)
+{
+	while (cookies.len > 0) {
+		struct span value = span_trim(span_cut(&cookies, ';'));
+		if (span_is(span_cut(&value, '='), name))
+			return value;
+	}
+	return (struct span){0};
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 enum fault request_parse(struct request *r, struct exchange *x, const struct config *config,
@@ -209,6 +220,8 @@ enum fault request_parse(struct request *r, struct exchange *x, const struct con
 	find_protocol(r, x);
 	find_site(r, x, config);
 	r->bearer = find_bearer(x);
+	r->withdraw = cookie(request_header(x, "HTTP_COOKIE"), RECEIPT_COOKIE);
+	r->secure = span_is_nocase(request_header(x, "HTTPS"), "on");
 	request_client(r, x, config, scratch);
 	if (config->remote_user == REMOTE_USER_TRUST)
 		r->remote_user = request_header(x, "REMOTE_USER");

@@ -149,7 +149,33 @@ static void add_waybill(struct buffer *b, const struct file *file, struct span b
 	buffer_html(b, "</dl>\n</article>\n");
 }
 
-enum fault reply_receipt(struct reply *r, const struct files *files)
+static void add_withdrawal(struct buffer *b, const struct file *first, struct span base)
+{
+	buffer_html(b,
+	    "<section class=\"row\">\n<form class=\"box\" method=\"post\" action=\"%.*s/receipt/%s\">\n"
+	    "<p class=\"small\">Sent by mistake? For an hour it can be taken back here.</p>\n"
+	    "<p><button>Withdraw</button></p>\n</form>\n</section>\n",
+	    SPAN(base), first->id);
+}
+
+enum fault reply_withdrawn(struct reply *r, size_t count)
+{
+	struct buffer b = {0};
+
+	if (!reply_wants_html(r))
+		return reply_empty(r, 204);
+	buffer_html(&b, "<section class=\"row\">\n<div class=\"box\">\n<p class=\"lead\">");
+	if (count == 1)
+		buffer_html(&b, "Your file has been deleted.");
+	else
+		buffer_html(&b, "Your %lld files have been deleted.", (long long)count);
+	buffer_html(&b,
+	    "</p>\n<p><a href=\"%.*s/\">Send something else</a></p>\n</div>\n</section>\n",
+	    SPAN(reply_base(r)));
+	return send_page(r, 200, "Withdrawn", &b);
+}
+
+enum fault reply_receipt(struct reply *r, const struct files *files, bool may_withdraw)
 {
 	struct buffer b = {0};
 	struct span base = reply_base(r);
@@ -162,6 +188,8 @@ enum fault reply_receipt(struct reply *r, const struct files *files)
 	    &b, "</p>\n<p><a href=\"%.*s/\">Send more</a></p>\n</div>\n</section>\n", SPAN(base));
 	for (size_t i = 0; i < files->count; i++)
 		add_waybill(&b, &files->at[i], base);
+	if (may_withdraw)
+		add_withdrawal(&b, &files->at[0], base);
 	return send_page(r, 200, "Receipt", &b);
 }
 

@@ -40,6 +40,20 @@ static enum fault send_records(struct reply *r, int status, const struct files *
 	return f != FAULT_NONE ? f : each_record(r, files, NULL);
 }
 
+/* What takes it back, for whoever has no script to keep it: sent to the receipt alone, and by nobody
+ * else's page (RFC 6265bis, section 5.6.7). */
+static void leave_cookie(struct reply *r, const struct file *first)
+{
+	struct span base = reply_base(r);
+
+	if (first->delete_token)
+		reply_header(r, "Set-Cookie",
+		    RECEIPT_COOKIE
+		    "=%s; Path=%.*s/receipt/%s; Max-Age=3600; HttpOnly; SameSite=Strict%s",
+		    first->delete_token, (int)base.len, base.at, first->id,
+		    r->request && r->request->secure ? "; Secure" : "");
+}
+
 /* {"files":[...]} and where the one file is. A browser without script is sent on to a page instead,
  * so that its reload button does not send the form again. */
 enum fault reply_created(struct reply *r, const struct files *files, struct span return_to)
@@ -51,6 +65,7 @@ enum fault reply_created(struct reply *r, const struct files *files, struct span
 		return reply_empty(r, 303);
 	}
 	if (reply_wants_html(r) && files->count) {
+		leave_cookie(r, &files->at[0]);
 		reply_header(
 		    r, "Location", "%.*s/receipt/%s", (int)base.len, base.at, files->at[0].id);
 		return reply_empty(r, 303);

@@ -81,7 +81,8 @@ enum fault reply_created(struct reply *r, const struct files *files, struct span
 /* 200: one record as JSON. */
 enum fault reply_record(struct reply *r, const struct file *file);
 /* 200: the paper for a browser without script. */
-enum fault reply_receipt(struct reply *r, const struct files *files);
+enum fault reply_receipt(struct reply *r, const struct files *files, bool may_withdraw);
+enum fault reply_withdrawn(struct reply *r, size_t count);
 
 /* One page of GET /files. Paths are path-absolute with the base, percent-encoded; NULL: none. */
 struct page {

@@ -99,7 +99,7 @@ enum fault files_show(struct call *c)
 	tell_complete(c);
 	c->reply.negotiated = true;
 	if (c->request.wants_html)
-		return reply_receipt(&c->reply, &c->files);
+		return reply_receipt(&c->reply, &c->files, false);
 	return reply_record(&c->reply, &c->files.at[0]);
 }
 
@@ -208,17 +208,49 @@ enum fault files_delete(struct call *c)
  * The paper for a browser without script, at an address nobody can guess. Its holder may look at it
  * for an hour even where reading is closed; later it is as visible as the files on it.
  */
-enum fault files_receipt(struct call *c)
+static enum fault find_form(struct call *c)
 {
 	struct span id;
 	enum fault fault = call_id(c, 1, &id);
 
+	return fault ? fault : keep_find_form(c->service->keep, id, &c->files, &c->why);
+}
+
+/* All of a form came from whoever has the token of its first file. */
+static enum fault may_withdraw(struct call *c, struct refusal *why)
+{
+	const struct file *first = &c->files.at[0];
+	bool fits = c->request.withdraw.at &&
+		    keep_delete_token_fits(c->service->keep, first, c->request.withdraw);
+
+	return rules_may_delete(&c->caller, c->service->config, first, fits, why);
+}
+
+enum fault files_withdraw(struct call *c)
+{
+	enum fault fault = find_form(c);
+	size_t i = 0;
+
 	if (!fault)
-		fault = keep_find_form(c->service->keep, id, &c->files, &c->why);
+		fault = may_withdraw(c, &c->why);
+	for (; i < c->files.count && !fault; i++) {
+		fault = keep_remove(c->service->keep, span_of(c->files.at[i].id), &c->why);
+		if (fault == FAULT_NOT_FOUND)
+			fault = FAULT_NONE; /* somebody else was quicker */
+	}
+	return fault ? fault : reply_withdrawn(&c->reply, i);
+}
+
+enum fault files_receipt(struct call *c)
+{
+	struct refusal why = c->why;
+	enum fault fault = find_form(c);
+
 	if (fault)
 		return fault;
 	const struct file *first = &c->files.at[0];
 	if (clock_calendar() - first->uploaded_at > RECEIPT_MS)
 		fault = rules_may_see(&c->caller, c->service->config, first, &c->why);
-	return fault ? fault : reply_receipt(&c->reply, &c->files);
+	return fault ? fault
+		     : reply_receipt(&c->reply, &c->files, may_withdraw(c, &why) == FAULT_NONE);
 }

@@ -89,7 +89,7 @@ endpoint upload_policy, upload_post, upload_put;
 /* A whole upload in one request: POST as a form or raw, PUT raw. */
 enum fault upload_plain(struct call *c);
 /* files.c: the catalog and the content. */
-endpoint files_list, files_show, files_content, files_delete, files_receipt;
+endpoint files_list, files_show, files_content, files_delete, files_receipt, files_withdraw;
 /* resume.c: tus and IETF resumable uploads; each serves both. */
 endpoint resume_create, resume_head, resume_append, resume_delete, resume_options;
 /* site.c: the page and what belongs to it, embedded from www/. */

@@ -73,6 +73,8 @@ enum { PATH_SEGMENTS = 6 };
 
 /* What was asked, parsed and decoded. Text is borrowed from the exchange or the worker's scratch
  * and lives until the exchange is finished. */
+#define RECEIPT_COOKIE "waybill-receipt"
+
 struct request {
 	enum method method; /* after X-HTTP-Method-Override (tus) */
 	struct span base;   /* mount point: "" or "/drop"; raw, path-absolute, no trailing slash */
@@ -86,6 +88,8 @@ struct request {
 	bool wants_html;          /* Accept prefers text/html to JSON */
 	enum protocol protocol;
 	struct span bearer;      /* token of Authorization: Bearer, or absent */
+	struct span withdraw;    /* the cookie of a receipt: its first file's delete token, or absent */
+	bool secure;             /* the client speaks TLS with the server in front */
 	struct span remote_user; /* REMOTE_USER when it is trusted and not empty, or absent */
 	bool cross_site;         /* an unsafe request that another site's page made */
 	struct span origin;      /* Origin header, or absent */

@@ -29,3 +29,15 @@ test("nothing that needs script is shown", async ({ page, url }) => {
 	await expect(page.getByRole("button", { name: "Send", exact: true })).toBeVisible();
 	await expect(page.locator("#desk")).toBeHidden();
 });
+
+test("what was sent can be taken back from its receipt", async ({ page, url }) => {
+	await page.goto(url);
+	const names = [fresh("mistake"), fresh("another")];
+	await page.getByLabel("Files to send").setInputFiles(names.map((name) => text(name)));
+	await page.getByRole("button", { name: "Send", exact: true }).click();
+	await page.reload(); // the button stays
+	await page.getByRole("button", { name: "Withdraw" }).click();
+	await expect(page.locator(".lead")).toHaveText("Your 2 files have been deleted.");
+	const listed = await (await page.request.get(`${url}files?name=${encodeURIComponent(names[0])}`, { headers: { Accept: "application/json" }, ...again })).json();
+	expect(listed.files).toEqual([]);
+});
