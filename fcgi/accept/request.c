@@ -154,12 +154,20 @@ static struct span origin_of(struct span url)
 }
 
 /* Only what no browser reads as anything else: they take "\\" for "/", and leave out tabs and line
- * feeds (WHATWG URL, 4.4). */
+ * feeds (WHATWG URL, 4.4). RETURN_ID may be in it, once. */
 static bool is_plain_url(struct span url)
 {
-	for (size_t i = 0; i < url.len; i++)
-		if (url.at[i] <= ' ' || url.at[i] >= 0x7f || strchr("\\\"<>^`{|}", url.at[i]))
+	const size_t mark = sizeof RETURN_ID - 1;
+	bool marked = false;
+
+	for (size_t i = 0; i < url.len; i++) {
+		if (!marked && url.len - i >= mark && memcmp(url.at + i, RETURN_ID, mark) == 0) {
+			marked = true;
+			i += mark - 1;
+		} else if (url.at[i] <= ' ' || url.at[i] >= 0x7f ||
+			   strchr("\\\"<>^`{|}", url.at[i]))
 			return false;
+	}
 	return url.len <= RETURN_BYTES;
 }
 

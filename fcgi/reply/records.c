@@ -40,6 +40,16 @@ static enum fault send_records(struct reply *r, int status, const struct files *
 	return f != FAULT_NONE ? f : each_record(r, files, NULL);
 }
 
+static void send_on(struct reply *r, struct span to, const struct files *files)
+{
+	const char *mark = memmem(to.at, to.len, RETURN_ID, sizeof RETURN_ID - 1);
+	size_t before = mark ? (size_t)(mark - to.at) : to.len;
+	size_t after = mark ? to.len - before - (sizeof RETURN_ID - 1) : 0;
+
+	reply_header(r, "Location", "%.*s%s%.*s", (int)before, to.at,
+	    mark && files->count ? files->at[0].id : "", (int)after, to.at + to.len - after);
+}
+
 /* What takes it back, for whoever has no script to keep it: sent to the receipt alone, and by nobody
  * else's page (RFC 6265bis, section 5.6.7). */
 static void leave_cookie(struct reply *r, const struct file *first)
@@ -61,7 +71,7 @@ enum fault reply_created(struct reply *r, const struct files *files, struct span
 	struct span base = reply_base(r);
 	r->negotiated = true;
 	if (reply_wants_html(r) && return_to.at) {
-		reply_header(r, "Location", "%.*s", (int)return_to.len, return_to.at);
+		send_on(r, return_to, files);
 		return reply_empty(r, 303);
 	}
 	if (reply_wants_html(r) && files->count) {

@@ -102,6 +102,18 @@ def test_return_to(open_door):
     assert answer.status == 303 and "/receipt/" in answer["Location"]
 
 
+def test_return_to_with_the_id(open_door):
+    door = open_door(allowed_origins=FRIEND)
+    for url in f"{FRIEND}/thanks?file={{id}}&x=1", f"{FRIEND}/{{id}}", "/done/{id}#x":
+        answer = door.send_form(("return_to", url), Upload("f", "a.txt", b"one"), Upload("f", "b.txt", b"two"), headers=HTML)
+        before, after = url.split("{id}")
+        ident = answer["Location"][len(before):][:26]
+        assert answer.status == 303 and answer["Location"] == before + ident + after
+        assert door.get(f"/files/{ident}").json["name"] == "a.txt"
+    for url in "/{id}/{id}", "/{name}", "/{id", "/a}{id}", "https://{id}.example/":
+        assert door.send_form(("return_to", url), Upload("f", "a.txt", b"x"), headers=HTML).status == 400, url
+
+
 # ---- whose, and from where -----------------------------------------------------------------------
 
 def test_the_address_is_for_administrators(fresh):
