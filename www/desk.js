@@ -1,6 +1,6 @@
 // desk.js: how the queue looks and what is said of it: a barcode for each file, one for all, the title.
 
-import { $, announce, el, icon, nameOf, pathOf, refill, removeRow, setText, tool } from "./dom.js";
+import { $, announce, el, icon, nameOf, pathOf, refill, removeRow, setText, soon, tool } from "./dom.js";
 import { bytes, duration, exactly, family, kind, percent } from "./format.js";
 import { explain } from "./refusals.js";
 import { unfinished } from "./store.js";
@@ -52,15 +52,14 @@ export class Desk {
 		}));
 	}
 
-	// Not by requestAnimationFrame: the title is read when the page is not.
+	// The more there are, the dearer is each look at them.
 	touch(item) {
-		if (!this.dirty.size) setTimeout(() => this.draw(), 40);
+		soon(this.draw, 40 + this.rows.size);
 		this.dirty.add(item);
 	}
 
-	draw() {
+	draw = () => {
 		for (const item of this.dirty) {
-			if (!this.queue.items.includes(item)) continue;
 			if (!this.rows.has(item)) {
 				$("items").querySelector(`[data-key="${CSS.escape(item.key)}"]`)?.remove();
 				this.rows.set(item, this.row(item, item.path));
@@ -68,8 +67,9 @@ export class Desk {
 			this.fill(item, this.rows.get(item));
 		}
 		this.dirty.clear();
+		$("items").classList.toggle("few", this.rows.size < 32);
 		this.sum();
-	}
+	};
 
 	row({ name, size, type }, path) {
 		const bar = el("progress", { max: size || 1, value: 0, "aria-label": `Sent of ${name}` });
@@ -146,6 +146,7 @@ export class Desk {
 		removeRow(this.rows.get(item).li, ".tool:last-child", $("choose"));
 		this.rows.delete(item);
 		this.queue.remove(item);
+		this.dirty.delete(item);
 		this.sum();
 	}
 

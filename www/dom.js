@@ -48,6 +48,13 @@ export function removeRow(row, target, otherwise) {
 	if (had) (next?.querySelector(target) ?? otherwise).focus();
 }
 
+// What many change is drawn together. Not by requestAnimationFrame: the title is read when the page is not.
+const due = new Set();
+export function soon(deed, ms) {
+	if (!due.size) setTimeout(() => [...due].forEach((it) => due.delete(it) && it()), ms);
+	due.add(deed);
+}
+
 const pending = new Set();
 export function announce(text) {
 	if (!pending.size) setTimeout(() => {

@@ -8,7 +8,8 @@ export function bytes(n) {
 	return `${n < 99.95 && n % 1 ? n.toFixed(1) : Math.round(n)} ${"KMGTPE"[unit]}iB`;
 }
 export const exactly = (n) => count(n, "byte");
-export const count = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+const number = new Intl.NumberFormat("en");
+export const count = (n, what) => `${number.format(n)} ${what}${n === 1 ? "" : "s"}`;
 
 export function duration(s) {
 	if (s < 60) return `${Math.max(1, Math.ceil(s))} s`;
@@ -18,12 +19,12 @@ export function duration(s) {
 
 export const percent = (part, whole) => `${whole ? Math.min(100, Math.floor((100 * part) / whole)) : 0} %`;
 
-const date = (iso, options) => new Date(iso).toLocaleString("en-GB", options);
+const [time, date, moment] = [{ timeStyle: "short" }, { dateStyle: "medium" }, { dateStyle: "long", timeStyle: "long" }].map((style) => new Intl.DateTimeFormat("en-GB", style));
 export function when(iso) {
-	const today = new Date(iso).toDateString() === new Date().toDateString();
-	return today ? `today ${date(iso, { timeStyle: "short" })}` : date(iso, { dateStyle: "medium" });
+	const at = new Date(iso);
+	return at.toDateString() === new Date().toDateString() ? `today ${time.format(at)}` : date.format(at);
 }
-export const whenFully = (iso) => date(iso, { dateStyle: "long", timeStyle: "long" });
+export const whenFully = (iso) => moment.format(new Date(iso));
 
 // media types that are better said in words; all others are shown as they are
 const KINDS = { "*/*": "everything", "image/*": "images", "audio/*": "sound", "video/*": "video", "text/*": "text", "application/*": "documents and archives", "font/*": "fonts",

@@ -1,6 +1,6 @@
 // list.js: what has been received: the server's pages, filters, several at once, deleting with a way back.
 
-import { $, announce, copy, el, icon, nameOf, pathOf, refill, removeRow, say, setText, tool } from "./dom.js";
+import { $, announce, copy, el, icon, nameOf, pathOf, refill, removeRow, say, setText, soon, tool } from "./dom.js";
 import { bytes, count, exactly, family, kind, when, whenFully } from "./format.js";
 import { ask, credentials } from "./transport.js";
 import { bearer, deleteTokens, setDeleteToken } from "./store.js";
@@ -39,6 +39,7 @@ export const saving = (record) => ({ href: link(record), download: record.name }
 export class List {
 	constructor(onopen) {
 		this.onopen = onopen;
+		this.fresh = []; // arrived, not shown yet
 		this.shown = new Map(); // id -> {record, row, box, acts, doom: the timer of its deletion}
 		let typing;
 		$("filters").oninput = () => {
@@ -131,13 +132,17 @@ export class List {
 	}
 
 	arrived(record) {
-		if (!record.url || !this.plain) this.chosen.length || this.load();
-		else if (!this.shown.has(record.id)) {
-			$("rows").prepend(this.enter(record));
-			this.total++;
-			this.tell();
-		}
+		this.fresh.push(record);
+		soon(this.greet, 40);
 	}
+	greet = () => {
+		const some = this.fresh.splice(0);
+		if (!this.plain || some.some(({ url }) => !url)) return void (this.chosen.length || this.load());
+		const rows = some.filter(({ id }) => !this.shown.has(id)).map((record) => this.enter(record));
+		$("rows").prepend(...rows.reverse());
+		this.total += rows.length;
+		this.tell();
+	};
 
 	enter(record) {
 		const { id, name, type, size, uploaded_at, owner } = record;

@@ -2,21 +2,33 @@
 
 function shelf(box, name) {
 	const place = `waybill ${new URL(".", document.baseURI).pathname} ${name}`;
+	const changes = new Map(); // to be written together: hundreds may come at once
+	let known, timer;
 	const all = () => {
 		try {
-			return JSON.parse(window[box].getItem(place)) ?? {};
-		} catch {
-			return {};
-		}
+			known ??= JSON.parse(window[box].getItem(place));
+		} catch { /* private window */ }
+		return (known ??= {});
 	};
-	const put = (key, value) => {
-		const { [key]: old, ...rest } = all();
-		if (value) rest[key] = value;
+	const change = (key, value) => {
+		delete all()[key];
+		if (value) known[key] = value;
+	};
+	const write = () => {
+		if (!changes.size) return;
+		known = timer = null; // other tabs write as well
+		changes.forEach((value, key) => change(key, value));
+		changes.clear();
 		try {
-			window[box].setItem(place, JSON.stringify(Object.fromEntries(Object.entries(rest).slice(-2000))));
-		} catch { /* private window, or full */ }
+			window[box].setItem(place, JSON.stringify(Object.fromEntries(Object.entries(known).slice(-2000))));
+		} catch { /* or full */ }
 	};
-	return [all, put];
+	addEventListener("pagehide", write);
+	return [all, (key, value) => {
+		change(key, value);
+		changes.set(key, value);
+		timer ??= setTimeout(write, 100);
+	}];
 }
 
 const [inTab, putInTab] = shelf("sessionStorage", "token");

@@ -45,7 +45,7 @@ async function append(item, from, end, signal) {
 		if (at > item.upload.at + size / 100) keep(item, at);
 	};
 	const xhr = await request("PATCH", url, [200, 201, 204], signal, headers,
-		{ body: file.slice(from, end), onprogress: (n) => moved(Math.min(from + n, end)), onsent: () => last && item.turn("storing") });
+		{ body: last && !from ? file : file.slice(from, end), onprogress: (n) => moved(Math.min(from + n, end)), onsent: () => last && item.turn("storing") });
 	if (last) return { record: JSON.parse(xhr.responseText).files[0] };
 	const at = Number(xhr.getResponseHeader("Upload-Offset"));
 	if (!(at > from)) throw new Refusal("offset_conflict");
