@@ -192,6 +192,7 @@ static void kill_nine_anywhere(void **state)
 		}
 		for (int i = 0; i < PROCESSES; i++) {
 			int status;
+			assert_true(pids[i] > 0); /* -1 would be everybody */
 			kill(pids[i], SIGKILL);
 			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
 			assert_true(WIFSIGNALED(status));

@@ -98,6 +98,14 @@ static long status_of(int pid, const char *key)
 	return value;
 }
 
+/* One that is gone has none to be found, and kill(-1) would end whatever this user runs. */
+static void kill_parent_of(int pid, int signal)
+{
+	long parent = status_of(pid, "PPid:");
+	assert_true(parent > 1);
+	kill((pid_t)parent, signal);
+}
+
 static bool gone(int pid)
 {
 	char path[64], text[512] = "";
@@ -450,7 +458,7 @@ static void another_parent_follows(void **state)
 	int pids[SNIFF_SLOTS];
 	for (int64_t round = 1; round <= 3; round++) {
 		assert_int_equal(sniff_pids(s, pids, SNIFF_SLOTS), 2);
-		kill((int)status_of(pids[0], "PPid:"), SIGKILL);
+		kill_parent_of(pids[0], SIGKILL);
 		enum fault f = verdict(s, png, sizeof png, type);
 		assert_true(f == FAULT_NONE || f == FAULT_INTERNAL);
 		wait_until(deaths(s) == 2 * round && alive(s) == 2);
@@ -468,7 +476,7 @@ static void without_a_guard_nothing_works(void **state)
 	int pids[SNIFF_SLOTS];
 	assert_int_equal(sniff_pids(s, pids, SNIFF_SLOTS), 2);
 	int parent = (int)status_of(pids[0], "PPid:");
-	kill((int)status_of(parent, "PPid:"), SIGKILL);
+	kill_parent_of(parent, SIGKILL);
 	wait_until(alive(s) == 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(verdict(s, png, sizeof png, type), FAULT_INTERNAL);
@@ -519,7 +527,7 @@ static void signals_for_the_group_are_not_theirs(void **state)
 	int pids[SNIFF_SLOTS], again[SNIFF_SLOTS];
 	assert_int_equal(sniff_pids(s, pids, SNIFF_SLOTS), 2);
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-		kill((int)status_of(pids[0], "PPid:"), signals[i]);
+		kill_parent_of(pids[0], signals[i]);
 		kill(pids[0], signals[i]);
 		kill(pids[1], signals[i]);
 	}
