@@ -1,10 +1,9 @@
-// card.js: what is known of one file, and a look inside that cannot bite: never as a page, but pictures (SVG too) in
-// <img>, where no script runs, text as text, and PDF bytes typed by us, so that only the browser's reader gets them.
+// card.js: what is known of one file, and a look inside that cannot bite: pictures (SVG too) in <img>, where no script
+// runs, text as text, and PDF bytes typed by us, so that only the browser's reader gets them.
 
-import { $, el, icon } from "./dom.js";
+import { $, copy, el, icon } from "./dom.js";
 import { bytes, exactly, family, kind, whenFully } from "./format.js";
-import { bearer } from "./store.js";
-import { address, fetchFile, saving } from "./list.js";
+import { address, fetchFile, isShut, link, saving } from "./list.js";
 
 const TEXT_MOST = 2 ** 16;
 const BLOB_MOST = 2 ** 25;
@@ -39,26 +38,44 @@ const VIEWS = {
 
 async function look(record) {
 	const kind = family(record.type);
-	const streams = kind === "text" || (/audio|video/.test(kind) && !bearer());
+	const streams = kind === "text" || (/audio|video/.test(kind) && !isShut());
 	if (VIEWS[kind] && !streams && record.size > BLOB_MOST) return say(`At ${bytes(record.size)} this is too large to show here; download it.`);
 	return VIEWS[kind]?.(record) ?? [];
 }
 
-function facts({ type, declared_type, size, uploaded_at, expires_at, owner, sha256, fields }) {
-	const fact = (term, value, wide) => el("div", { class: wide }, el("dt", {}, term), el("dd", {}, el("bdi", {}, value)));
+function code(href) {
+	const box = el("details", {}, el("summary", {}, "QR code"));
+	box.ontoggle = async () => {
+		box.ontoggle = null;
+		const rows = (await import("./qr.js")).qr(href), svg = icon("x"), side = rows?.length + 8;
+		if (!rows) return box.append(...say("The link is too long for one."));
+		const path = document.createElementNS(svg.namespaceURI, "path");
+		path.setAttribute("d", rows.flatMap((row, y) => [...row.matchAll(/1+/g)].map(({ 0: { length }, index }) => `M${index + 4} ${y + 4}h${length}v1h-${length}z`)).join(""));
+		svg.replaceChildren(path);
+		for (const [name, value] of Object.entries({ class: "qr", viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": "QR code of the link", "aria-hidden": false })) svg.setAttribute(name, value);
+		box.append(svg);
+		return svg.scrollIntoView({ block: "nearest" });
+	};
+	return box;
+}
+
+function facts(record) {
+	const { type, declared_type, size, uploaded_at, expires_at, owner, sha256, path, fields } = record, href = link(record);
+	const fact = (term, value, wide) => el("div", { class: wide }, el("dt", {}, term), el("dd", {}, ...[value].flat().map((it) => (it instanceof Node ? it : el("bdi", {}, it)))));
 	return [
-		fact("Type, as found", kind(type) === type ? type : `${kind(type)} (${type})`), fact("Type, as declared", declared_type ?? "–"), fact("Size", exactly(size)),
+		fact("Type", kind(type) === type ? type : `${kind(type)} (${type})`), ...(declared_type && declared_type !== type ? [fact("Type, as declared", declared_type)] : []), fact("Size", exactly(size)),
 		fact("Received", whenFully(uploaded_at)), fact("Kept until", expires_at ? whenFully(expires_at) : "it is deleted"),
-		fact("Sender", owner ?? "not named"), fact("SHA-256", sha256, "wide"),
+		fact("Sender", owner ?? "not named"), ...(path ? [fact("Folder", path)] : []), fact("SHA-256", [sha256, " ", el("button.plain", { onclick: () => copy(sha256, "SHA-256") }, "Copy SHA-256")], "wide"),
+		fact(isShut() ? "Link; it needs a token" : "Link", [isShut() ? href : el("a", { href }, href), code(href)], "wide"),
 		...Object.entries(fields).map(([name, value]) => fact(name === "note" ? "Note" : name, [value].flat().join(", "), "wide")),
 	];
 }
 
 export async function openCard(it, list) {
 	const { record } = it;
-	const acts = list.deeds(it).map(([picture, words, deed]) => picture === "get" && !bearer() ? el("a.button", saving(record), words) : el("button", {
+	const acts = list.deeds(it).map(([picture, words, deed]) => picture === "get" && !isShut() ? el("a.button", saving(record), words) : el("button", {
 		onclick() {
-			if (picture === "drop") $("card").close();
+			if (/drop|get/.test(picture)) $("card").close();
 			deed();
 		},
 	}, words));

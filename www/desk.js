@@ -67,7 +67,6 @@ export class Desk {
 			this.fill(item, this.rows.get(item));
 		}
 		this.dirty.clear();
-		$("items").classList.toggle("few", this.rows.size < 32);
 		this.sum();
 	};
 

@@ -26,7 +26,7 @@ export function icon(name) {
 export const nameOf = (name, title) => el("bdi.name", { title: title || name }, ...splitName(visible(name)).map((part) => el("span", {}, part)));
 
 // the folder of a file that came with one, to stand above its name
-export const pathOf = (path) => (path?.includes("/") ? [el("bdi.path.small", { title: path }, path.slice(0, path.lastIndexOf("/") + 1))] : []);
+export const pathOf = (path) => (path ? [el("bdi.path.small", { title: path }, `${path}/`)] : []);
 
 export const tool = (picture, title, onclick) => el("button.tool", { title, onclick }, icon(picture));
 
@@ -76,7 +76,7 @@ export function say(text) {
 	shown = setTimeout(() => $("said").hidePopover(), 3000);
 }
 
-export async function copy(text, what) {
+export async function copy(text, what, more = "") {
 	const fill = (event) => {
 		event.clipboardData.setData("text/plain", text);
 		event.preventDefault();
@@ -90,5 +90,5 @@ export async function copy(text, what) {
 		done = document.execCommand("copy");
 		removeEventListener("copy", fill);
 	}
-	say(`${what} ${done ? "copied" : "could not be copied"}.`);
+	say(`${what} ${done ? "copied" : "could not be copied"}. ${more}`.trim());
 }

@@ -14,6 +14,7 @@ export const count = (n, what) => `${number.format(n)} ${what}${n === 1 ? "" : "
 export function duration(s) {
 	if (s < 60) return `${Math.max(1, Math.ceil(s))} s`;
 	const min = Math.ceil(s / 60);
+	if (min >= 2880) return `${Math.round(min / 1440)} days`;
 	return min < 60 ? `${min} min` : `${Math.floor(min / 60)} h ${min % 60} min`;
 }
 
@@ -36,9 +37,7 @@ export function family(type) {
 	const top = /^(image|audio|video)\//.exec(type);
 	if (top) return top[1];
 	if (type === "application/pdf") return "pdf";
-	if (/document|\.ms-/.test(type)) return "file";
-	if (/^text\/|json|xml|script|yaml/.test(type)) return "text";
-	return /zip|compress|x-(tar|7z|rar|xz|iso)|zstd/.test(type) ? "archive" : "file";
+	return /^text\/|json|xml|script|yaml/.test(type) && !/document|\.ms-/.test(type) ? "text" : "file";
 }
 
 // Characters that turn around or hide their neighbours are shown, so that no name poses as another.

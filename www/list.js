@@ -1,4 +1,4 @@
-// list.js: what has been received: the server's pages, filters, several at once, deleting with a way back.
+// list.js: what has been received: pages of it, filters, several at once, deleting with a way back.
 
 import { $, announce, copy, el, icon, nameOf, pathOf, refill, removeRow, say, setText, soon, tool } from "./dom.js";
 import { bytes, count, exactly, family, kind, when, whenFully } from "./format.js";
@@ -10,30 +10,31 @@ const GRACE = 6000; // between "Delete" and the deed
 
 export const link = (record) => new URL(record.url, document.baseURI).href;
 
-export async function fetchFile(record, range) {
-	const answer = await fetch(link(record), { headers: { ...credentials(), ...range } });
+// reading takes a token of ours, which links do not carry
+let shut = false;
+export const isShut = () => shut;
+
+export async function fetchFile(record, range, signal) {
+	const answer = await fetch(link(record), { headers: { ...credentials(), ...range }, signal });
 	if (!answer.ok) throw new Error(answer.status);
 	return answer;
 }
 
 // the file's own address; or a blob's, where a token has to go along or the type is ours
 export async function address(record, type) {
-	if (!bearer() && !type) return link(record);
+	if (!shut && !type) return link(record);
 	const blob = await (await fetchFile(record)).blob();
 	return URL.createObjectURL(new Blob([blob], { type: type ?? record.type }));
 }
 
-export async function download(record) {
-	try {
-		const href = await address(record);
-		el("a", { href, download: record.name }).click();
-		setTimeout(() => URL.revokeObjectURL(href), 60_000);
-	} catch {
-		say(`${record.name} could not be fetched.`);
-	}
+export function save(href, name) {
+	el("a", { href, download: name }).click();
+	setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
+const download = async (record) => (shut ? (await import("./get.js")).get(record) : save(link(record), record.name));
+const copyLinks = (some, what) => copy(some.map(({ record }) => link(record)).join("\n"), what, shut ? "Opening needs a token." : "");
 
-// attributes of a link that saves the file: the browser's own download, however large
+// the browser's own download, however large
 export const saving = (record) => ({ href: link(record), download: record.name });
 
 export class List {
@@ -46,14 +47,13 @@ export class List {
 			clearTimeout(typing);
 			typing = setTimeout(() => this.load(), 220);
 		};
-		$("filters").onsubmit = (event) => event.preventDefault();
 		$("more").onclick = async () => {
 			const last = $("rows").lastElementChild;
 			await this.page();
 			last?.nextElementSibling?.querySelector(".open").focus();
 		};
 		$("all").onchange = () => {
-			for (const it of this.all) it.box.checked = $("all").checked && !it.doom;
+			this.all.forEach((it) => (it.box.checked = $("all").checked && !it.doom));
 			this.tell();
 		};
 		$("chosen-get").onclick = async () => {
@@ -62,7 +62,7 @@ export class List {
 				await new Promise((go) => setTimeout(go, 400)); // browsers drop clicks that come all at once
 			}
 		};
-		$("chosen-link").onclick = () => copy(this.chosen.map(({ record }) => link(record)).join("\n"), "Links");
+		$("chosen-link").onclick = () => copyLinks(this.chosen, "Links");
 		$("chosen-drop").onclick = () => this.doom(this.chosen.filter((it) => this.mayDrop(it)));
 		this.sight = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && !this.problem && this.page(), { rootMargin: "600px" });
 		addEventListener("pagehide", () => this.strikeDoomed());
@@ -91,6 +91,7 @@ export class List {
 		this.problem = "";
 		try {
 			const { files, next, total } = await ask(this.next, { signal });
+			shut = !!bearer() && !(files[0] && (await fetch(link(files[0]), { method: "HEAD", signal })).ok);
 			if (!this.next.includes("cursor=")) this.begin(files);
 			Object.assign(this, { next, total });
 			$("rows").append(...files.filter(({ id }) => !this.shown.has(id)).map((record) => this.enter(record)));
@@ -106,9 +107,9 @@ export class List {
 		if (this.next) this.sight.observe($("more").parentElement);
 	}
 
-	// A list that is read again keeps the rows it had, with what is chosen in them and where the keyboard is.
+	// Read again, it keeps the rows it had, with what is chosen in them and where the keyboard is.
 	begin(files) {
-		const kept = files.map(({ id }) => this.shown.get(id)).filter((it) => it && it.as === bearer()), at = document.activeElement;
+		const kept = files.map(({ id }) => this.shown.get(id)).filter((it) => it && it.as === `${shut} ${bearer()}`), at = document.activeElement;
 		this.strikeDoomed();
 		this.shown = new Map(kept.map((it) => [it.record.id, it]));
 		for (const it of kept) it.doom || it.acts.contains(at) || this.equip(it); // a delete token may have come
@@ -146,12 +147,12 @@ export class List {
 
 	enter(record) {
 		const { id, name, type, size, uploaded_at, owner } = record;
-		const cell = (column, content = "", title) => el(`td.c-${column}`, { role: "cell", title }, content);
+		const cell = (column, content = "", title) => el(`td.c-${column}`, { title }, content);
 		const it = {
-			record, acts: cell("acts"), as: bearer(), // what it offers depends on who looks
+			record, acts: cell("acts"), as: `${shut} ${bearer()}`,
 			box: el("input", { type: "checkbox", "aria-label": `Choose ${name}`, onchange: () => this.tell() }),
 		};
-		it.row = el("tr", { role: "row" }, cell("pick", it.box),
+		it.row = el("tr", {}, cell("pick", it.box),
 			cell("name", this.title(it)), cell("type", kind(type), type), cell("size", bytes(size), exactly(size)), cell("time", when(uploaded_at), whenFully(uploaded_at)),
 			cell("owner", el("bdi", {}, owner ?? "–")), it.acts);
 		this.equip(it);
@@ -159,33 +160,32 @@ export class List {
 		return it.row;
 	}
 
-	// Where reading needs no token of ours, a name is a link: it can be copied, and opened elsewhere.
 	title(it) {
-		const { id, name, type, fields } = it.record;
+		const { id, name, type, path } = it.record;
 		const onclick = (event) => {
 			if (event.ctrlKey || event.metaKey || event.shiftKey) return;
 			event.preventDefault();
 			this.onopen(it, this);
 		};
-		const label = el("span.label", {}, ...pathOf([fields?.path].flat()[0]), nameOf(name));
-		return bearer() ? el("button.open", { onclick }, icon(family(type)), label) : el("a.open", { href: `files/${id}`, onclick }, icon(family(type)), label);
+		const label = el("span.label", {}, ...pathOf(path), nameOf(name));
+		return shut ? el("button.open", { onclick }, icon(family(type)), label) : el("a.open", { href: `files/${id}`, onclick }, icon(family(type)), label);
 	}
 
-	// one that has just arrived, perhaps not in the list as it is filtered now
+	// also one that the filters do not show
 	open(record) {
 		this.onopen(this.shown.get(record.id) ?? { record }, this);
 	}
 
-	// what can be done with a file: icon, words, deed
+	// icon, words, deed
 	deeds(it) {
 		const { record } = it;
-		const all = [["get", "Download", () => download(record)], ["link", "Copy link", () => copy(link(record), "Link")], ["hash", "Copy SHA-256", () => copy(record.sha256, "SHA-256")]];
-		return it.row && this.mayDrop(it) ? [...all, ["drop", "Delete", () => this.doom([it])]] : all;
+		return [["get", "Download", () => download(record)], ["link", shut ? "Copy link (it needs a token)" : "Copy link", () => copyLinks([it], "Link")],
+			...(it.row && this.mayDrop(it) ? [["drop", "Delete", () => this.doom([it])]] : [])];
 	}
 	equip(it) {
 		refill(it.acts, ...this.deeds(it).map(([picture, words, deed]) => {
 			const title = `${words}: ${it.record.name}`;
-			return picture === "get" && !bearer() ? el("a.tool", { ...saving(it.record), title, "aria-label": title }, icon(picture)) : tool(picture, title, deed);
+			return picture === "get" && !shut ? el("a.tool", { ...saving(it.record), title, "aria-label": title }, icon(picture)) : tool(picture, title, deed);
 		}));
 	}
 	mayDrop({ record: { id, owner } }) {
@@ -196,7 +196,7 @@ export class List {
 		this.all.forEach((it) => it.doom || this.equip(it));
 	}
 
-	// Struck through now, deleted in a moment; until then the way back is where the buttons were.
+	// Struck through now, deleted in a moment; until then there is a way back.
 	doom(some) {
 		for (const it of some) {
 			it.doom = setTimeout(() => this.strike(it), GRACE);

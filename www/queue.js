@@ -12,7 +12,7 @@ const atOnce = ({ size }) => (size < MIB / 4 ? 5 : 3);
 // A server that collects bodies before handing them on loses a broken one whole.
 const chunk = (policy) => (policy?.streamed ? 256 : 16) * MIB;
 
-// what may be over in a moment, and how often that is believed where the server answers otherwise
+// what may be over in a moment, and how often that is believed
 const PASSING = /^(offline|server_gone|connection_reset|body_timeout|offset_conflict|locked|busy|checksum_mismatch|incomplete_body|internal)$/;
 const TRIES = 8;
 // to PATCH, or to a request without a body, by a web server that knows neither (busybox)
@@ -20,10 +20,10 @@ const FORMS_ONLY = [405, 411, 501];
 
 // state: waiting sending storing paused done; lost: goes on by itself; refused: the server said no; broken: it never got there
 class Item {
-	constructor(file, path, note, onchange) {
+	// path: the folders above it
+	constructor(file, path, { note, keep }, onchange) {
 		const { name, size, type } = file;
-		const fields = Object.entries({ note, path }).filter(([, value]) => value);
-		Object.assign(this, { file, name, size, type, path, fields, onchange, sent: 0, tries: 0, doubt: "", key: fileKey(file, path) });
+		Object.assign(this, { file, name, size, type, path, note, keep, onchange, sent: 0, tries: 0, doubt: "", key: fileKey(file, path) });
 		this.turn("waiting");
 	}
 	// retryAt: when a lost one is tried again, if not by the network's probe
@@ -75,7 +75,6 @@ export class Queue {
 		}, ({ status }) => status > 0 && status !== 502 && status !== 504));
 	}
 
-	// The network was lost, or is tried again in a moment, or is back.
 	turned() {
 		const { lost } = this.network;
 		this.hooks.onnetwork(lost);
@@ -86,15 +85,16 @@ export class Queue {
 		this.pump();
 	}
 
-	async add(files, note) {
-		const items = files.filter(({ file, path }) => !this.again(file, path)).map(({ file, path }) => new Item(file, path, note, this.hooks.onchange));
+	// how: {note, keep: how long, as the server takes it}
+	async add(files, how) {
+		const items = files.filter(({ file, path }) => !this.again(file, path)).map(({ file, path }) => new Item(file, path, how, this.hooks.onchange));
 		this.items.push(...items);
 		await this.learned;
 		items.forEach((item) => this.judge(item));
 		this.pump();
 	}
 
-	// A large file that is here already, chosen once more, goes on where it is.
+	// A large file that is here, chosen once more, goes on.
 	again(file, path) {
 		const item = file.size > LARGE && this.items.find((it) => it.state !== "done" && it.key === fileKey(file, path));
 		if (item && !item.active) this.resume(item);
@@ -138,7 +138,7 @@ export class Queue {
 		this.pump();
 	}
 
-	// Refused, or only interrupted? If nobody answers, all wait for the network; else this one alone, and not for ever.
+	// If nobody answers, all wait for the network; else this one alone, and not for ever.
 	async stumble(item, error, signal) {
 		if (!error.slug) console.error(error);
 		if (FORMS_ONLY.includes(error.status) && !item.asForm) {

@@ -5,10 +5,10 @@ import { bytes, kind } from "./format.js";
 const host = "whoever runs this server";
 const nothing = "Nothing was stored.";
 const reload = "Reload the page and retry.";
-const anew = "Retry: it starts anew.";
-const garbled = ["The request was garbled on its way.", reload];
+const broke = "The connection broke off before the server answered.";
+const GARBLED = /^(bad_|unsupported_|no_file|tus_)/;
 
-// slug -> [what happened, what to do], or a function of what the server told and of the file
+// slug -> [what happened, what to do if not just to retry], or a function of what the server told and of the file
 const SENTENCES = {
 	too_large: ({ max_bytes }, { size }) => [
 		size <= max_bytes ? "The file and its form together are too large." : `The file is too large: ${bytes(size)}.`,
@@ -21,41 +21,34 @@ const SENTENCES = {
 	length_required: ["The request arrived without its length (411).", `Something on the way drops it, most likely a proxy; tell ${host}.`],
 	insufficient_storage: ["The server has no room left for this file.", `${nothing} Send something smaller, or retry when there is space.`],
 	quota_exceeded: ["This would go over what you may keep here.", `${nothing} Delete something of yours below, then retry.`],
-	body_timeout: ["The connection stood still for too long.", "Check the network, then retry."],
+	body_timeout: ["The connection stood still for too long."],
 	unauthorized: ({ detail = "" }) => ["The server wants to know who you are.", `${detail} Enter a token, or sign in, then retry.`.trim()],
 	forbidden: ({ detail = "" }) => ["You may not do that here.", `${detail} Ask ${host}.`.trim()],
 	cross_site: ["The server took this for a request of another site.", "Open this page by its own address and retry."],
-	offline: ["This device is offline.", "Retry when the network is back."],
-	server_gone: ["The server does not answer.", "It may be restarting. Retry in a moment."],
-	connection_reset: ["The connection broke off before the server answered.", "Retry: it goes on from what has arrived. If it happens again, a server on the way may have a smaller limit."],
-	unheard: ["The connection broke off before the server answered.", "See below whether the file arrived after all; if not, retry."],
+	offline: ["This device is offline."],
+	server_gone: ["The server does not answer."],
+	connection_reset: [broke, "Retry: it goes on from what has arrived. If it happens again, a server on the way may have a smaller limit."],
+	unheard: [broke, "See below whether the file arrived after all; if not, retry."],
 	unreadable: ["The file can no longer be read: it was moved, changed, or is a folder.", "Choose it again."],
-	busy: ["The server is busy.", `${nothing} Retry in a moment.`],
-	internal: ["The server failed.", `${nothing} Retry; its log has the reason.`],
-	bad_length: garbled,
-	incomplete_body: ["Not all of the file reached the server.", `${nothing} Retry.`],
-	bad_multipart: garbled,
-	no_file: ["The form arrived without a file.", "Choose it again."],
-	bad_request: garbled,
+	busy: ["The server is busy."],
+	internal: ["The server failed.", "Retry; its log has the reason."],
+	incomplete_body: ["Not all of the file reached the server."],
 	not_found: ["There is nothing at this address any more.", reload],
 	method_not_allowed: ["Uploads are not taken at this address.", `Tell ${host}.`],
-	expired: ["This upload lay too long and was cleared away.", anew],
-	gone: ["This upload was ended from elsewhere.", anew],
-	offset_conflict: ["Server and page disagree about how much has arrived.", "Retry: it goes on from what the server has."],
-	locked: ["Another connection is still sending this file.", "Retry in a moment."],
-	tus_version: ["The page is older or newer than the server.", reload],
+	expired: ["This upload lay too long and was cleared away."],
+	gone: ["This upload was ended from elsewhere."],
+	offset_conflict: ["Server and page disagree about how much has arrived."],
+	locked: ["Another connection is still sending this file."],
 	too_many_files: ["These are too many files at once.", "Send fewer."],
 	fields_too_large: ["The note is too long.", "Shorten it and retry."],
 	name_too_long: ["The name of the file is too long.", "Shorten it and choose the file again."],
-	unsupported_form: garbled,
-	unsupported_type: garbled,
-	digest_mismatch: ["What arrived is not what was sent.", `${nothing} Retry.`],
-	checksum_mismatch: ["A piece was damaged on its way and thrown away.", "Retry: it goes on from there."],
+	digest_mismatch: ["What arrived is not what was sent."],
+	checksum_mismatch: ["A piece was damaged on its way and thrown away."],
 };
 
 // final: it would end the same way however often one tries
 export function explain({ slug, status, told = {} }, file = {}) {
-	const known = SENTENCES[slug] ?? [`The server refused it (${status}).`, told.detail ?? "Retry."];
-	const [what, todo] = typeof known === "function" ? known(told, file) : known;
+	const known = SENTENCES[slug] ?? (GARBLED.test(slug) ? ["The request was garbled on its way.", reload] : [`The server refused it (${status}).`, told.detail]);
+	const [what, todo = "Retry in a moment."] = typeof known === "function" ? known(told, file) : known;
 	return { what, todo, final: /^(too_large|type_refused|name_too_long|unreadable)$/.test(slug) };
 }

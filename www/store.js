@@ -40,4 +40,4 @@ export const [deleteTokens, setDeleteToken] = shelf("localStorage", "own");
 
 // Unfinished resumable uploads {url, name, size, at}, by what makes a file the same one when chosen again.
 export const [unfinished, remember] = shelf("localStorage", "unfinished");
-export const fileKey = (file, path) => `${file.size} ${file.lastModified} ${path || file.name}`;
+export const fileKey = (file, path) => `${file.size} ${file.lastModified} ${path}/${file.name}`;

@@ -75,7 +75,7 @@ export const askPolicy = () => ask("upload", { signal: AbortSignal.timeout(10_00
 // In one request, where only forms get through. Nobody can ask later what became of it.
 export async function sendForm(item) {
 	const form = new FormData();
-	for (const [name, value] of [...item.fields, ["file", item.file]]) form.append(name, value);
+	for (const [name, key] of Object.entries({ note: "note", path: "path", expires_in: "keep", file: "file" })) if (item[key]) form.append(name, item[key]);
 	const xhr = await send("POST", "upload", [201], { body: form, signal: item.cut.signal, onprogress: (n) => item.moved(Math.min(n, item.size)), onsent: () => item.turn("storing") });
 	return JSON.parse(xhr.responseText).files[0];
 }

@@ -1,6 +1,5 @@
-// tus.js: one file by tus 1.0.0, from where it stopped: after lost networks, restarts, pauses, reloads. Small ones
-// too: one request would be quicker, but when its answer is lost nobody knows whether the file is there. Here it has
-// an address before its first byte, and can be asked. The last request is the IETF draft's, which answers with the record.
+// tus.js: one file by tus 1.0.0, from where it stopped. Small ones too: what has an address before its first byte can be
+// asked for when an answer is lost. The last request is the IETF draft's, which answers with the record.
 
 import { Refusal, ask, send } from "./transport.js";
 import { cuttable } from "./network.js";
@@ -18,10 +17,10 @@ const keep = (item, at) => item.size > LARGE && remember(item.key, item.upload &
 
 // An empty file's length is left open: else it would be there, unknown to us, were this answer lost.
 async function create(item, signal) {
-	const { name, size, type, fields } = item;
-	const pairs = [["filename", name], ["filetype", type], ...fields].filter(([, value]) => value).map(([key, value]) => `${key} ${base64(value)}`);
+	const { name, size, type, note, path, keep: time } = item;
+	const pairs = Object.entries({ filename: name, filetype: type, note, relativePath: path }).filter(([, value]) => value).map(([key, value]) => `${key} ${base64(value)}`);
 	const length = size ? { "Upload-Length": size } : { "Upload-Defer-Length": 1 };
-	const xhr = await request("POST", "upload", [201], signal, { ...TUS, ...length, "Upload-Metadata": pairs.join() });
+	const xhr = await request("POST", `upload${time && `?expires_in=${time}`}`, [201], signal, { ...TUS, ...length, "Upload-Metadata": pairs.join() });
 	const url = new URL(xhr.getResponseHeader("Location"), document.baseURI);
 	if (url.origin !== location.origin) throw new Refusal("bad_request");
 	item.upload = { url: url.href, name, size, at: 0 };
@@ -69,7 +68,7 @@ async function carry(item, chunk, signal) {
 	}
 }
 
-// Resolves with the record; the item's `cut` pauses it, calling again goes on.
+// Resolves with the record; item.cut pauses it, calling again goes on.
 export async function sendTus(item, chunk) {
 	if (item.size > LARGE) item.upload ??= unfinished()[item.key];
 	const cut = cuttable(item.cut.signal);

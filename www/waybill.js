@@ -1,7 +1,7 @@
 // waybill.js: index.html is a form that works; this is what script adds.
 
 import { $, announce } from "./dom.js";
-import { bytes, count, kind, visible } from "./format.js";
+import { bytes, count, duration, kind, visible } from "./format.js";
 import { Queue } from "./queue.js";
 import { Desk } from "./desk.js";
 import { List } from "./list.js";
@@ -25,10 +25,9 @@ const queue = new Queue({
 desk.start(queue);
 list.load();
 
-// what is taken here, said before anybody has to fail
 const PROGRAMS = /exec|sharedlib|mach|x-object|core/;
 
-function showPolicy({ max_bytes, allow_types: allow, deny_types: deny, owner, streamed }) {
+function showPolicy({ max_bytes, allow_types: allow, deny_types: deny, owner, streamed, expires_after: most }) {
 	const taken = allow.filter((glob) => glob !== "*/*").map(kind).join(", ");
 	const not = [...new Set(deny.map((glob) => (PROGRAMS.test(glob) ? "programs" : kind(glob))))].join(", ");
 	$("limits").hidden = false;
@@ -37,12 +36,17 @@ function showPolicy({ max_bytes, allow_types: allow, deny_types: deny, owner, st
 	$("limit-owner").textContent = visible(owner ?? "not named");
 	$("key-open").textContent = bearer() ? "Change token" : "Use a token";
 	$("streamed").hidden = streamed === true;
+	// a choice is what is shorter than the server's own time
+	const [longest, ...times] = $("keep").options;
+	longest.text = most ? duration(most) : "until it is deleted";
+	for (const it of times) it.hidden = it.disabled = most && most <= it.dataset.s;
+	$("keep").parentElement.hidden = times[0].hidden;
 	list.is(owner);
 }
 
 function take(files) {
 	announce(`${files.length === 1 ? files[0].file.name : count(files.length, "file")} added.`);
-	queue.add(files, $("note").value.trim());
+	queue.add(files.map(({ file, path = "" }) => ({ file, path: path.slice(0, Math.max(0, path.lastIndexOf("/"))) })), { note: $("note").value.trim(), keep: $("keep").value });
 }
 
 for (const [button, input] of [["choose", "pick"], ["choose-folder", "pick-folder"]]) {
@@ -52,7 +56,7 @@ for (const [button, input] of [["choose", "pick"], ["choose-folder", "pick-folde
 		$(input).value = ""; // so that the same file can be chosen again
 	};
 }
-$("form").onsubmit = (event) => event.preventDefault();
+$("form").onsubmit = $("filters").onsubmit = (event) => event.preventDefault();
 
 addEventListener("paste", ({ clipboardData: { files } }) => {
 	if (!files.length) return; // text is never sent: it may be a password
@@ -88,7 +92,7 @@ async function walk(entry, found) {
 	}
 }
 
-// A token is tried before it is kept. Where all is open the server takes any: then who it thinks we are tells.
+// A token is tried before it is kept. Where all is open any is taken: then who we are thought to be tells.
 async function tryToken(token) {
 	const headers = credentials(token);
 	const { owner } = await ask("upload", { headers });

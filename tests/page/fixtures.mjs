@@ -93,7 +93,7 @@ export async function refuse(page, status, slug, more = {}) {
 	});
 }
 
-export async function dropFiles(page, files) {
+export async function dropFiles(page, files, meanwhile = () => {}) {
 	const transfer = await page.evaluateHandle((all) => {
 		const data = new DataTransfer();
 		for (const { name, content } of all) data.items.add(new File([content], name));
@@ -101,5 +101,6 @@ export async function dropFiles(page, files) {
 	}, files);
 	await page.dispatchEvent("body", "dragenter", { dataTransfer: transfer });
 	await expect(page.locator("#veil")).toBeVisible();
+	await meanwhile();
 	await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
 }

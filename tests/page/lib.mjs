@@ -48,7 +48,7 @@ export function pdf() {
 export function sample(mock) {
 	const put = (name, content, declared = null, fields = {}) => mock.enter(name, content, content.length, declared, fields);
 	put("minutes 2026-11-02.txt", Buffer.from("Present: Amal, Jo, Ruth.\n\n1. The boat is late again.\n2. Nobody minds.\n".repeat(30)));
-	put("harbour.svg", SVG, "image/svg+xml", { note: "Drawn from the pier" });
+	put("harbour.svg", SVG, "image/svg+xml", { note: "Drawn from the pier", path: "drawings/2026", expires_in: "30d" });
 	put("Übersicht 2026.pdf", pdf(), "application/octet-stream", { note: "Second edition, see page 4" });
 	put("תמונה מהנמל.png", PNG, "image/png");
 	put("a very long name that goes on and on because somebody wanted to say everything in it, final, really final (3).tar.txt", Buffer.from("long"));

@@ -17,6 +17,7 @@ const STATIC = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js":
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; frame-src 'self' blob:; "
 	+ "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 const HEAD = 1 << 20;
+const SECONDS = { "1h": 3600, "1d": 86_400, "7d": 604_800, "30d": 2_592_000 };
 const SLUG_TITLES = { 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict", 410: "Gone", 411: "Length Required",
 	413: "Content Too Large", 415: "Unsupported Media Type", 500: "Internal Server Error", 503: "Service Unavailable", 507: "Insufficient Storage", 408: "Request Timeout" };
 
@@ -38,7 +39,7 @@ export function sniff(head, name) {
 export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 	const mock = {
 		policy: { max_bytes: 1 << 30, max_files: 64, allow_types: ["*/*"], deny_types: ["application/x-executable", "application/x-sharedlib", "application/x-dosexec", "application/x-mach-binary"],
-			resumable: true, owner: null, streamed: true, ...policy },
+			resumable: true, owner: null, streamed: true, quota: null, expires_after: null, ...policy },
 		files: [], uploads: new Map(), requests: [],
 		rate: 0,          // bytes a second that a body is read at; 0: as it comes
 		cutAfter: 0, cuts: 0, // destroy the connection after so many bytes of a body, so many times
@@ -87,11 +88,11 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 		return true;
 	}
 
-	function enter(name, content, size, declared, fields, whole) {
+	function enter(name, content, size, declared, { path = null, relativePath, expires_in: lasts, ...fields }, whole) {
 		const fileId = whole?.id || id();
-		const record = { id: fileId, name: name.split(/[\\/]/).pop() || "unnamed", size, type: sniff(content, name), declared_type: declared,
+		const record = { id: fileId, name: name.split(/[\\/]/).pop() || "unnamed", path: path || relativePath || null, size, type: sniff(content, name), declared_type: declared,
 			sha256: whole?.sha256 || createHash("sha256").update(content).digest("hex"), owner: mock.token ? "alice" : null, fields,
-			uploaded_at: new Date(Date.now() + mock.files.length).toISOString(), expires_at: null, url: `${base}/files/${fileId}/content` };
+			uploaded_at: new Date(Date.now() + mock.files.length).toISOString(), expires_at: lasts ? new Date(Date.now() + 1000 * SECONDS[lasts]).toISOString() : null, url: `${base}/files/${fileId}/content` };
 		const kept = { ...record, content, delete_token: mock.token ? null : `dt-${fileId}` };
 		mock.files.push(kept);
 		return kept;
@@ -130,12 +131,12 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 		return json(res, 201, { files: kept.map((f) => told(f, true)) }, { Location: kept[0].url });
 	}
 
-	async function tus(req, res, rest) {
+	async function tus(req, res, rest, query) {
 		const h = { "Tus-Resumable": "1.0.0", "Cache-Control": "no-store" };
 		if (req.method === "POST") {
 			const size = Number(req.headers["upload-length"] ?? 0); // the page leaves only an empty file's open
 			if (size > mock.policy.max_bytes) return refuse(req, res, 413, "too_large", "too large", { max_bytes: mock.policy.max_bytes });
-			const metadata = Object.fromEntries((req.headers["upload-metadata"] || "").split(",").map((p) => p.split(" ")).map(([k, v]) => [k, Buffer.from(v || "", "base64").toString()]));
+			const metadata = Object.fromEntries((req.headers["upload-metadata"] || "").split(",").map((p) => p.split(" ")).map(([k, v]) => [k, Buffer.from(v || "", "base64").toString()]).concat([["expires_in", query.get("expires_in") ?? ""]]));
 			const up = { id: id(), size, offset: 0, head: Buffer.alloc(0), hash: createHash("sha256"), metadata, requests: 0 };
 			mock.uploads.set(up.id, up);
 			return json(res, 201, null, { ...h, Location: `${base}/upload/${up.id}` });
@@ -222,7 +223,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 			}
 			if (mock.token && req.headers.authorization !== `Bearer ${mock.token}`) return refuse(req, res, 401, "unauthorized", "This token is not known here.");
 			if (mock.formsOnly && req.headers["tus-resumable"]) return refuse(req, res, 411, "length_required");
-			return rest || req.headers["tus-resumable"] ? tus(req, res, rest) : form(req, res);
+			return rest || req.headers["tus-resumable"] ? tus(req, res, rest, url.searchParams) : form(req, res);
 		}
 		if (room === "files") {
 			if (mock.token && req.headers.authorization !== `Bearer ${mock.token}`) return refuse(req, res, 401, "unauthorized", "This token is not known here.");

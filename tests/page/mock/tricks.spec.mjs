@@ -1,5 +1,5 @@
 // What only the mock can be made to do.
-import { closeSync, ftruncateSync, mkdtempSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, noise, test, text } from "../fixtures.mjs";
@@ -111,12 +111,44 @@ test("a token: asked for, used, kept in the tab, good for deleting", async ({ de
 	await desk.row("who.txt").locator(".open").click();
 	await expect(page.locator("#card pre")).toHaveText("content of who.txt");
 	await page.keyboard.press("Escape");
+	await desk.row("who.txt").getByRole("button", { name: "Copy link" }).click();
+	await expect(page.locator("#said")).toContainText("Opening needs a token.");
+	// where pages may write no file of their own
+	await page.evaluate(() => (window.showSaveFilePicker = undefined));
 	const coming = page.waitForEvent("download");
 	await desk.row("who.txt").getByRole("button", { name: "Download" }).click();
-	expect((await coming).suggestedFilename()).toBe("who.txt");
+	const download = await coming;
+	expect(download.suggestedFilename()).toBe("who.txt");
+	expect(readFileSync(await download.path(), "utf8")).toBe("content of who.txt");
 	await desk.row("who.txt").getByRole("button", { name: "Delete" }).click();
 	await expect.poll(() => mock.files.length, { timeout: 12_000 }).toBe(0);
 	expect(await page.evaluate(() => JSON.stringify(localStorage))).not.toContain("secret-1");
+});
+
+test("a download with a token goes straight into a file, shows how far it is, and can be stopped", async ({ desk, page, mock }) => {
+	mock.token = "secret-1";
+	mock.enter("large.bin", Buffer.alloc(3_000_000, 7), 3_000_000, null, {});
+	await page.evaluate(() => sessionStorage.setItem(`waybill ${new URL(".", document.baseURI).pathname} token`, JSON.stringify({ bearer: "secret-1" })));
+	await page.reload();
+	await page.evaluate(() => {
+		window.showSaveFilePicker = async ({ suggestedName }) => (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
+	});
+	const saved = () => page.evaluate(async () => (await (await (await navigator.storage.getDirectory()).getFileHandle("large.bin")).getFile()).size);
+	const row = page.locator("#getting p");
+	const get = () => desk.row("large.bin").getByRole("button", { name: "Download" }).click();
+	let go;
+	await page.route("**/content", (route) => (go = () => route.continue()));
+	await get();
+	await expect(row.getByRole("progressbar")).toBeVisible();
+	await row.getByRole("button", { name: "Stop large.bin" }).click();
+	await expect(row).toHaveCount(0);
+	expect(await saved()).toBe(0); // nothing of it stays
+	await page.unroute("**/content");
+	await get();
+	await expect(page.locator("#said")).toHaveText("large.bin received.");
+	expect(await saved()).toBe(3_000_000);
+	await expect(row).toHaveCount(0);
+	void go;
 });
 
 test("2 GiB leave the page's memory flat", async ({ desk, page, mock }) => {

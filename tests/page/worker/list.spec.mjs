@@ -112,8 +112,10 @@ test("copy link, copy SHA-256, download", async ({ desk, page, context }) => {
 	await expect(page.locator("#said")).toHaveText("Link copied.");
 	await expect(page.locator("#said")).toBeVisible();
 	await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(new URL(record.url, desk.url).href);
-	await desk.row(name).getByRole("button", { name: "Copy SHA-256" }).click();
+	await desk.row(name).locator(".open").click();
+	await page.locator("#card").getByRole("button", { name: "Copy SHA-256" }).click();
 	await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(sha256(bytes));
+	await page.keyboard.press("Escape");
 	const coming = page.waitForEvent("download");
 	await desk.row(name).getByRole("link", { name: "Download" }).click();
 	const download = await coming;

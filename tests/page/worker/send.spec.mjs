@@ -1,7 +1,7 @@
 // Sending: by every way in, in every state.
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { dropFiles, expect, fresh, noise, refuse, sha256, test, text, throttle } from "../fixtures.mjs";
 
 test("several files go up, are stamped, listed and stored byte for byte", async ({ desk, page }) => {
@@ -91,7 +91,22 @@ test("a dropped folder comes with all that is in it, and with its paths", async 
 	for (const type of ["dragEnter", "dragOver", "drop"]) await cdp.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
 	await desk.state(a, "done");
 	await desk.state(b, "done");
-	expect((await desk.records(b))[0].fields.path).toMatch(/\/inner\/deep/);
+	expect((await desk.records(b))[0].path).toBe(`${basename(folder)}/inner`);
+});
+
+test("what is chosen under Keep is how long the file stays", async ({ desk, page }) => {
+	const [short, long] = [fresh("a day"), fresh("for good")];
+	await page.getByLabel("Keep").selectOption("1 day");
+	await desk.choose(text(short));
+	await desk.state(short, "done");
+	await page.getByLabel("Keep").selectOption("until it is deleted");
+	await desk.choose(text(long));
+	await desk.state(long, "done");
+	const [record] = await desk.records(short);
+	expect(Date.parse(record.expires_at) - Date.parse(record.uploaded_at)).toBe(86_400_000);
+	expect((await desk.records(long))[0].expires_at).toBe(null);
+	await desk.row(short).locator(".open").click();
+	await expect(page.locator("#card-facts div", { hasText: "Kept until" }).locator("dd")).toContainText(String(new Date(record.expires_at).getFullYear()));
 });
 
 test("a chosen folder", async ({ desk, page }) => {
@@ -100,7 +115,7 @@ test("a chosen folder", async ({ desk, page }) => {
 	writeFileSync(join(folder, name), "x");
 	await page.locator("#pick-folder").setInputFiles(folder);
 	await desk.state(name, "done");
-	expect((await desk.records(name))[0].fields.path).toContain(`/${name}`);
+	expect((await desk.records(name))[0].path).toBe(basename(folder));
 });
 
 test("a pasted picture gets a name of its own; pasted text is left alone", async ({ desk, page }) => {
