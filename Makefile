@@ -158,10 +158,11 @@ SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 placed = sed -e 's|/usr/bin/waybill|$(PREFIX)/bin/waybill|g' \
 	-e 's|www/servers/fill.sh|$(PREFIX)/share/waybill/servers/fill.sh|g' $(1) | install -D -m $(2) /dev/stdin $(DESTDIR)$(3)
+SHARED := $(wildcard www/servers/* www/monitoring/* www/examples/*)
 install: waybill
 	install -D -m 755 waybill $(DESTDIR)$(PREFIX)/bin/waybill
-	for f in www/servers/*; do case $$f in *.sh) mode=755;; *) mode=644;; esac; \
-		$(call placed,$$f,$$mode,$(PREFIX)/share/waybill/servers/$${f##*/}) || exit 1; done
+	for f in $(SHARED); do case $$f in *.sh) mode=755;; *) mode=644;; esac; \
+		$(call placed,$$f,$$mode,$(PREFIX)/share/waybill/$${f#www/}) || exit 1; done
 	for unit in service socket; do \
 		$(call placed,debian/systemd/waybill.$$unit,644,$(UNITDIR)/waybill.$$unit) || exit 1; done
 	install -D -m 644 debian/systemd/waybill.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/waybill.conf
@@ -169,6 +170,13 @@ install: waybill
 	./waybill --man | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man8/waybill.8
 	[[ -e $(DESTDIR)$(SYSCONFDIR)/waybill.conf ]] || \
 		./waybill --sample-config | install -D -m 644 /dev/stdin $(DESTDIR)$(SYSCONFDIR)/waybill.conf
+
+# All of it but waybill.conf, which is yours by now; directories that are empty then, up to PREFIX.
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/waybill lib/sysusers.d/waybill.conf lib/tmpfiles.d/waybill.conf \
+		share/man/man8/waybill.8 $(SHARED:www/%=share/waybill/%)) \
+		$(addprefix $(DESTDIR)$(UNITDIR)/waybill.,service socket)
+	-rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR)$(PREFIX)/share/waybill,/servers /monitoring /examples /)
 
 # Built in a copy, since dpkg-buildpackage leaves its results beside the tree it builds.
 deb:
@@ -186,5 +194,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test test-fresh asan tsan fuzz seccomp-report cuts soak test-kernels bench screenshots install deb format clean room-tests words32
+.PHONY: run test test-fresh asan tsan fuzz seccomp-report cuts soak test-kernels bench screenshots install uninstall deb format clean room-tests words32
 -include $(OBJECTS:.o=.d) $(SOURCES:fcgi/%.c=$(BUILD)/words32/%.d)

@@ -12,7 +12,7 @@ declare -A sets=(
 	[run-apache]="apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile media-types"
 	[test]="lighttpd lighttpd-mod-openssl nginx-light apache2 apache2-bin libapache2-mod-fcgid libapache2-mod-xsendfile
 		media-types busybox e2fsprogs xfsprogs btrfs-progs mount binutils build-essential libcmocka-dev python3
-		python3-pytest python3-h2 python3-tuspy curl jq file chromium nodejs npm procps openssl debhelper dpkg-dev
+		python3-pytest python3-h2 python3-tuspy prometheus curl jq file chromium nodejs npm procps openssl debhelper dpkg-dev
 		fakeroot lintian man-db mandoc systemd"
 	[test-kernels]="user-mode-linux e2fsprogs xfsprogs btrfs-progs util-linux python3 python3-pytest"
 )

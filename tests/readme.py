@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""readme.py [--check]: writes README's table of keys from the program's own (`waybill
---sample-config`); with --check it only says whether README agrees, and ends with "N passed, N
-failed". $WAYBILL names the program, else ./waybill."""
+"""readme.py [--check]: writes RUNNING.md's table of keys from the program's own (`waybill
+--sample-config`); with --check it only says whether it agrees, whether README is short enough and
+whether all links between the documents lead somewhere, and ends with "N passed, N failed". $WAYBILL
+names the program, else ./waybill."""
 import os
 import pathlib
 import re
@@ -9,8 +10,11 @@ import subprocess
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-README = TOP / "README.md"
+README = TOP / "www" / "servers" / "RUNNING.md"  # has the table
 WAYBILL = os.environ.get("WAYBILL", str(TOP / "waybill"))
+DOCUMENTS = [p for p in (*TOP.glob("*.md"), *(TOP / "fcgi").rglob("*.md"), *(TOP / "www").rglob("*.md"), *(TOP / "tests").rglob("*.md"))
+             if "node_modules" not in p.parts]
+LINES, COLUMNS = 150, 120
 MARKS = re.compile(r"(<!-- keys:[^\n]*-->\n).*?(<!-- /keys -->)", re.S)
 
 
@@ -33,6 +37,33 @@ def table():
     return "\n".join(rows) + "\n"
 
 
+def anchors(path):
+    """As forges make them of headings: lower case, no punctuation, hyphens for spaces."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.S | re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def dead_links():
+    for path in DOCUMENTS:
+        text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.S | re.M)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"https?://", target):
+                continue
+            file, _, anchor = target.partition("#")
+            to = (path.parent / file).resolve() if file else path
+            if not to.exists() or (anchor and anchor not in anchors(to)):
+                yield f"{path.relative_to(TOP)}: {target} leads nowhere"
+
+
+def long_readme():
+    lines = (TOP / "README.md").read_text().splitlines()
+    if len(lines) > LINES:
+        yield f"README.md has {len(lines)} lines, over {LINES}"
+    for number, line in enumerate(lines, 1):
+        if len(line) > COLUMNS and not line.startswith("| !["):  # a picture has its address and its words
+            yield f"README.md:{number} has {len(line)} columns, over {COLUMNS}"
+
+
 def main(check):
     before = README.read_text()
     after, count = MARKS.subn(lambda found: found[1] + table() + found[2], before)
@@ -40,12 +71,17 @@ def main(check):
     if good and after != before:
         README.write_text(after)
     if count != 1:
-        print("README.md: the marks of the table are missing, or there twice")
+        print("RUNNING.md: the marks of the table are missing, or there twice")
     elif not good:
-        print("README.md: the table of keys is not the program's; run tests/readme.py")
-    if check:
-        print(f"{int(good)} passed, {int(not good)} failed")
-    return not good
+        print("RUNNING.md: the table of keys is not the program's; run tests/readme.py")
+    if not check:
+        return not good
+    wrong = [list(long_readme()), list(dead_links())]
+    for line in sum(wrong, []):
+        print(line)
+    failed = (not good) + sum(1 for one in wrong if one)
+    print(f"{1 + len(wrong) - failed} passed, {failed} failed")
+    return failed > 0
 
 
 if __name__ == "__main__":

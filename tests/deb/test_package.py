@@ -100,7 +100,8 @@ FILES = {"usr/bin/waybill": 0o755, "etc/waybill.conf": 0o644, "usr/share/man/man
          "usr/lib/sysusers.d/waybill.conf": 0o644, "usr/lib/tmpfiles.d/waybill.conf": 0o644,
          **{f"usr/share/doc/waybill/{name}": 0o644
             for name in ("copyright", "changelog", "README.md", "CHANGELOG.md", "SECURITY.md")},
-         **{SERVERS + p.name: 0o755 if p.suffix == ".sh" else 0o644 for p in (TOP / "www/servers").iterdir()}}
+         **{f"usr/share/waybill/{folder}/{p.name}": 0o755 if p.suffix == ".sh" else 0o644
+            for folder in ("servers", "monitoring", "examples") for p in (TOP / "www" / folder).iterdir()}}
 
 
 def test_files_and_modes(package):
@@ -122,6 +123,9 @@ def test_make_install_brings_the_same(package, tmp_path):
     filled = run(tmp_path / "opt/w/share/waybill/servers/fill.sh", "lighttpd.conf")
     assert '"bin-path" => "/opt/w/bin/waybill"' in filled
     assert "/opt/w/share/waybill/servers/fill.sh lighttpd.conf" in filled
+    run("make", "--no-print-directory", "-C", TOP, "uninstall", f"DESTDIR={tmp_path}", "PREFIX=/opt/w")
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == ["etc/waybill.conf"]
+    assert not (tmp_path / "opt/w/share/waybill").exists()
 
 
 # ---- settings and manual ------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import sys
 
 from expected import CELLS, SERVERS, matrix, streaming
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+README = pathlib.Path(__file__).resolve().parents[2] / "www" / "servers" / "README.md"
 MARKS = re.compile(r"(<!-- servers:[^\n]*-->\n).*?(<!-- /servers -->)", re.S)
 
 
@@ -31,7 +31,7 @@ def main(arguments):
     paths = [pathlib.Path(a) for a in arguments if a != "--check"]
     good = agrees(not check, *paths)
     if not good:
-        print("README.md: the tables of servers are missing or out of date; run tests/servers/table.py")
+        print("www/servers/README.md: the tables of servers are missing or out of date; run tests/servers/table.py")
     if check:
         print(f"{int(good)} passed, {int(not good)} failed")
     return not good
