@@ -91,7 +91,7 @@ def test_a_query_is_no_command():
 
 
 def test_every_file_is_tested():
-    files = {p.name for p in (TOP / "www/servers").iterdir()} - {"fill.sh"}
+    files = {p.name for p in (TOP / "www/servers").iterdir() if p.suffix != ".md"} - {"fill.sh"}
     assert files == {"busybox-cgi.sh"} | {f"{server}.conf" for server in SERVERS if server != "busybox"}
 
 

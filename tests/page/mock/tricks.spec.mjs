@@ -24,7 +24,7 @@ test("small ones five at a time, never six", async ({ desk, mock }) => {
 
 test("all sent but not yet answered is called storing", async ({ desk, mock }) => {
 	mock.hold = 2500;
-	await desk.choose(text("slow.txt"));
+	await desk.choose(text("slow.txt", "x".repeat(200_000)));
 	await desk.state("slow.txt", "storing");
 	await expect(desk.item("slow.txt")).toContainText("storing");
 	await desk.state("slow.txt", "done");
