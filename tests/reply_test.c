@@ -304,7 +304,7 @@ static void receipt_page(void **state)
 	struct scene s;
 	set(&s);
 	s.file[0].name = s.file[0].owner = EVIL;
-	assert_int_equal(reply_receipt(&s.r, &s.files), FAULT_NONE);
+	assert_int_equal(reply_receipt(&s.r, &s.files, true), FAULT_NONE);
 	const char *body = body_of(&s);
 	assert_non_null(strstr(body, "Your 2 files have arrived."));
 	assert_non_null(
@@ -314,6 +314,8 @@ static void receipt_page(void **state)
 	assert_non_null(strstr(body, HEX));
 	assert_non_null(strstr(body, "<time datetime=\"2026-11-22T11:33:00.123Z\">2026-11-22 "
 				     "11:33</time> UTC"));
+	assert_non_null(
+	    strstr(body, "method=\"post\" action=\"/drop/receipt/" ID "\">")); /* to take it back */
 	assert_null(strstr(body, "secret"));
 	check_page(&s);
 	strike(&s);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "keep/inside.h"
-#include "keep/sniffer.h"
+#include "sniff/sniffer.h"
 
 enum lie {
 	LIE_SHORT,

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "keep/inside.h"
-#include "keep/sniffer.h"
+#include "sniff/sniffer.h"
 #include "shared/sandbox.h"
 
 enum { SAMPLES = 900, THREADS = 16, VERDICTS = 150 };

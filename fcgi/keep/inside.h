@@ -32,35 +32,9 @@
 #include "keep/keep.h"
 #include "shared/clock.h"
 #include "shared/digest.h"
+#include "sniff/sniff.h"
 
 _Static_assert(sizeof(off_t) == 8 && sizeof(time_t) == 8, "the Makefile's _FILE_OFFSET_BITS, _TIME_BITS");
-
-/* ---- sniff.c --------------------------------------------------------------------------------- */
-
-struct sniffers;
-
-/*
- * Start `count` jailed children behind a sniffer parent process. Before any thread exists.
- * NULL: *why->detail says why (no magic database, fork failed, the jail could not be shut).
- */
-struct sniffers *sniff_start(unsigned count, struct refusal *why);
-/* Ends the parent and its children, and waits for them. NULL is fine. */
-void sniff_stop(struct sniffers *sniffers);
-
-/*
- * libmagic's verdict on the first `len` (at most HEAD_BYTES) bytes of `fd` from offset 0, or, when
- * `bytes` is not NULL, on those bytes. type gets a checked, lower-case media type. INTERNAL: the
- * child died, hung or talked rubbish; it is being replaced. Blocks while all children are busy.
- */
-enum fault sniff_type(struct sniffers *sniffers, int fd, const void *bytes, size_t len,
-    char type[TYPE_BYTES + 1], struct refusal *why);
-
-/* "544": what a stored verdict depends on. */
-int sniff_version(void);
-/* Children alive, and deaths since the start. */
-void sniff_count(struct sniffers *sniffers, int64_t *alive, int64_t *deaths);
-/* Pids of the children, for tests; returns how many. */
-unsigned sniff_pids(struct sniffers *sniffers, int *pids, unsigned room);
 
 /* ---- keep.c ---------------------------------------------------------------------------------- */
 

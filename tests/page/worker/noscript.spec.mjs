@@ -35,6 +35,7 @@ test("what was sent can be taken back from its receipt", async ({ page, url }) =
 	const names = [fresh("mistake"), fresh("another")];
 	await page.getByLabel("Files to send").setInputFiles(names.map((name) => text(name)));
 	await page.getByRole("button", { name: "Send", exact: true }).click();
+	await expect(page.getByRole("button", { name: "Withdraw" })).toBeVisible();
 	await page.reload(); // the button stays
 	await page.getByRole("button", { name: "Withdraw" }).click();
 	await expect(page.locator(".lead")).toHaveText("Your 2 files have been deleted.");

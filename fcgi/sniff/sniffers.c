@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "keep/inside.h"
-#include "keep/sniffer.h"
+#include "sniff/sniff.h"
+#include "sniff/sniffer.h"
 
 enum { RESIDENT = 128 << 10 }; /* bytes of a region that stay in memory between verdicts */
 
@@ -46,8 +46,9 @@ static bool make_board(struct sniffer_house *house)
 	if (fd < 0 || ftruncate(fd, sizeof *house->board) < 0)
 		return false;
 	house->board = map_shared(fd, sizeof *house->board);
-	return house->board && fcntl(fd, F_ADD_SEALS,
-				   F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0;
+	return house->board &&
+	       fcntl(fd, F_ADD_SEALS,
+		   F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0;
 }
 
 static bool read_board(struct sniffers *s, const struct sniffer_house *house)

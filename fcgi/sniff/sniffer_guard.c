@@ -5,7 +5,7 @@
  * another's, and can fork nothing that may read the magic database. So this one waits outside: it
  * reads nothing from anybody, forks the parent, and forks it again should a signal end it.
  */
-#include "keep/sniffer.h"
+#include "sniff/sniffer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,8 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "keep/inside.h"
+#include "shared/clock.h"
+#include "shared/config.h"
 #include "shared/log.h"
+#include "sniff/sniff.h"
 
 enum { PAUSE_MS = 50 }; /* so that a parent that always dies costs little */
 

@@ -1,5 +1,5 @@
 /* sniffer.c: libmagic's only door: the sniffer parent and its jailed children. */
-#include "keep/sniffer.h"
+#include "sniff/sniffer.h"
 
 #include <errno.h>
 #include <magic.h>
@@ -17,10 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "keep/inside.h"
+#include "shared/clock.h"
+#include "shared/config.h"
 #include "shared/log.h"
 #include "shared/sandbox.h"
 #include "shared/text.h"
+#include "sniff/sniff.h"
 
 enum {
 	EXIT_RETIRED = 10, /* not a death */
@@ -103,7 +105,8 @@ bool sniff_wants_file(const void *bytes, size_t len)
 
 bool sniff_is_parsed(const void *bytes, size_t len)
 {
-	static const char cdf[8] = {0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1}; /* .doc, .msi */
+	static const char cdf[8] = {
+	    0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1}; /* .doc, .msi */
 	return sniff_wants_file(bytes, len) ||
 	       (len > sizeof cdf && memcmp(bytes, cdf, sizeof cdf) == 0);
 }

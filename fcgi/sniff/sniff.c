@@ -5,9 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "keep/inside.h"
-#include "keep/sniffer.h"
+#include "shared/clock.h"
 #include "shared/text.h"
+#include "sniff/sniff.h"
+#include "sniff/sniffer.h"
 
 enum { STALE = 16 }; /* packets of earlier queries that are passed over */
 

@@ -23,8 +23,8 @@
  * Nor does a worker that was taken over get beyond its jail by way of the parent, which is in none:
  * it can only read the board, and name slots, and the parent kills by a table of its own.
  */
-#ifndef WAYBILL_KEEP_SNIFFER_H
-#define WAYBILL_KEEP_SNIFFER_H
+#ifndef WAYBILL_SNIFF_SNIFFER_H
+#define WAYBILL_SNIFF_SNIFFER_H
 
 #include <pthread.h>
 #include <stdatomic.h>
