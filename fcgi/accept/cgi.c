@@ -100,7 +100,8 @@ struct exchange *cgi_open(const struct config *config)
 
 	if (!cgi)
 		return NULL;
-	cgi->exchange = (struct exchange){cgi_env, cgi_read, cgi_write, cgi_interrupt, NULL, NULL};
+	cgi->exchange = (struct exchange){
+	    .env = cgi_env, .read = cgi_read, .write = cgi_write, .interrupt = cgi_interrupt};
 	cgi->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	cgi->timeout = config->body_timeout > INT32_MAX ? INT32_MAX : (int)config->body_timeout;
 	cgi->min_rate = config->min_rate;

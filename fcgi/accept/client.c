@@ -58,6 +58,25 @@ static bool read_element(struct span text, struct in6_addr *to)
 	return address_read(text, to);
 }
 
+/* A proxy may add a line of its own below what the client has sent, and nginx before 1.23 hands lines
+ * on one by one: together they are the list (RFC 9110 5.3). Without memory: empty. */
+static struct span whole_list(struct exchange *x, const char *name, struct scratch *scratch)
+{
+	const char *first = x->env(x, name), *more = first;
+	size_t room = 0;
+
+	if (!first || !x->env_after || !x->env_after(x, name, first))
+		return span_of(first);
+	for (; more; more = x->env_after(x, name, more))
+		room += strlen(more) + 1;
+	char *text = scratch_take(scratch, room), *end = text;
+	for (more = first; text && more; more = x->env_after(x, name, more)) {
+		end = stpcpy(end, more);
+		*end++ = ',';
+	}
+	return text ? (struct span){text, room - 1} : (struct span){0};
+}
+
 static struct span write_address(
     const struct in6_addr *address, const char *behind, struct scratch *scratch)
 {
@@ -87,7 +106,7 @@ void request_client(struct request *r, struct exchange *x, const struct config *
     struct scratch *scratch)
 {
 	struct in6_addr client, before;
-	struct span list = request_header(x, "HTTP_X_FORWARDED_FOR");
+	struct span list = whole_list(x, "HTTP_X_FORWARDED_FOR", scratch);
 
 	if (!read_element(request_header(x, "REMOTE_ADDR"), &client))
 		return;

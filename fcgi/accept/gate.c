@@ -162,6 +162,11 @@ static const char *fcgi_env(struct exchange *x, const char *name)
 	return records_param(&visitor_of(x)->wire.records, name);
 }
 
+static const char *fcgi_env_after(struct exchange *x, const char *name, const char *before)
+{
+	return records_param_after(&visitor_of(x)->wire.records, name, before);
+}
+
 /* Opened when it is first asked for: most requests are not uploads. */
 static enum fault fcgi_body_file(struct exchange *x, int *fd, struct refusal *why)
 {
@@ -236,8 +241,8 @@ struct visitor *visitor_new(struct gate *gate)
 		return NULL;
 	v->gate = gate;
 	v->body_file = -1;
-	v->exchange = (struct exchange){
-	    fcgi_env, fcgi_read, fcgi_write, fcgi_interrupt, fcgi_body_file, fcgi_settle};
+	v->exchange = (struct exchange){fcgi_env, fcgi_env_after, fcgi_read, fcgi_write,
+	    fcgi_interrupt, fcgi_body_file, fcgi_settle};
 	records_start(&v->wire.records, gate->threads);
 	return v;
 }
@@ -362,11 +367,8 @@ static bool drain_nothing(struct visitor *v)
 	return wire_drain(&v->wire, 0, 1);
 }
 
-/*
- * Is there something to be said behind the answer's end? nginx, if it wanted the connection to be kept,
- * may have the next request on it before it has heard that it was closed, and then says 502. Bytes
- * behind the end, in the same write, have it drop the connection by itself.
- */
+/* nginx, if it wanted the connection to be kept, may have the next request on it before it has heard that
+ * it was closed, and then says 502. Bytes behind the end, in the same write, have it drop it by itself. */
 static bool says_more(struct visitor *v, bool kept)
 {
 	struct span server = span_of(fcgi_env(&v->exchange, "SERVER_SOFTWARE"));

@@ -42,6 +42,16 @@ static bool is_loopback(struct span text)
 	       (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == IN_LOOPBACKNET);
 }
 
+/* In any of its lines. */
+static bool is_said(struct exchange *x, const char *name)
+{
+	const char *value = x->env(x, name);
+
+	while (value && span_trim(span_of(value)).len == 0)
+		value = x->env_after ? x->env_after(x, name, value) : NULL;
+	return value != NULL;
+}
+
 bool request_is_local(struct exchange *x)
 {
 	/* Where a proxy stands before the web server, everybody seems to come from this machine. */
@@ -49,7 +59,7 @@ bool request_is_local(struct exchange *x)
 	    "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP"};
 
 	for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++)
-		if (request_header(x, forwarded[i]).at)
+		if (is_said(x, forwarded[i]))
 			return false;
 	return is_loopback(request_header(x, "REMOTE_ADDR"));
 }

@@ -167,18 +167,32 @@ static enum record_event take_params(struct records *r, struct span content)
 	return RECORD_MORE;
 }
 
-const char *records_param(const struct records *r, const char *name)
+static const char *find_param(const struct records *r, const char *name, size_t from)
 {
 	size_t len = strlen(name);
 	struct pair pair;
 
-	for (size_t at = 0; at < r->used; at += sizeof pair + pair.name + pair.value + 2) {
+	for (size_t at = from; at < r->used; at += sizeof pair + pair.name + pair.value + 2) {
 		const char *text = r->params + at + sizeof pair;
 		memcpy(&pair, r->params + at, sizeof pair);
 		if (pair.name == len && memcmp(text, name, len) == 0)
 			return text + len + 1;
 	}
 	return NULL;
+}
+
+const char *records_param(const struct records *r, const char *name)
+{
+	return find_param(r, name, 0);
+}
+
+const char *records_param_after(const struct records *r, const char *name, const char *before)
+{
+	struct pair pair;
+	size_t head = strlen(name) + 1 + sizeof pair;
+
+	memcpy(&pair, before - head, sizeof pair);
+	return find_param(r, name, (size_t)(before - r->params) + pair.value + 1);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */

@@ -63,6 +63,8 @@ enum record_event records_next(struct records *r, struct span *in, struct span *
 /* The value of a parameter, NUL-terminated; of two with one name the first. NULL: not given. Valid
  * until records_again(). */
 const char *records_param(const struct records *r, const char *name);
+/* The next of that name behind `before`, which was one of its values. */
+const char *records_param_after(const struct records *r, const char *name, const char *before);
 /* Has the body ended as it should? */
 bool records_ended(const struct records *r);
 /* Is nothing half read? Only then can another request follow on this connection. */

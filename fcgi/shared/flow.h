@@ -38,6 +38,9 @@ struct span {
 struct exchange {
 	/* A CGI variable; NULL: unset. Borrowed until the exchange is finished. */
 	const char *(*env)(struct exchange *x, const char *name);
+	/* The same variable once more, where a server hands on a header's lines one by one: the one
+	 * behind `before`, a value that these two gave. NULL: no more, or never any. */
+	const char *(*env_after)(struct exchange *x, const char *name, const char *before);
 	/* Some of the body: blocks until at least one byte, the end (*got = 0) or a fault
 	 * (INCOMPLETE_BODY: the peer went away; BODY_TIMEOUT). */
 	enum fault (*read)(struct exchange *x, void *buf, size_t room, size_t *got);

@@ -119,3 +119,32 @@ def test_as_much_of_the_address_as_is_wanted(fresh, kept, v4, v6):
 def test_proxies_that_are_trusted(fresh, remote, forwarded, client):
     door = fresh("fastcgi", trusted_proxies="10.0.0.0/8, 2001:db8::5")
     assert address(door, remote, forwarded) == client
+
+
+def forwarded_in_lines(door, path, *lines, remote):
+    """As nginx before 1.23 hands several lines of one header on: each by itself."""
+    more = b"".join(harness.name_values({"HTTP_X_FORWARDED_FOR": line}) for line in lines)
+    params = harness.FastCGIDoor.params(door, "GET", path, REMOTE_ADDR=remote)
+    end = harness.record(harness.PARAMS)
+    assert params.endswith(end)
+    with door.connect() as sock:
+        sock.sendall(harness.begin() + params[:-len(end)] + harness.record(harness.PARAMS, more) + end + harness.record(harness.STDIN))
+        return harness.FastCGIDoor.answer(sock)
+
+
+@pytest.mark.parametrize("lines, client", [
+    (["6.6.6.6", "198.51.100.1"], "198.51.100.1"),                # the first is the client's own
+    (["", "198.51.100.1"], "198.51.100.1"),
+    (["6.6.6.6", "198.51.100.1", "10.9.9.9"], "198.51.100.1"),
+    (["6.6.6.6, 198.51.100.1", "10.9.9.9"], "198.51.100.1"),
+    (["198.51.100.1", ""], "10.1.2.3"),                            # our proxy has said nothing
+    (["6.6.6.6"] * 2000 + ["198.51.100.1"], "198.51.100.1"),
+])
+def test_lines_of_one_header_are_one_list(fresh, lines, client):
+    door = fresh("fastcgi", trusted_proxies="10.0.0.0/8")
+    assert of_request(door, forwarded_in_lines(door, "/files", *lines, remote="10.1.2.3"))[-1]["address"] == client
+
+
+def test_an_empty_line_before_hides_no_proxy(fastcgi):
+    assert forwarded_in_lines(fastcgi, "/metrics", remote="127.0.0.1").status == 200
+    assert forwarded_in_lines(fastcgi, "/metrics", "", "198.51.100.1", remote="127.0.0.1").status == 401
