@@ -101,6 +101,18 @@ static int remove_matching(struct keep *keep, struct listing *l, bool yes)
 	return status;
 }
 
+/* As an unset variable of a shell makes it: it must not stand for all there is. */
+static bool is_empty(const char *value)
+{
+	return value && !value[0];
+}
+
+static bool has_empty(const struct options *o)
+{
+	return is_empty(o->owner) || is_empty(o->address) || is_empty(o->since) ||
+	       is_empty(o->until) || is_empty(o->name) || is_empty(o->type);
+}
+
 int cli_rm(struct options *o)
 {
 	bool filters = o->owner || o->address || o->since || o->until || o->name || o->type;
@@ -110,6 +122,10 @@ int cli_rm(struct options *o)
 
 	if (filters == (o->count > 0) || (o->yes && !filters)) {
 		complain("rm takes ids, or what to remove (--owner, --address, --since ...), not both");
+		return USAGE;
+	}
+	if (has_empty(o)) {
+		complain("an option of rm has an empty value, which says nothing of what to remove");
 		return USAGE;
 	}
 	int status = listing_of(o, &listing, &left);

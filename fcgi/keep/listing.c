@@ -190,8 +190,8 @@ static enum fault query_total(
 	const struct listing *l = q->listing;
 	sqlite3_stmt *s;
 
-	if (q->low.at == NULL && q->glob.at == NULL && q->name.at == NULL && l->since == 0 &&
-	    l->until == 0)
+	if (q->low.at == NULL && q->glob.at == NULL && q->name.at == NULL &&
+	    l->address.at == NULL && l->since == 0 && l->until == 0)
 		return plain_total(c, q, total, why);
 	enum fault f = query_prepare(c, q, counts[q->driver], &s, why);
 	return f != FAULT_NONE ? f : sql_numbers(c, s, total, 1, why);

@@ -75,13 +75,21 @@ def test_rm_of_more_than_a_page(fresh):
     door = fresh("fastcgi", max_files="1000")
     for _ in range(3):
         assert door.send_form(*[harness.Upload("f", f"{i}", b"x%d" % i) for i in range(900)]).status == 201
-    assert "2700 files" in waybill(door, "rm", "--name", "", "--since", "2020-01-01T00:00:00Z")
+    assert "2700 files" in waybill(door, "rm", "--type", "*", "--since", "2020-01-01T00:00:00Z")
     assert "2700 files" in waybill(door, "rm", "--since", "2020-01-01T00:00:00Z", "--yes") and names(door) == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["--yes"], ["0" * 26, "--owner", "alice"], ["0" * 26, "--yes"], ["--since", "yesterday"]])
+@pytest.mark.parametrize("arguments", [[], ["--yes"], ["0" * 26, "--owner", "alice"], ["0" * 26, "--yes"], ["--since", "yesterday"],
+                                       ["--name", ""], ["--name", "", "--yes"], ["--owner", "alice", "--type", "", "--yes"]])
 def test_rm_that_does_not_say_what(fastcgi, arguments):
     waybill(fastcgi, "rm", *arguments, status=2)
+
+
+def test_ls_counts_what_it_shows(fresh):
+    door = fresh("fastcgi", trusted_proxies="10.0.0.0/8")
+    door.put("a", b"a"), door.request("PUT", "/upload/b", {}, b"b", REMOTE_ADDR="198.51.100.4")
+    listed = json.loads(waybill(door, "ls", "--json", "--address", "198.51.100.4"))
+    assert [f["name"] for f in listed["files"]] == ["b"] and listed["total"] == 1
 
 
 # ---- ls, help, tokens ----------------------------------------------------------------------------
