@@ -159,6 +159,9 @@ static void watch_workers(struct parent *p)
 {
 	struct signalfd_siginfo info;
 
+	/* Who has ended while another program became this process: exec leaves SIGCHLD pending, but
+	 * catch_signals() has dropped it. */
+	generations_bury(&p->g);
 	while (!p->g.over && !(p->g.ending && p->g.count == 0)) {
 		struct pollfd fds[] = {
 		    {.fd = p->g.signals, .events = POLLIN}, {.fd = p->g.report, .events = POLLIN}};

@@ -159,6 +159,7 @@ static void the_mount_point_is_found(void **state)
 	    {"/app%20", "/app ", "", NULL, "", "/app%20", ""},
 	    {"/appl/upload", "/app", "/upload", NULL, "", "", "/appl/upload"},
 	    {"/ap", "/app", "/upload", NULL, "", "", "/ap"},
+	    {"/openapi.json", "/openapi.json", "", NULL, "", "", "/openapi.json"},
 	    /* what would be another site in a link */
 	    {"//evil.example/w/upload", "//evil.example/w", "/upload", NULL, "", "/evil.example/w", "/upload"},
 	    {"///evil/upload", NULL, NULL, "///evil", "", "/evil", "/upload"},

@@ -91,7 +91,7 @@ static bool is_mount_of(struct span base, struct span path)
 static bool is_own_name(struct span script)
 {
 	static const char *const names[] = {
-	    "/upload", "/files", "/healthz", "/metrics", "/receipt"};
+	    "/upload", "/files", "/healthz", "/metrics", "/receipt", "/openapi.json"};
 	static const char *const endings[] = {".css", ".js", ".svg"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)

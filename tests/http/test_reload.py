@@ -281,6 +281,17 @@ def test_a_new_program_that_does_not_take_the_configuration(installed):
     assert door.workers() == before and door.put("a", b"a").status == 201
 
 
+def test_who_dies_during_a_handover_is_noticed(installed):
+    """Its signal comes while nobody is there to take it."""
+    door, program = installed
+    [old] = door.workers()
+    install(program, f'#!/bin/sh\n[ "$1" = config ] && kill -9 {old}\nexec {WAYBILL} "$@"\n'.encode())
+    told = hang_up(door, "the worker has ended, another follows")
+    wait_until(lambda: len(messages(door, "serving")) == 2, "the one that follows")
+    assert told["pid"] == str(old) and door.workers() == [int(messages(door, "serving")[-1]["pid"])]
+    assert door.put("a", b"a").status == 201
+
+
 def test_the_environment_hands_nothing_over_to_another(tmp_path):
     """A variable that was meant for another process, or makes no sense, is no estate."""
     for given in ("1 0 0 0 /tmp", "", "x", "-1 -1 -1 99999999999999 /"):
