@@ -9,6 +9,7 @@
 
 #include "keep/partial.h"
 #include "reply/reply.h"
+#include "shared/log.h"
 
 enum { PAGE = 1000 };
 
@@ -34,12 +35,12 @@ int listing_of(const struct options *o, struct listing *l, int64_t *left)
 
 void print_file(const struct file *f)
 {
-	char time[32], size[TEXT_FIGURE];
+	char time[32], size[TEXT_FIGURE], owner[512]; /* which the web server names: any bytes */
 
 	text_time(f->uploaded_at, time);
 	time[sizeof "2026-11-22T11:33:00" - 1] = '\0';
 	printf("%s  %sZ  %10s  %-24s  %-12s  %s%s%s\n", f->id, time, text_bytes(f->size, size), f->type,
-	    f->owner ? f->owner : "-", f->path ? f->path : "", f->path ? "/" : "", f->name);
+	    log_value(span_of(f->owner), owner, sizeof owner), f->path ? f->path : "", f->path ? "/" : "", f->name);
 }
 
 static bool print_files(const struct files *files, bool json, bool *first)

@@ -92,6 +92,14 @@ def test_ls_counts_what_it_shows(fresh):
     assert [f["name"] for f in listed["files"]] == ["b"] and listed["total"] == 1
 
 
+def test_an_owner_does_not_write_to_the_terminal(fresh):
+    door = fresh("fastcgi", remote_user="trust")
+    for name, owner in [("a", "al\x1b[31mice\nforged"), ("b", "Bärbel"), ("c", "")]:
+        assert door.request("PUT", f"/upload/{name}", {}, b"a", REMOTE_USER=owner).status == 201
+    shown = waybill(door, "ls")
+    assert "\x1b" not in shown and shown.count("\n") == 3 and " Bärbel " in shown and " -  " in shown
+
+
 # ---- ls, help, tokens ----------------------------------------------------------------------------
 
 def test_ls_for_people(fresh):
