@@ -125,6 +125,10 @@ asan tsan:
 	@exec tests/sanitize.sh $@
 
 # Which system calls the jailed worker makes, and where; kept in tests/jail/calls.txt.
+# Who calls whom, into fcgi/README.md.
+rooms: waybill
+	@tests/rooms.py
+
 seccomp-report: waybill
 	@tests/install.sh build test strace && exec tests/jail/report.py
 
@@ -194,5 +198,5 @@ format:
 clean:
 	rm -rf build waybill
 
-.PHONY: run test test-fresh asan tsan fuzz seccomp-report cuts soak test-kernels bench screenshots install uninstall deb format clean room-tests words32
+.PHONY: run test test-fresh asan tsan fuzz seccomp-report cuts soak test-kernels bench screenshots install uninstall deb format clean rooms room-tests words32
 -include $(OBJECTS:.o=.d) $(SOURCES:fcgi/%.c=$(BUILD)/words32/%.d)

@@ -168,19 +168,6 @@ static enum fault find_caller(struct call *c)
 	return FAULT_NONE;
 }
 
-/* ---- a place at the turnstile ---------------------------------------------------------------- */
-
-static enum fault enter(struct call *c, enum lane lane)
-{
-	enum fault fault = turnstile_enter(c->service->turnstile, lane, &c->why);
-
-	c->inside = fault == FAULT_NONE;
-	c->lane = lane;
-	if (c->inside)
-		metrics_enter(c->service->metrics, lane);
-	return fault;
-}
-
 /* ---- one request ----------------------------------------------------------------------------- */
 
 static enum fault judge_and_answer(struct call *c)
@@ -212,7 +199,7 @@ static enum fault admit_answer(void *self)
 {
 	struct call *c = self;
 
-	return c->inside ? FAULT_NONE : enter(c, LANE_CONTENT);
+	return c->inside ? FAULT_NONE : call_place(c, LANE_CONTENT);
 }
 
 /* Of this process, which no other has, nor had. */
@@ -280,21 +267,6 @@ static void log_failure(const struct call *c, enum fault fault)
 	log_line(fault_status(fault) == 500 ? LOG_ERROR : LOG_WARN, "request failed",
 	    "fault=%s detail=%s", fault_slug(fault),
 	    log_value(span_of(refusal_detail(&c->why)), detail, sizeof detail));
-}
-
-void call_log_stored(const struct call *c)
-{
-	char name[512], owner[256], declared[TYPE_BYTES + 3];
-
-	for (size_t i = 0; i < c->files.count && log_wants(LOG_INFO); i++) {
-		const struct file *file = &c->files.at[i];
-		log_line(LOG_INFO, "stored",
-		    "file=%s size=%lld type=%s declared_type=%s name=%s owner=%s", file->id,
-		    (long long)file->size, file->type,
-		    log_value(span_of(file->declared_type), declared, sizeof declared),
-		    log_value(span_of(file->name), name, sizeof name),
-		    log_value(span_of(file->owner), owner, sizeof owner));
-	}
 }
 
 static const char *declared_length(const struct request *r, char to[24])
@@ -368,13 +340,4 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 	log_call(c, fault, seconds * 1e3);
 	warn_of_open_doors(c);
 	log_request(NULL);
-}
-
-/* ---- for endpoints --------------------------------------------------------------------------- */
-
-enum fault call_enter(struct call *c, enum lane lane)
-{
-	enum fault fault = enter(c, lane);
-
-	return fault ? fault : call_need_buffer(c);
 }

@@ -12,8 +12,9 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 FCGI = TOP / "fcgi"
-ROOMS = ("accept", "body", "keep", "reply", "sniff")
-BELOW = {"keep": ("sniff",)}  # rooms that a room may include besides itself and shared/
+ROOMS = ("accept", "body", "backup", "keep", "reply", "sniff", "verify")
+# Rooms that a room may include besides itself and shared/. No arrow goes up.
+BELOW = {"backup": ("keep",), "keep": ("sniff",), "verify": ("keep", "sniff")}
 VERSION = "cli/version.c"  # asks each for its version, and for nothing else
 DOORS = {  # header: the files that may include it
     "fcgiapp.h": ["accept/listen.c"],

@@ -1,4 +1,5 @@
 /* backup.c: backup and restore. */
+#include "backup/backup.h"
 #include "cli/inside.h"
 
 #include <inttypes.h>
@@ -29,7 +30,7 @@ int cli_backup(struct options *o)
 		return status;
 	refusal_clear(&why);
 	enum fault fault =
-	    keep_backup(store.keep, o->rest[0], o->full, &inspector, &result, &why);
+	    backup_take(store.keep, o->rest[0], o->full, &inspector, &result, &why);
 	bar_clear(&bar);
 	if (fault)
 		status = complain("backup: %s", refusal_detail(&why));
@@ -62,7 +63,7 @@ static int restore(const struct config *config, const char *dir)
 	int64_t since = clock_steady();
 
 	refusal_clear(&why);
-	enum fault fault = keep_restore(config, dir, &inspector, &result, &why);
+	enum fault fault = backup_restore(config, dir, &inspector, &result, &why);
 	bar_clear(&bar);
 	if (fault)
 		return complain("restore: %s", refusal_detail(&why));

@@ -1,5 +1,6 @@
 /* house.c: serve, gc, verify, config: the house and its keeping. */
 #include "cli/inside.h"
+#include "verify/verify.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -107,7 +108,7 @@ static int check(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	enum fault fault = keep_verify(store.keep, wishes(o), &inspector, &result, &why);
+	enum fault fault = verify_run(store.keep, wishes(o), &inspector, &result, &why);
 	bar_clear(&bar);
 	if (fault)
 		status = complain("verify: %s", refusal_detail(&why));
@@ -128,7 +129,7 @@ static int adopt(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	enum fault fault = keep_adopt(store.keep, &inspector, &result, &why);
+	enum fault fault = verify_adopt(store.keep, &inspector, &result, &why);
 	if (fault)
 		status = complain("verify: %s", refusal_detail(&why));
 	else

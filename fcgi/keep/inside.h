@@ -11,8 +11,6 @@
  *     link.c     bytes become content
  *     ledger.c   bytes promised to uploads under way, shared by all processes on one data_dir;
  *                ledger_table.h: as they lie in a file
- *     sniff.c    one verdict                sniffers.c  the pool of jailed children
- *     sniffer.c  libmagic's only door: their side of it
  *     catalog.h  SQLite's only door, and behind it, in the order of a change's way:
  *     catalog.c  connections, migrations       statements.c  every word of SQL
  *     commit.c   group commit, checkpoints     generation.c  does it belong to the objects

@@ -115,59 +115,12 @@ struct swept {
 enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *why);
 /* From another thread, for good: a sweep under way ends soon, with what it has done so far. */
 void keep_stop_sweeping(struct keep *keep);
-/*
- * Read and hash everything again; hold catalog, objects/ and partial/ against each other in both
- * directions. May run beside servers; needs KEEP_WRITE, because what looks wrong is looked at
- * again under the catalog's lock. With VERIFY_REPAIR: what belongs to nobody is removed, what is
- * damaged is put aside as objects/<sha256>.damaged, records whose content is lost are removed
- * (told by name and owner first), sums are made anew, unfinished uploads that lost bytes are ended.
- * What only cannot be read is told and left alone. INTERNAL before anything is removed: more than a
- * tenth of the objects is missing or unreadable, and VERIFY_FORCE was not said.
- * FAULT_NONE: it came to its end; result->findings says how well all is.
- */
-enum { VERIFY_REPAIR = 1, VERIFY_FORCE = 2 };
+/* Who watches what verify/ and backup/ find. */
 struct inspector {
 	void *self;
 	void (*found)(void *self, const char *line); /* one finding, without controls; or NULL */
 	void (*progress)(void *self, int64_t bytes, int64_t expected); /* or NULL */
 };
-struct verified {
-	int64_t objects, bytes, expected; /* expected: bytes of all objects, as the catalog has it */
-	int64_t findings, repaired;
-};
-enum fault keep_verify(struct keep *keep, unsigned wishes, const struct inspector *inspector,
-    struct verified *result, struct refusal *why);
-/*
- * Enter each object that the catalog does not know, once its bytes have been hashed, as a file of
- * nobody: recovered-<sha256>, with the type that libmagic tells (KEEP_SNIFF) and the time at which
- * its bytes were written. What has another hash than its name is put aside as for keep_verify().
- * Then catalog and objects belong together again; with KEEP_ADOPT that is the way to have them so.
- * INTERNAL: some cannot be read, and catalog and objects are left as they are. Among result,
- * objects and bytes are what was entered.
- */
-enum fault keep_adopt(struct keep *keep, const struct inspector *inspector,
-    struct verified *result, struct refusal *why);
-/*
- * A copy of all that is kept in the directory `dir`, which is made or gone on with; in it is nothing
- * else. Beside servers, with KEEP_READ. `full`: what is there already is read and hashed, too. What
- * cannot be read is told by `found` and left out, its record is not. FAULT_NONE: it came to its end.
- */
-struct backed_up {
-	int64_t files, objects, bytes; /* of the copy */
-	int64_t fresh, fresh_bytes, kept, removed; /* objects */
-	int64_t lost; /* objects that it should have and does not */
-	int64_t done, expected; /* bytes, for whoever watches */
-};
-enum fault keep_backup(struct keep *keep, const char *dir, bool full,
-    const struct inspector *inspector, struct backed_up *result, struct refusal *why);
-/* Such a copy becomes config->data_dir, which has to be empty, or to be left by a restore that was
- * killed. Every object is hashed; what is not as it should be is told and left out. */
-struct restored {
-	int64_t files, objects, bytes, lost, done, expected;
-	bool of_root; /* all is root's, and should be somebody else's */
-};
-enum fault keep_restore(const struct config *config, const char *dir,
-    const struct inspector *inspector, struct restored *result, struct refusal *why);
 /* Called every second or so by one thread: checkpoints the WAL on its own terms. */
 void keep_tend(struct keep *keep);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "routes/routes.h"
+#include "shared/log.h"
 
 enum fault call_need_buffer(struct call *c)
 {
@@ -86,4 +87,37 @@ const char *call_url(struct call *c, const char *fmt, ...)
 	memcpy(url, base.at, base.len);
 	memcpy(url + base.len, path, (size_t)len + 1);
 	return url;
+}
+
+enum fault call_place(struct call *c, enum lane lane)
+{
+	enum fault fault = turnstile_enter(c->service->turnstile, lane, &c->why);
+
+	c->inside = fault == FAULT_NONE;
+	c->lane = lane;
+	if (c->inside)
+		metrics_enter(c->service->metrics, lane);
+	return fault;
+}
+
+enum fault call_enter(struct call *c, enum lane lane)
+{
+	enum fault fault = call_place(c, lane);
+
+	return fault ? fault : call_need_buffer(c);
+}
+
+void call_log_stored(const struct call *c)
+{
+	char name[512], owner[256], declared[TYPE_BYTES + 3];
+
+	for (size_t i = 0; i < c->files.count && log_wants(LOG_INFO); i++) {
+		const struct file *file = &c->files.at[i];
+		log_line(LOG_INFO, "stored",
+		    "file=%s size=%lld type=%s declared_type=%s name=%s owner=%s", file->id,
+		    (long long)file->size, file->type,
+		    log_value(span_of(file->declared_type), declared, sizeof declared),
+		    log_value(span_of(file->name), name, sizeof name),
+		    log_value(span_of(file->owner), owner, sizeof owner));
+	}
 }

@@ -68,7 +68,9 @@ void serve(const struct service *service, struct exchange *x, struct call *c);
 
 /* c->buffer, BODY_BUFFER bytes; INTERNAL: no memory. */
 enum fault call_need_buffer(struct call *c);
-/* A place at the turnstile and a buffer, for a body that will be read or content that is sent. */
+/* A place at the turnstile, which goes with the call; BUSY. */
+enum fault call_place(struct call *c, enum lane lane);
+/* The same and a buffer, for a body that will be read or content that is sent. */
 enum fault call_enter(struct call *c, enum lane lane);
 /* c->grant for an upload, with ?expires_in= and ?path=. */
 enum fault call_grant(struct call *c);

@@ -4,7 +4,7 @@
  *     can objects be opened? -> catalog by itself -> objects -> records of what is lost
  *     -> orphans -> partial
  */
-#include "keep/verify.h"
+#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
@@ -215,7 +215,7 @@ static enum fault verify_all(struct verifying *v, struct refusal *why)
 	return f == FAULT_NONE ? verify_partial(v, why) : f;
 }
 
-enum fault keep_verify(struct keep *keep, unsigned wishes, const struct inspector *inspector,
+enum fault verify_run(struct keep *keep, unsigned wishes, const struct inspector *inspector,
     struct verified *result, struct refusal *why)
 {
 	struct verifying v = {.keep = keep,

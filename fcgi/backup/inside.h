@@ -1,8 +1,8 @@
 /*
- * backup.h: what the files behind keep_backup() and keep_restore() know of each other.
+ * inside.h: what the files behind backup_take() and backup_restore() know of each other.
  *
  *     backup.c      data_dir -> DIR, beside servers      restore.c  DIR -> an empty data_dir
- *     backup_dir.c  DIR: whose is it, is it a backup, is anybody at it
+ *     dir.c  DIR: whose is it, is it a backup, is anybody at it
  *     snapshot.c    a catalog that nobody serves yet: taken, trimmed, asked
  *     copy.c        objects from one directory into another, verified and synced
  *
@@ -10,15 +10,16 @@
  * has another name (tmp-*, waybill.db.new), and gets its own only when it is synced; so whatever
  * has a name is whole, and a run that was killed costs no more than its time.
  */
-#ifndef WAYBILL_KEEP_BACKUP_H
-#define WAYBILL_KEEP_BACKUP_H
+#ifndef WAYBILL_BACKUP_INSIDE_H
+#define WAYBILL_BACKUP_INSIDE_H
 
 #include <limits.h>
 #include <sys/types.h>
 
+#include "backup/backup.h"
 #include "keep/inside.h"
 
-/* ---- backup_dir.c ---------------------------------------------------------------------------- */
+/* ---- dir.c ---------------------------------------------------------------------------- */
 
 struct backup_dir {
 	char path[PATH_MAX]; /* without symbolic links */

@@ -1,22 +1,23 @@
 /*
- * verify.h: what the files behind keep_verify() know of each other.
+ * inside.h: what the files behind verify_run() know of each other.
  *
- *     verify.c          the order of things, findings told, records whose content is lost
- *     verify_catalog.c  waybill.db by itself: integrity, sums, rows that point nowhere
- *     verify_objects.c  objects/ against the catalog, both ways
- *     verify_partial.c  partial/ against the catalog, both ways
- *     verify_adopt.c    objects that the catalog does not know, entered
+ *     verify.c   the order of things, findings told, records whose content is lost
+ *     catalog.c  waybill.db by itself: integrity, sums, rows that point nowhere
+ *     objects.c  objects/ against the catalog, both ways
+ *     partial.c  partial/ against the catalog, both ways
+ *     adopt.c    objects that the catalog does not know, entered
  *
  * Serving goes on meanwhile, also in other processes. Whatever looks wrong without the catalog's
  * write lock may be a change under way; it is looked at again under the lock before it is told.
  */
-#ifndef WAYBILL_KEEP_VERIFY_H
-#define WAYBILL_KEEP_VERIFY_H
+#ifndef WAYBILL_VERIFY_INSIDE_H
+#define WAYBILL_VERIFY_INSIDE_H
 
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "keep/catalog.h"
+#include "verify/verify.h"
 
 enum {
 	VERIFY_CHUNK = 64,	   /* rows of one look, entries of one job */

@@ -1,7 +1,7 @@
 /*
- * backup_dir.c: the directory of a backup: is it one, may it become one, is anybody at it?
+ * dir.c: the directory of a backup: is it one, may it become one, is anybody at it?
  */
-#include "keep/backup.h"
+#include "backup/inside.h"
 #include "shared/text.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * verify_objects.c: every object is read and hashed again; what nobody asks for is an orphan.
+ * objects.c: every object is read and hashed again; what nobody asks for is an orphan.
  */
-#include "keep/verify.h"
+#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
 

@@ -1,10 +1,10 @@
 /*
- * verify_partial.c: unfinished uploads have the bytes that were acknowledged; nothing else is left.
+ * partial.c: unfinished uploads have the bytes that were acknowledged; nothing else is left.
  *
  * Whoever is at a file of partial/ holds its lock, and looks after it himself.
  */
 #include "keep/uploads.h"
-#include "keep/verify.h"
+#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
 

@@ -1,7 +1,7 @@
 /*
- * verify_catalog.c: waybill.db by itself.
+ * catalog.c: waybill.db by itself.
  */
-#include "keep/verify.h"
+#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
 

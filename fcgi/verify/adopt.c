@@ -1,10 +1,10 @@
 /*
- * verify_adopt.c: objects that the catalog does not know become files of nobody.
+ * adopt.c: objects that the catalog does not know become files of nobody.
  *
  * For a catalog that was lost or put back from an older copy. Until all are entered it agrees with
  * the data_dir even less than before, so that a crash half way leaves nothing to a sweep.
  */
-#include "keep/verify.h"
+#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
@@ -280,7 +280,7 @@ static enum fault adopt(struct adopting *a, struct refusal *why)
 	return f == FAULT_NONE && astray ? keep_generation_join(keep, why) : f;
 }
 
-enum fault keep_adopt(struct keep *keep, const struct inspector *inspector, struct verified *result,
+enum fault verify_adopt(struct keep *keep, const struct inspector *inspector, struct verified *result,
     struct refusal *why)
 {
 	struct inspector quiet = {.self = inspector->self, .found = inspector->found};

@@ -6,7 +6,7 @@
  * (is it whole, what has to go) is done to the copy. While it is on its way it is not synced; whoever
  * wants to keep it says catalog_publish().
  */
-#include "keep/backup.h"
+#include "backup/inside.h"
 #include "keep/catalog.h"
 #include "shared/log.h"
 #include "shared/text.h"

@@ -8,7 +8,7 @@
  * on with. Objects are cloned or copied, never linked: what befalls the one shall not befall the
  * other.
  */
-#include "keep/backup.h"
+#include "backup/inside.h"
 #include "keep/catalog.h"
 #include "shared/log.h"
 #include "shared/text.h"
@@ -295,7 +295,7 @@ static enum fault restore(struct restoring *r, const char *dir, struct refusal *
 	return f == FAULT_NONE ? end(r, why) : f;
 }
 
-enum fault keep_restore(const struct config *config, const char *dir,
+enum fault backup_restore(const struct config *config, const char *dir,
     const struct inspector *inspector, struct restored *result, struct refusal *why)
 {
 	struct restoring r = {.data_dir = config->data_dir,

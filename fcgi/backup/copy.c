@@ -9,7 +9,7 @@
  * started for a batch, then each is synced (the first sync carries the others along), then all get
  * their names.
  */
-#include "keep/backup.h"
+#include "backup/inside.h"
 #include "shared/text.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
  * began, less what was deleted for good before it ended. Until the new catalog has the name, the
  * old one and all its objects are untouched.
  */
-#include "keep/backup.h"
+#include "backup/inside.h"
 #include "keep/catalog.h"
 #include "shared/text.h"
 
@@ -195,7 +195,7 @@ static enum fault back_up(struct backing *b, struct refusal *why)
 	return f;
 }
 
-enum fault keep_backup(struct keep *keep, const char *dir, bool full,
+enum fault backup_take(struct keep *keep, const char *dir, bool full,
     const struct inspector *inspector, struct backed_up *result, struct refusal *why)
 {
 	struct backing b = {.keep = keep, .inspector = inspector, .result = result};
