@@ -15,7 +15,8 @@ static const char exposed[] =
     "Location, Upload-Offset, Upload-Length, Upload-Expires, Upload-Metadata, Upload-Defer-Length, "
     "Upload-Concat, Upload-Complete, Upload-Limit, Upload-Draft-Interop-Version, Tus-Version, "
     "Tus-Resumable, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm, Repr-Digest, "
-    "Content-Digest, Waybill-File, Waybill-Delete-Token, X-Request-Id";
+    "Content-Digest, Waybill-File, Waybill-Delete-Token, X-Request-Id, "
+    "Retry-After";
 
 /* ... and what they may send. */
 static const char sendable[] =

@@ -118,7 +118,7 @@ MAY_SEND = {"Authorization", "Origin", "X-Requested-With", "X-Request-ID", "X-HT
 MAY_SEE = {"Location", "Upload-Offset", "Upload-Length", "Upload-Expires", "Upload-Metadata", "Upload-Defer-Length",
            "Upload-Concat", "Upload-Complete", "Upload-Limit", "Upload-Draft-Interop-Version", "Tus-Version",
            "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Tus-Checksum-Algorithm", "Repr-Digest",
-           "Content-Digest", "Waybill-File", "Waybill-Delete-Token", "X-Request-Id"}
+           "Content-Digest", "Waybill-File", "Waybill-Delete-Token", "X-Request-Id", "Retry-After"}
 
 
 def names(value):
