@@ -77,6 +77,6 @@ def test_upload_sh_says_what_is_wrong(site, tmp_path):
 
 def test_the_table_of_refusals():
     """Each word in it is one of waybill's, with that status."""
-    faults = dict((slug, status) for status, slug in re.findall(r'X\(\w+,\s+(\d+), "(\w+)"', (TOP / "fcgi" / "shared" / "fault.h").read_text()))
+    faults = set(re.findall(r'X\(\w+,\s+(\d+), "(\w+)"', (TOP / "fcgi" / "shared" / "fault.h").read_text()))
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", (EXAMPLES / "README.md").read_text(), re.M)
-    assert len(rows) > 8 and all(faults[slug] == status for status, slug in rows), rows
+    assert len(rows) > 8 and set(rows) <= faults, rows

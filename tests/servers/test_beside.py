@@ -66,7 +66,8 @@ def apache(home, port, snippet):
         (home / name).mkdir()
     edited(etc / "envvars", ("/var/run/apache2$SUFFIX/apache2.pid", f"{home}/pid"), ("/var/run/apache2$SUFFIX", f"{home}/run"),
            ("/var/lock/apache2$SUFFIX", f"{home}/lock"), ("/var/log/apache2$SUFFIX", str(home)))
-    return ["env", f"APACHE_CONFDIR={etc}", "apachectl", "-D", "FOREGROUND"]
+    # apachectl does the same, but does not become Apache, and would leave it behind
+    return ["env", f"APACHE_CONFDIR={etc}", "sh", "-c", f". {etc}/envvars && exec apache2 -d {etc} -D FOREGROUND"]
 
 
 def lighttpd(home, port, snippet):
