@@ -314,7 +314,7 @@ static void warn_of_open_doors(const struct call *c)
 	static atomic_flag said = ATOMIC_FLAG_INIT;
 	const struct config *config = c->service->config;
 
-	if (config->upload_access == ACCESS_OPEN && config->read_access == ACCESS_OPEN &&
+	if (config_is_open(config) &&
 	    c->request.client.at && !request_is_local(c->x) && !atomic_flag_test_and_set(&said))
 		log_line(LOG_WARN, CONFIG_OPEN_DOORS, NULL);
 }

@@ -274,7 +274,7 @@ static void warn_of_open_doors(const struct server *server)
 {
 	const struct config *config = &server->config;
 
-	if (config->upload_access == ACCESS_OPEN && config->read_access == ACCESS_OPEN &&
+	if (config_is_open(config) &&
 	    !span_starts_nocase(span_of(server->where), "unix:") &&
 	    !span_starts_nocase(span_of(server->where), "127.") &&
 	    !span_starts_nocase(span_of(server->where), "[::1]"))

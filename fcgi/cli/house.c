@@ -35,7 +35,7 @@ int cli_config(struct options *o)
 		complain("%s", problem);
 		return USAGE;
 	}
-	if (config.upload_access == ACCESS_OPEN && config.read_access == ACCESS_OPEN)
+	if (config_is_open(&config))
 		complain("warning: " CONFIG_OPEN_DOORS);
 	config_free(&config);
 	return DONE;

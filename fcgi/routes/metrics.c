@@ -46,7 +46,8 @@ struct metrics {
 	const char **patterns;
 	size_t cells;
 	int64_t *inherited;  /* what the row held before */
-	int64_t *row;	     /* room for one; `saving` */
+	int64_t *row; /* as the file should have it; `saving` */
+	bool saved;   /* it has */
 	struct tally *tally; /* NULL: this process counts for itself alone */
 	pthread_mutex_t saving;
 	atomic_int_fast64_t cell[];
@@ -168,22 +169,31 @@ void metrics_end(struct metrics *m, const struct call *c, double seconds)
 
 /* ---- the row ----------------------------------------------------------------------------------- */
 
-static void count_elsewhere(struct metrics *m, const struct health *h)
+static void set(struct metrics *m, size_t cell, int64_t figure)
 {
-	m->row[SNIFFERS] = h->sniffers;
-	m->row[SNIFFER_DEATHS] = m->inherited[SNIFFER_DEATHS] + h->sniffer_deaths;
-	m->row[COMMITS] = m->inherited[COMMITS] + h->commits;
-	m->row[BATCHES] = m->inherited[BATCHES] + h->commit_batches;
-	m->row[BUSY] = m->inherited[BUSY] + h->catalog_busy;
+	atomic_store_explicit(&m->cell[cell], figure, memory_order_relaxed);
 }
 
+static void count_elsewhere(struct metrics *m, const struct health *h)
+{
+	set(m, SNIFFERS, h->sniffers);
+	set(m, SNIFFER_DEATHS, m->inherited[SNIFFER_DEATHS] + h->sniffer_deaths);
+	set(m, COMMITS, m->inherited[COMMITS] + h->commits);
+	set(m, BATCHES, m->inherited[BATCHES] + h->commit_batches);
+	set(m, BUSY, m->inherited[BUSY] + h->catalog_busy);
+}
+
+/* Whoever has nothing to do writes nothing. */
 static void save(struct metrics *m, const struct health *h)
 {
-	for (size_t i = 0; i < m->cells; i++)
-		m->row[i] = atomic_load_explicit(&m->cell[i], memory_order_relaxed);
 	count_elsewhere(m, h);
-	if (m->tally)
-		tally_write(m->tally, m->row);
+	for (size_t i = 0; i < m->cells; i++) {
+		int64_t now = atomic_load_explicit(&m->cell[i], memory_order_relaxed);
+		m->saved = m->saved && m->row[i] == now;
+		m->row[i] = now;
+	}
+	if (m->tally && !m->saved)
+		m->saved = tally_write(m->tally, m->row);
 }
 
 void metrics_save(struct metrics *m, struct keep *keep)

@@ -114,6 +114,12 @@ void config_free(struct config *config);
 	"anybody who reaches this server may upload, list and download; unless that is meant, set " \
 	"upload_access and read_access to token, or to user or owner behind a login"
 
+/* Anybody may upload, and list and download. */
+static inline bool config_is_open(const struct config *config)
+{
+	return config->upload_access == ACCESS_OPEN && config->read_access == ACCESS_OPEN;
+}
+
 /*
  * *next has been read while *now is in force. Keys that last as long as waybill serves (data_dir) take
  * the value they have in *now. `kept` (at least 1024 bytes, as `changed`) gets the names of those that

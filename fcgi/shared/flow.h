@@ -74,11 +74,11 @@ enum protocol { PROTOCOL_PLAIN, PROTOCOL_TUS, PROTOCOL_IETF };
 
 enum { PATH_SEGMENTS = 6 };
 
-/* What was asked, parsed and decoded. Text is borrowed from the exchange or the worker's scratch
- * and lives until the exchange is finished. */
 #define RECEIPT_COOKIE "waybill-receipt"
 #define RETURN_ID "{id}" /* in return_to: the id of the form's first file */
 
+/* What was asked, parsed and decoded. Text is borrowed from the exchange or the worker's scratch
+ * and lives until the exchange is finished. */
 struct request {
 	enum method method; /* after X-HTTP-Method-Override (tus) */
 	struct span base;   /* mount point: "" or "/drop"; raw, path-absolute, no trailing slash */

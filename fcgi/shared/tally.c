@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -142,13 +141,11 @@ void tally_close(struct tally *t)
 	free(t);
 }
 
-void tally_write(struct tally *t, const int64_t *row)
+bool tally_write(struct tally *t, const int64_t *row)
 {
 	size_t bytes = t->cells * sizeof *row;
 
-	/* The next time is soon. */
-	if (pwrite(t->fd, row, bytes, place(t, t->row)) != (ssize_t)bytes)
-		return;
+	return pwrite(t->fd, row, bytes, place(t, t->row)) == (ssize_t)bytes;
 }
 
 /* A figure in a file may be anything: a sum that overflows stops growing. */

@@ -12,6 +12,7 @@
 #ifndef WAYBILL_SHARED_TALLY_H
 #define WAYBILL_SHARED_TALLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,8 @@ struct tally *tally_open(
     const char *path, size_t cells, size_t gauges, uint64_t layout, int64_t *row);
 void tally_close(struct tally *t); /* NULL is fine */
 
-/* Where it fails, what was written before stays. */
-void tally_write(struct tally *t, const int64_t *row);
+/* False: what was written before stays. */
+bool tally_write(struct tally *t, const int64_t *row);
 /* Adds the rows of all other processes; returns how many of these live. */
 unsigned tally_add_others(struct tally *t, int64_t *sums);
 
