@@ -97,4 +97,9 @@ enum fault verify_objects(struct verifying *v, struct refusal *why);
 enum fault verify_orphans(struct verifying *v, struct refusal *why);
 enum fault verify_partial(struct verifying *v, struct refusal *why);
 
+/* verify.c: check every entry of a directory, until one check fails. */
+typedef enum fault entry_check(struct verifying *v, const char *name, struct refusal *why);
+enum fault verify_entries(struct verifying *v, int directory, const char *what, entry_check *check,
+    struct refusal *why);
+
 #endif

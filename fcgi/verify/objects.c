@@ -373,14 +373,5 @@ static enum fault check_entry(struct verifying *v, const char *name, struct refu
 
 enum fault verify_orphans(struct verifying *v, struct refusal *why)
 {
-	DIR *dir;
-	struct dirent *entry;
-	enum fault f = keep_entries(v->keep->objects, "objects", &dir, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
-		f = check_entry(v, entry->d_name, why);
-	closedir(dir);
-	return f;
+	return verify_entries(v, v->keep->objects, "objects", check_entry, why);
 }

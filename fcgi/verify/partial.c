@@ -163,16 +163,7 @@ static enum fault check_file(struct verifying *v, const char *name, struct refus
 
 static enum fault check_files(struct verifying *v, struct refusal *why)
 {
-	DIR *dir;
-	struct dirent *entry;
-	enum fault f = keep_entries(v->keep->partial, "partial", &dir, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
-		f = check_file(v, entry->d_name, why);
-	closedir(dir);
-	return f;
+	return verify_entries(v, v->keep->partial, "partial", check_file, why);
 }
 
 enum fault verify_partial(struct verifying *v, struct refusal *why)

@@ -215,6 +215,21 @@ static enum fault verify_all(struct verifying *v, struct refusal *why)
 	return f == FAULT_NONE ? verify_partial(v, why) : f;
 }
 
+enum fault verify_entries(struct verifying *v, int directory, const char *what, entry_check *check,
+    struct refusal *why)
+{
+	DIR *dir;
+	struct dirent *entry;
+	enum fault f = keep_entries(directory, what, &dir, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
+		f = check(v, entry->d_name, why);
+	closedir(dir);
+	return f;
+}
+
 enum fault verify_run(struct keep *keep, unsigned wishes, const struct inspector *inspector,
     struct verified *result, struct refusal *why)
 {
