@@ -158,6 +158,14 @@ def children(pid):
         return []
 
 
+def ended(pid):
+    """Is the process gone, or a zombie that nobody has asked for yet? It may go while it is looked at."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def workers_of(pid):
     """Process ids of what `waybill serve` has forked to serve, the eldest first: several where one has
     followed another that has not finished yet."""

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import harness
-from harness import BOUNDARY, PATIENCE, begin, read_http, record, refused, wait_until, STDIN
+from harness import BOUNDARY, PATIENCE, begin, ended, read_http, record, refused, wait_until, STDIN
 
 MIB, GIB = 1 << 20, 1 << 30
 BLOCK = hashlib.sha256(b"block").digest() * (MIB // 32)
@@ -179,8 +179,7 @@ def test_server_leaves_nobody_behind(fresh):
     assert len(workers) == 1
     door.process.terminate()
     door.process.wait(PATIENCE)
-    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") and "Z" not in open(f"/proc/{pid}/stat").read().split()[2]
-                               for pid in workers), "the worker to end")
+    wait_until(lambda: all(ended(pid) for pid in workers), "the worker to end")
 
 
 def test_crash_costs_one_request(fresh):
