@@ -158,10 +158,15 @@ def children(pid):
         return []
 
 
+def stat_of(pid):
+    """What the kernel tells of a process behind its name: state, parent and so on. OSError: it is gone."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
 def ended(pid):
     """Is the process gone, or a zombie that nobody has asked for yet? It may go while it is looked at."""
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+        return stat_of(pid)[0] == "Z"
     except OSError:
         return True
 
@@ -181,7 +186,7 @@ def parent_of(worker):
     """Whom whoever started a worker knows: its parent; of plain CGI, itself."""
     if pathlib.Path(f"/proc/{worker}/comm").read_text() != "waybill-worker\n":
         return worker
-    return int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    return int(stat_of(worker)[1])
 
 
 def kill_dead(pid):

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import harness
-from harness import END, PATIENCE, STDIN, STDOUT, VALUES, WAYBILL, begin, children, ended, record, refused, text, wait_until, workers_of
+from harness import END, PATIENCE, STDIN, STDOUT, VALUES, WAYBILL, begin, children, record, refused, text, wait_until, workers_of
 from test_operations import logfmt
 
 CONTENT = text(200_000, seed=5)
@@ -42,6 +42,10 @@ def configure(door, **settings):
     """Lines to the end of the configuration."""
     with open(door.config, "a") as file:
         file.writelines(f"{key} = {value}\n" for key, value in settings.items())
+
+
+def gone(pid):
+    return not pathlib.Path(f"/proc/{pid}").exists()
 
 
 @contextlib.contextmanager
@@ -393,9 +397,9 @@ def test_the_parent_is_killed(fresh):
         assert len(both) == 2
         door.process.kill()
         door.process.wait()
-        wait_until(lambda: ended(both[1]), "the one without an upload to end")
+        wait_until(lambda: gone(both[1]), "the one without an upload to end")
         finish()
-    wait_until(lambda: ended(both[0]), "the other to end")
+    wait_until(lambda: gone(both[0]), "the other to end")
 
 
 def test_no_worker_can_take_its_place(fresh):
@@ -453,5 +457,5 @@ def test_behind_lighttpd(fresh):
     hang_up(door, pid=pid)
     assert parent(door) == pid and door.put("a", b"a").status == 201
     door.process.terminate()
-    wait_until(lambda: ended(pid), "the parent to end with lighttpd")
+    wait_until(lambda: gone(pid), "the parent to end with lighttpd")
     assert door.workers() == []

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from behaviours import behaviour
-from harness import WAYBILL, ended, parent_of, read_http, text, wait_until
+from harness import WAYBILL, parent_of, read_http, text, wait_until
 from sites import seen
 
 
@@ -55,7 +55,7 @@ def worker_stopped(site):
         answer = read_http(sock)
     if answer.status == 201:
         assert answer.file["size"] == len(content)
-    wait_until(lambda: ended(pid), "the worker to end")
+    wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the worker to end")
     assert_sound(site, "last.txt", answer.status == 201)
     return seen(answer)
 
