@@ -126,7 +126,7 @@ def descendants(pid):
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                parents[int(entry.name)] = int(harness.stat_of(entry.name)[1])
             except OSError:
                 pass
     below = [child for child, parent in parents.items() if parent == pid]

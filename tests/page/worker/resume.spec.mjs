@@ -41,7 +41,8 @@ test("pause and resume go on from where it stood", async ({ desk, page }) => {
 	await arrived(desk, file);
 	expect(heads.length).toBe(1);
 	expect(stood).toBeGreaterThan(2_000_000);
-	expect(await page.evaluate(() => Object.keys(localStorage).filter((key) => /unfinished/.test(key)).map((key) => localStorage[key]))).toEqual(["{}"]);
+	// written a moment later, together with what else is remembered
+	await expect.poll(() => page.evaluate(() => Object.keys(localStorage).filter((key) => /unfinished/.test(key)).map((key) => localStorage[key]))).toEqual(["{}"]);
 });
 
 test("a large file can be deleted by whoever sent it", async ({ desk, page }) => {
