@@ -118,7 +118,7 @@ export class Desk {
 		if (state === "sending") return line(share, pace(size - sent, speed));
 		if (state === "storing") return "sent · storing";
 		if (state === "paused") return `paused at ${share}`;
-		if (state === "broken") return problem.slug === "unheard" ? "no answer" : "not sent";
+		if (state === "broken") return "not sent";
 		return (state === "done" && record.type && kind(record.type)) || state;
 	}
 

@@ -1,6 +1,6 @@
 // queue.js: what is to be sent and how far it is. Knows nothing of how it looks.
 
-import { Refusal, askPolicy, diagnose, sendForm } from "./transport.js";
+import { Refusal, askPolicy, diagnose, isSmall, sendForm, sendWhole } from "./transport.js";
 import { matches } from "./format.js";
 import { Network, backoff } from "./network.js";
 import { LARGE, endTus, sendTus } from "./tus.js";
@@ -8,7 +8,7 @@ import { fileKey, setDeleteToken } from "./store.js";
 
 const MIB = 2 ** 20;
 // Small files wait for disks, not for the line; a browser opens six connections, and one is for all else.
-const atOnce = ({ size }) => (size < MIB / 4 ? 5 : 3);
+const atOnce = (item) => (isSmall(item) ? 5 : 3);
 // A server that collects bodies before handing them on loses a broken one whole.
 const chunk = (policy) => (policy?.streamed ? 256 : 16) * MIB;
 
@@ -18,12 +18,14 @@ const TRIES = 8;
 // to PATCH, or to a request without a body, by a web server that knows neither (busybox)
 const FORMS_ONLY = [405, 411, 501];
 
+const random = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+
 // state: waiting sending storing paused done; lost: goes on by itself; refused: the server said no; broken: it never got there
 class Item {
 	// path: the folders above it
 	constructor(file, path, { note, keep }, onchange) {
 		const { name, size, type } = file;
-		Object.assign(this, { file, name, size, type, path, note, keep, onchange, sent: 0, tries: 0, doubt: "", key: fileKey(file, path) });
+		Object.assign(this, { file, name, size, type, path, note, keep, onchange, sent: 0, tries: 0, doubt: "", key: fileKey(file, path), secret: random() });
 		this.turn("waiting");
 	}
 	// retryAt: when a lost one is tried again, if not by the network's probe
@@ -122,12 +124,17 @@ export class Queue {
 		}
 	}
 
+	send(item) {
+		if (item.asForm || (isSmall(item) && item.note)) return sendForm(item);
+		return isSmall(item) ? sendWhole(item) : sendTus(item, chunk(this.policy));
+	}
+
 	async carry(item) {
 		const { signal } = (item.cut = new AbortController());
 		item.asForm = this.formsOnly;
 		item.turn("sending");
 		try {
-			item.record = await (item.asForm ? sendForm(item) : sendTus(item, chunk(this.policy)));
+			item.record = await this.send(item);
 			if (item.record.delete_token) setDeleteToken(item.record.id, item.record.delete_token);
 			item.sent = item.size;
 			item.turn("done");
@@ -145,7 +152,6 @@ export class Queue {
 			this.formsOnly = true;
 			return item.turn("waiting");
 		}
-		if (item.asForm && !error.status && item.state === "storing") return this.settle(item, new Refusal("unheard"));
 		const asked = !error.status || error.slug === "server_gone";
 		const why = !error.slug ? new Refusal("internal", 500) : asked ? await diagnose(item, error) : error;
 		if (signal.aborted) return;
@@ -161,7 +167,7 @@ export class Queue {
 	}
 
 	settle(item, refusal) {
-		const broken = refusal.slug === "unheard" || (!refusal.status && PASSING.test(refusal.slug));
+		const broken = !refusal.status && PASSING.test(refusal.slug);
 		item.turn(broken ? "broken" : "refused", refusal);
 		this.hooks.onfinish(item);
 	}

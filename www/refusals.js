@@ -28,7 +28,6 @@ const SENTENCES = {
 	offline: ["This device is offline."],
 	server_gone: ["The server does not answer."],
 	connection_reset: [broke, "Retry: it goes on from what has arrived. If it happens again, a server on the way may have a smaller limit."],
-	unheard: [broke, "See below whether the file arrived after all; if not, retry."],
 	unreadable: ["The file can no longer be read: it was moved, changed, or is a folder.", "Choose it again."],
 	busy: ["The server is busy."],
 	internal: ["The server failed.", "Retry; its log has the reason."],
@@ -42,6 +41,7 @@ const SENTENCES = {
 	too_many_files: ["These are too many files at once.", "Send fewer."],
 	fields_too_large: ["The note is too long.", "Shorten it and retry."],
 	name_too_long: ["The name of the file is too long.", "Shorten it and choose the file again."],
+	key_reused: ["Something else was sent in its place before.", "Choose it again."],
 	digest_mismatch: ["What arrived is not what was sent."],
 	checksum_mismatch: ["A piece was damaged on its way and thrown away."],
 };

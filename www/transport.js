@@ -1,5 +1,6 @@
 // transport.js: one request, its progress, and what its failure means.
 
+import { cuttable } from "./network.js";
 import { bearer } from "./store.js";
 
 // why it did not work: a slug, the server's or one of ours; the problem document
@@ -11,6 +12,9 @@ export class Refusal extends Error {
 }
 
 const TOLD = 2 ** 17;
+export const STALL = 75_000; // ms; a little more than the server's
+// goes in one request: to start anew costs less than to ask how far it got
+export const isSmall = ({ size }) => size < 2 ** 18;
 
 // what a web server in front answers by itself
 const SLUGS = { 401: "unauthorized", 403: "forbidden", 408: "body_timeout", 411: "length_required", 413: "too_large", 429: "busy",
@@ -77,11 +81,29 @@ export async function ask(url, options) {
 
 export const askPolicy = () => ask("upload", { signal: AbortSignal.timeout(10_000) });
 
-// In one request, where only forms get through. Nobody can ask later what became of it.
+// In one request. Sent again with the same key it makes no second file, so that a lost answer may be asked for once more.
+export async function sendWhole(item) {
+	const { name, path, keep, file, secret } = item;
+	const query = new URLSearchParams({ name, ...(path && { path }), ...(keep && { expires_in: keep }) });
+	const cut = cuttable(item.cut.signal);
+	const timer = setTimeout(() => cut.abort(), STALL);
+	try {
+		// Half of what XMLHttpRequest costs, and there is no progress to be seen.
+		return (await ask(`upload/file?${query}`, { method: "PUT", body: file, signal: cut.signal, headers: { ...credentials(), "Idempotency-Key": secret } })).files[0];
+	} catch (error) {
+		throw error.status ? error : new Refusal("network");
+	} finally {
+		clearTimeout(timer);
+		cut.abort(); // and with it what listens
+	}
+}
+
+// With a note; and all, where only forms get through.
 export async function sendForm(item) {
 	const form = new FormData();
-	for (const [name, key] of Object.entries({ note: "note", path: "path", expires_in: "keep", file: "file" })) if (item[key]) form.append(name, item[key]);
-	const xhr = await send("POST", "upload", [201], { body: form, signal: item.cut.signal, onprogress: (n) => item.moved(Math.min(n, item.size)), onsent: () => item.turn("storing") });
+	for (const [name, key] of Object.entries({ note: "note", path: "path", expires_in: "keep", idempotency_key: "secret", file: "file" })) if (item[key]) form.append(name, item[key]);
+	const told = { onprogress: (n) => item.moved(Math.min(n, item.size)), onsent: () => item.turn("storing") };
+	const xhr = await send("POST", "upload", [201], { body: form, signal: item.cut.signal, stall: isSmall(item) && STALL, ...told });
 	return JSON.parse(xhr.responseText).files[0];
 }
 

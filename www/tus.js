@@ -1,11 +1,9 @@
-// tus.js: one file by tus 1.0.0, from where it stopped. Small ones too: what has an address before its first byte can be
-// asked for when an answer is lost. The last request is the IETF draft's, which answers with the record.
+// tus.js: one file by tus 1.0.0, from where it stopped. The last request is the IETF draft's, which answers with the record.
 
-import { Refusal, ask, send } from "./transport.js";
+import { Refusal, STALL, ask, send } from "./transport.js";
 import { cuttable } from "./network.js";
 import { remember, unfinished } from "./store.js";
 
-const STALL = 75_000; // ms; a little more than the server's
 export const LARGE = 16 * 2 ** 20; // from here on remembered beyond this page's life
 const TUS = { "Tus-Resumable": "1.0.0" };
 
@@ -15,12 +13,10 @@ const request = (method, url, fine, signal, headers, more) => send(method, url, 
 
 const keep = (item, at) => item.size > LARGE && remember(item.key, item.upload && Object.assign(item.upload, { at }));
 
-// An empty file's length is left open: else it would be there, unknown to us, were this answer lost.
 async function create(item, signal) {
 	const { name, size, type, note, path, keep: time } = item;
 	const pairs = Object.entries({ filename: name, filetype: type, note, relativePath: path }).filter(([, value]) => value).map(([key, value]) => `${key} ${base64(value)}`);
-	const length = size ? { "Upload-Length": size } : { "Upload-Defer-Length": 1 };
-	const xhr = await request("POST", `upload${time && `?expires_in=${time}`}`, [201], signal, { ...TUS, ...length, "Upload-Metadata": pairs.join() });
+	const xhr = await request("POST", `upload${time && `?expires_in=${time}`}`, [201], signal, { ...TUS, "Upload-Length": size, "Upload-Metadata": pairs.join() });
 	const url = new URL(xhr.getResponseHeader("Location"), document.baseURI);
 	if (url.origin !== location.origin) throw new Refusal("bad_request");
 	item.upload = { url: url.href, name, size, at: 0 };

@@ -158,6 +158,13 @@ enum fault rules_may_delete(const struct caller *caller, const struct config *co
 /* Metrics and the figures of /healthz: a token with admin, or this machine itself. */
 enum fault rules_may_watch(const struct caller *caller, struct exchange *x, struct refusal *why);
 
+/*
+ * An idempotency key (draft-ietf-httpapi-idempotency-key-header: a quoted string; most send it bare):
+ * the same request sent again by the same owner makes no second file. BAD_REQUEST: it is too short to
+ * be nobody else's, or holds what no key does.
+ */
+enum fault rules_key(struct span raw, struct grant *grant, struct refusal *why);
+
 /* What the request may do. expires_in: ms asked for, or 0. */
 void rules_grant(const struct request *request, const struct caller *caller,
     const struct config *config, int64_t expires_in, struct grant *grant);

@@ -228,6 +228,7 @@ enum fault request_parse(struct request *r, struct exchange *x, const struct con
 	find_protocol(r, x);
 	find_site(r, x, config);
 	r->bearer = find_bearer(x);
+	r->key = request_header(x, "HTTP_IDEMPOTENCY_KEY");
 	r->withdraw = cookie(request_header(x, "HTTP_COOKIE"), RECEIPT_COOKIE);
 	r->secure = span_is_nocase(request_header(x, "HTTPS"), "on");
 	request_client(r, x, config, scratch);

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "shared/digest.h"
+
+enum { KEY_MIN = 16, KEY_MAX = 255 }; /* characters */
+
 /* ---- length, before all else ----------------------------------------------------------------- */
 
 bool rules_needs_length(const struct request *r)
@@ -152,6 +156,29 @@ enum fault rules_may_watch(const struct caller *caller, struct exchange *x, stru
 }
 
 /* ---- the grant ------------------------------------------------------------------------------- */
+
+enum fault rules_key(struct span raw, struct grant *grant, struct refusal *why)
+{
+	const struct span owner = grant->owner;
+	bool fine = true;
+	struct digest d;
+
+	if (raw.len > 1 && raw.at[0] == '"' && raw.at[raw.len - 1] == '"')
+		raw = (struct span){raw.at + 1, raw.len - 2};
+	for (size_t i = 0; i < raw.len; i++)
+		fine &= raw.at[i] > ' ' && raw.at[i] < 0x7f;
+	if (!fine || raw.len < KEY_MIN || raw.len > KEY_MAX)
+		return refuse(why, FAULT_BAD_REQUEST,
+		    "Idempotency-Key must have %d to %d visible characters and be nobody else's, such "
+		    "as a random UUID.", KEY_MIN, KEY_MAX);
+	digest_start(&d, DIGEST_SHA256);
+	digest_add(&d, raw.at, raw.len);
+	digest_add(&d, owner.at ? "\n" : "", owner.at ? 1 : 0);
+	digest_add(&d, owner.at, owner.len);
+	digest_end(&d, grant->key);
+	grant->keyed = true;
+	return FAULT_NONE;
+}
 
 static int64_t earlier(int64_t a, int64_t b)
 {

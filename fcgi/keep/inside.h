@@ -255,7 +255,7 @@ enum fault records_any_unproved(
 
 /* A file about to be kept. */
 struct arrival {
-	struct file file; /* seq is filled in */
+	struct file file; /* seq is filled in; and the times, where it was there already */
 	enum link_result link;
 	struct blob *blob;
 	const uint8_t *delete_hash; /* 32 bytes or NULL */
@@ -265,9 +265,10 @@ struct arrivals { /* a job_run's self */
 	const struct keep *keep;
 	struct arrival *at;
 	size_t count;
+	bool keyed;		/* their ids follow from a key: they may be there already */
 	const char *end_upload; /* id of the resumable upload whose row goes with it, or NULL */
 };
-/* job_run: keep them all. */
+/* job_run: keep them all. KEY_REUSED: under their ids there is something else. */
 enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why);
 
 /* Of a form without any. */

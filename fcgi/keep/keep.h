@@ -55,7 +55,9 @@ enum fault upload_adopt(struct upload *upload, const struct part *part, int fd, 
  * unfinished uploads. */
 enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struct refusal *why);
 /* Keep all. `fields`: JSON object text for every file. with_delete_token: each file gets one
- * (anonymous uploads). On success *files is to be given back with keep_release(). */
+ * (anonymous uploads). With a key in the grant that has been seen: the files of that time, and nothing
+ * is kept twice; KEY_REUSED where they are others. On success *files is to be given back with
+ * keep_release(). */
 enum fault upload_finish(struct upload *upload, const char *fields, bool with_delete_token,
     struct files *files, struct refusal *why);
 /* The one cleanup: what was not finished vanishes, reservations are released. NULL is fine. */

@@ -7,6 +7,27 @@
 #include <string.h>
 #include <unistd.h>
 
+static enum fault find_on(
+    struct connection *c, struct span id, struct files *files, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	bool more;
+	enum fault f = sql_prepare(c, SQL_FILE_FIND, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, id);
+	f = files_read(c, s, 1, NULL, files, &more, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (files->count == 0)
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	int64_t expires_at = files->at[0].expires_at;
+	if (expires_at != 0 && expires_at <= clock_calendar())
+		return refuse(why, FAULT_EXPIRED, NULL);
+	return FAULT_NONE;
+}
+
 /* ---- adding ---------------------------------------------------------------------------------- */
 
 static enum fault file_add(
@@ -84,12 +105,55 @@ static void unlink_made(struct catalog *catalog, const struct arrivals *all)
 	}
 }
 
+/* Is it there under this id? Then with its times, and the same bytes and name. */
+static enum fault find_again(
+    struct connection *c, struct arrival *arrival, bool *found, struct refusal *why)
+{
+	struct file *file = &arrival->file, *before;
+	struct files files;
+	enum fault f = files_make(&files, 1, why);
+
+	*found = false;
+	if (f == FAULT_NONE)
+		f = find_on(c, span_of(file->id), &files, NULL);
+	before = files.at;
+	*found = f == FAULT_NONE || f == FAULT_EXPIRED;
+	f = *found || f == FAULT_NOT_FOUND ? FAULT_NONE : refuse(why, f, NULL);
+	if (*found && (memcmp(before->sha256, file->sha256, SHA256_LEN) != 0 ||
+			  strcmp(before->name, file->name) != 0))
+		f = refuse(why, FAULT_KEY_REUSED, NULL);
+	if (*found) {
+		file->seq = before->seq;
+		file->uploaded_at = before->uploaded_at;
+		file->expires_at = before->expires_at;
+	}
+	keep_release(&files);
+	return f;
+}
+
+/* *again: all of it is there, from when it was sent before. */
+static enum fault find_all(
+    struct catalog *catalog, const struct arrivals *all, bool *again, struct refusal *why)
+{
+	enum fault f = FAULT_NONE;
+	size_t count = 0;
+	bool found;
+
+	for (size_t i = 0; all->keyed && i < all->count && f == FAULT_NONE; i++) {
+		f = find_again(catalog->writer, &all->at[i], &found, why);
+		count += found;
+	}
+	*again = count == all->count;
+	return f == FAULT_NONE && count > 0 && !*again ? refuse(why, FAULT_KEY_REUSED, NULL) : f;
+}
+
 enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why)
 {
 	struct arrivals *all = arrivals;
-	enum fault f = FAULT_NONE;
+	bool again;
+	enum fault f = find_all(catalog, all, &again, why);
 
-	for (size_t i = 0; i < all->count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; !again && i < all->count && f == FAULT_NONE; i++) {
 		f = object_add(catalog, all->keep, &all->at[i], why);
 		if (f == FAULT_NONE)
 			f = file_add(
@@ -105,27 +169,6 @@ enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *
 }
 
 /* ---- finding --------------------------------------------------------------------------------- */
-
-static enum fault find_on(
-    struct connection *c, struct span id, struct files *files, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	bool more;
-	enum fault f = sql_prepare(c, SQL_FILE_FIND, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	bind_span(s, 1, id);
-	f = files_read(c, s, 1, NULL, files, &more, why);
-	if (f != FAULT_NONE)
-		return f;
-	if (files->count == 0)
-		return refuse(why, FAULT_NOT_FOUND, NULL);
-	int64_t expires_at = files->at[0].expires_at;
-	if (expires_at != 0 && expires_at <= clock_calendar())
-		return refuse(why, FAULT_EXPIRED, NULL);
-	return FAULT_NONE;
-}
 
 enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why)
 {

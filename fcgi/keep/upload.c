@@ -14,8 +14,7 @@ enum {
 	UNKNOWN_STEP = 8 << 20, /* bytes reserved at a time where the length is not known */
 	ALLOCATE_FROM =
 	    64 << 10,	     /* bytes; below, asking the file system costs more than it gives */
-	TELL_STEP = 1 << 20, /* bytes written before the ledger is told */
-	DELETE_TOKEN_BYTES = 32
+	TELL_STEP = 1 << 20 /* bytes written before the ledger is told */
 };
 
 /* ---- begin ----------------------------------------------------------------------------------- */
@@ -222,15 +221,30 @@ enum fault upload_adopt(struct upload *u, const struct part *part, int fd, char 
 struct minted {
 	uint8_t hash[SHA256_LEN];
 	char id[ID_LEN + 1];
-	char token[2 * DELETE_TOKEN_BYTES + 1];
+	char token[2 * SHA256_LEN + 1];
 };
 
-static enum fault mint(struct minted *m, bool with_token, struct refusal *why)
+/* With a key not by chance: what is sent again gets what it had, and so finds it. */
+static bool draw(const struct grant *grant, const char *what, size_t i, uint8_t to[SHA256_LEN])
 {
-	uint8_t random[17], secret[DELETE_TOKEN_BYTES];
+	struct digest d;
 
-	if (getrandom(random, sizeof random, 0) != sizeof random ||
-	    getrandom(secret, sizeof secret, 0) != sizeof secret)
+	if (!grant->keyed)
+		return getrandom(to, SHA256_LEN, 0) == SHA256_LEN;
+	digest_start(&d, DIGEST_SHA256);
+	digest_add(&d, grant->key, sizeof grant->key);
+	digest_add(&d, what, strlen(what));
+	digest_add(&d, &i, sizeof i);
+	digest_end(&d, to);
+	return true;
+}
+
+static enum fault mint(const struct grant *grant, size_t i, bool with_token, struct minted *m,
+    struct refusal *why)
+{
+	uint8_t random[SHA256_LEN], secret[SHA256_LEN];
+
+	if (!draw(grant, "id", i, random) || !draw(grant, "delete token", i, secret))
 		return disk_fault(why, "getrandom");
 	text_id(random, m->id);
 	if (with_token) {
@@ -276,7 +290,7 @@ static enum fault prepare(struct upload *u, const char *fields, bool with_token,
 	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < u->count && f == FAULT_NONE; i++) {
-		f = mint(&minted[i], with_token, why);
+		f = mint(u->grant, i, with_token, &minted[i], why);
 		if (f == FAULT_NONE && !fill_record(u, u->file[i], &minted[i], fields, now, files))
 			f = refuse(why, FAULT_INTERNAL, NULL);
 		if (f == FAULT_NONE)
@@ -305,13 +319,17 @@ static enum fault sync_all(struct upload *u, struct refusal *why)
 static enum fault keep_all(
     struct upload *u, struct arrival *arrival, struct files *files, struct refusal *why)
 {
-	struct arrivals all = {.keep = u->keep, .at = arrival, .count = u->count};
+	struct arrivals all = {
+	    .keep = u->keep, .at = arrival, .count = u->count, .keyed = u->grant->keyed};
 	enum fault f = sync_all(u, why);
 
 	if (f == FAULT_NONE)
 		f = catalog_commit(u->keep->catalog, records_add, &all, why);
-	for (size_t i = 0; i < u->count && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < u->count && f == FAULT_NONE; i++) {
 		files->at[i].seq = arrival[i].file.seq;
+		files->at[i].uploaded_at = arrival[i].file.uploaded_at;
+		files->at[i].expires_at = arrival[i].file.expires_at;
+	}
 	return f;
 }
 

@@ -82,8 +82,10 @@ static void put_parameters(struct buffer *b, const struct operation *o)
 		if (part.len > 2 && part.at[0] == '{')
 			put_parameter(b, (struct span){part.at + 1, part.len - 2}, "path", &first);
 	}
-	while (query.len > 0)
-		put_parameter(b, span_cut(&query, ' '), "query", &first);
+	while (query.len > 0) {
+		struct span name = span_cut(&query, ' ');
+		put_parameter(b, name, name.at[0] >= 'A' && name.at[0] <= 'Z' ? "header" : "query", &first);
+	}
 	PUT(b, "]");
 }
 

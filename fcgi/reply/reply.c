@@ -23,7 +23,7 @@ static const char sendable[] =
     "Authorization, Origin, X-Requested-With, X-Request-ID, X-HTTP-Method-Override, Content-Type, "
     "Upload-Length, Upload-Offset, Tus-Resumable, Upload-Metadata, Upload-Defer-Length, "
     "Upload-Concat, Upload-Checksum, Upload-Incomplete, Upload-Complete, "
-    "Upload-Draft-Interop-Version, Content-Digest, Repr-Digest";
+    "Upload-Draft-Interop-Version, Content-Digest, Repr-Digest, Idempotency-Key";
 enum { PREFLIGHT_SECONDS = 86400 };
 
 void reply_open(struct reply *r, struct exchange *x, const struct request *request)

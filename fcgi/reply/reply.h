@@ -137,7 +137,7 @@ struct operation {
 	const char *pattern; /* "/files/{id}" */
 	unsigned methods;    /* set of method bits */
 	const char *summary;
-	const char *query;   /* names of parameters, "limit cursor" */
+	const char *query;   /* names of parameters, "limit cursor"; of headers, where they are capitals */
 	const char *answers; /* "201 Files,303": statuses, and the schema, "binary" or "text" of each */
 };
 enum fault reply_openapi(struct reply *r, const struct operation *all, size_t count);

@@ -58,6 +58,8 @@ enum fault call_grant(struct call *c)
 		fault = call_expires_in(c, expires_in);
 	if (!fault)
 		fault = call_path(c, path, &c->grant.path);
+	if (!fault && c->request.key.at)
+		fault = rules_key(c->request.key, &c->grant, &c->why);
 	return fault ? fault : request_claims(c->x, c->grant.claims, &c->why);
 }
 

@@ -72,7 +72,7 @@ static enum fault take_setting(struct call *c, const char *name, struct span *va
 
 static enum fault take_settings(struct call *c, struct span *return_to)
 {
-	struct span expires_in, path;
+	struct span expires_in, path, key;
 	enum fault fault = take_setting(c, "expires_in", &expires_in);
 
 	if (!fault && expires_in.len > 0)
@@ -81,6 +81,10 @@ static enum fault take_settings(struct call *c, struct span *return_to)
 		fault = take_setting(c, "path", &path);
 	if (!fault && path.at)
 		fault = call_path(c, path, &c->grant.path);
+	if (!fault)
+		fault = take_setting(c, "idempotency_key", &key);
+	if (!fault && key.len > 0)
+		fault = rules_key(key, &c->grant, &c->why);
 	if (!fault)
 		fault = take_setting(c, "return_to", return_to);
 	if (fault || return_to->len > 0)

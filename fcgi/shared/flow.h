@@ -92,6 +92,7 @@ struct request {
 	bool wants_html;          /* Accept prefers text/html to JSON */
 	enum protocol protocol;
 	struct span bearer;      /* token of Authorization: Bearer, or absent */
+	struct span key;         /* Idempotency-Key, raw, or absent */
 	struct span withdraw;    /* the cookie of a receipt: its first file's delete token, or absent */
 	bool secure;             /* the client speaks TLS with the server in front */
 	struct span remote_user; /* REMOTE_USER when it is trusted and not empty, or absent */
@@ -135,6 +136,8 @@ struct grant {
 	int64_t lasts;	     /* ms that a file is kept, from when it is; 0: for ever */
 	bool spooled;	     /* the body lies in a file that will be linked in: it takes no more space */
 	struct claim claims[2]; /* of the whole body: Content-Digest, Repr-Digest */
+	bool keyed;		/* an idempotency key came with it: */
+	uint8_t key[SHA256_LEN]; /* what ids and delete tokens follow from */
 };
 
 /* One part of a body: a file, or a field of the form. Text lives during the begin callback only. */

@@ -40,12 +40,13 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 	const mock = {
 		policy: { max_bytes: 1 << 30, max_files: 64, allow_types: ["*/*"], deny_types: ["application/x-executable", "application/x-sharedlib", "application/x-dosexec", "application/x-mach-binary"],
 			resumable: true, owner: null, streamed: true, quota: null, expires_after: null, ...policy },
-		files: [], uploads: new Map(), requests: [],
+		files: [], uploads: new Map(), requests: [], keys: new Map(), // idempotency key -> file
 		rate: 0,          // bytes a second that a body is read at; 0: as it comes
 		cutAfter: 0, cuts: 0, // destroy the connection after so many bytes of a body, so many times
 		refuseNext: null, // [status, slug, detail, extra] for the next upload
 		token: null,      // a bearer token that uploads, reading and deleting need
 		formsOnly: false, // as busybox: no length but with a form
+		loseAnswers: false, // a body is taken in, its answer never goes out
 		hold: 0,          // ms between the last byte and the answer
 		down: false,      // every connection is dropped
 		peak: 0, now: 0,  // uploads side by side
@@ -99,6 +100,26 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 	}
 	const told = ({ content, delete_token, ...record }, withToken) => (withToken && delete_token ? { ...record, delete_token } : record);
 
+	async function whole(req, res, query) {
+		const { "content-length": length, "content-type": declared = null, "idempotency-key": key } = req.headers;
+		if (Number(length) > mock.policy.max_bytes) return refuse(req, res, 413, "too_large", "too large", { max_bytes: mock.policy.max_bytes });
+		const chunks = [];
+		mock.peak = Math.max(mock.peak, ++mock.now);
+		if (!(await pour(req, (b) => chunks.push(b)).finally(() => mock.now--))) return undefined;
+		const { name, ...more } = Object.fromEntries(query);
+		const content = Buffer.concat(chunks), type = sniff(content, name);
+		if (!allowed(type)) return refuse(req, res, 415, "type_refused", `${name} is ${type}, which is not accepted here.`, { file: name, detected_type: type });
+		const kept = once(key, () => enter(name, content, content.length, declared, more));
+		if (mock.loseAnswers) return req.socket.destroy();
+		return json(res, 201, { files: [told(kept, true)] }, { Location: kept.url });
+	}
+
+	function once(key, make) {
+		if (!key) return make();
+		if (!mock.keys.has(key)) mock.keys.set(key, make());
+		return mock.keys.get(key);
+	}
+
 	async function form(req, res) {
 		const boundary = /boundary=(?:"([^"]+)"|([^;]+))/.exec(req.headers["content-type"])?.slice(1).find(Boolean);
 		if (Number(req.headers["content-length"]) > mock.policy.max_bytes) return refuse(req, res, 413, "too_large", "too large", { max_bytes: mock.policy.max_bytes });
@@ -123,7 +144,9 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 			const type = sniff(content, name);
 			if (!allowed(type)) return refuse(req, res, 415, "type_refused", `${name} is ${type}, which is not accepted here.`, { file: name, detected_type: type });
 		}
-		const kept = parts.map(([name, content, declared]) => enter(name, content, content.length, declared, fields));
+		const { idempotency_key: key, ...rest } = fields;
+		const kept = parts.map(([name, content, declared], i) => once(key && `${key} ${i}`, () => enter(name, content, content.length, declared, rest)));
+		if (mock.loseAnswers) return req.socket.destroy();
 		if (/text\/html/.test(req.headers.accept || "")) {
 			res.writeHead(303, { Location: `${base}/files/${kept[0].id}` });
 			return res.end();
@@ -134,7 +157,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 	async function tus(req, res, rest, query) {
 		const h = { "Tus-Resumable": "1.0.0", "Cache-Control": "no-store" };
 		if (req.method === "POST") {
-			const size = Number(req.headers["upload-length"] ?? 0); // the page leaves only an empty file's open
+			const size = Number(req.headers["upload-length"]);
 			if (size > mock.policy.max_bytes) return refuse(req, res, 413, "too_large", "too large", { max_bytes: mock.policy.max_bytes });
 			const metadata = Object.fromEntries((req.headers["upload-metadata"] || "").split(",").map((p) => p.split(" ")).map(([k, v]) => [k, Buffer.from(v || "", "base64").toString()]).concat([["expires_in", query.get("expires_in") ?? ""]]));
 			const up = { id: id(), size, offset: 0, head: Buffer.alloc(0), hash: createHash("sha256"), metadata, requests: 0 };
@@ -223,6 +246,7 @@ export async function startMock({ base = "", port = 0, policy = {} } = {}) {
 			}
 			if (mock.token && req.headers.authorization !== `Bearer ${mock.token}`) return refuse(req, res, 401, "unauthorized", "This token is not known here.");
 			if (mock.formsOnly && req.headers["tus-resumable"]) return refuse(req, res, 411, "length_required");
+			if (req.method === "PUT") return mock.formsOnly ? refuse(req, res, 501, "not implemented") : whole(req, res, url.searchParams);
 			return rest || req.headers["tus-resumable"] ? tus(req, res, rest, url.searchParams) : form(req, res);
 		}
 		if (room === "files") {

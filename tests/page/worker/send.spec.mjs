@@ -178,7 +178,7 @@ test("refused, in plain words and with what to do", async ({ desk, page }) => {
 });
 
 test("a web server's own refusal, without a slug, is understood by its status", async ({ desk, page }) => {
-	await page.route("**/upload", (route) => (route.request().method() === "POST" ? route.fulfill({ status: 413, contentType: "text/html", body: "<h1>413</h1>" }) : route.fallback()));
+	await page.route("**/upload/*", (route) => (route.request().method() === "PUT" ? route.fulfill({ status: 413, contentType: "text/html", body: "<h1>413</h1>" }) : route.fallback()));
 	const name = fresh("big");
 	await desk.choose(text(name));
 	await desk.state(name, "refused");
@@ -188,8 +188,8 @@ test("a web server's own refusal, without a slug, is understood by its status", 
 test("every slug of the contract has its sentence", async ({ desk, page }) => {
 	const slugs = ["bad_length", "incomplete_body", "bad_multipart", "no_file", "bad_request", "unauthorized", "forbidden", "cross_site", "not_found",
 		"method_not_allowed", "expired", "gone", "body_timeout", "offset_conflict", "locked", "length_required", "tus_version", "too_large", "too_many_files", "fields_too_large",
-		"name_too_long", "type_refused", "unsupported_form", "unsupported_type", "digest_mismatch", "checksum_mismatch", "internal", "busy",
-		"insufficient_storage", "quota_exceeded", "offline", "server_gone", "connection_reset", "unheard", "unreadable"];
+		"name_too_long", "type_refused", "unsupported_form", "unsupported_type", "digest_mismatch", "key_reused", "checksum_mismatch", "internal", "busy",
+		"insufficient_storage", "quota_exceeded", "offline", "server_gone", "connection_reset", "unreadable"];
 	const silent = await page.evaluate(async (all) => {
 		const { explain } = await import("./refusals.js");
 		return all.filter((slug) => {
@@ -265,7 +265,7 @@ test("offline: the file waits and goes up by itself when the network is back", a
 });
 
 test("the server gone", async ({ desk, page }) => {
-	await page.route("**/upload", (route) => route.abort("connectionrefused"));
+	await page.route(/\/upload\b/, (route) => route.abort("connectionrefused"));
 	const name = fresh("nobody there");
 	await desk.choose(text(name));
 	await desk.state(name, "lost");
@@ -275,7 +275,7 @@ test("the server gone", async ({ desk, page }) => {
 
 test("a reset connection is looked into: the limit has shrunk, or it just broke", async ({ desk, page }) => {
 	let limit = 100;
-	await page.route("**/upload", (route) => (route.request().method() === "POST" ? route.abort("connectionreset")
+	await page.route(/\/upload\b/, (route) => (route.request().method() === "PUT" ? route.abort("connectionreset")
 		: route.fulfill({ json: { max_bytes: limit, max_files: 1, allow_types: ["*/*"], deny_types: [], resumable: true, owner: null, streamed: true } })));
 	const name = fresh("reset");
 	await desk.choose(text(name, "x".repeat(500)));
