@@ -114,7 +114,7 @@ def test_a_form_behind_lighttpd(fresh):
 MAY_SEND = {"Authorization", "Origin", "X-Requested-With", "X-Request-ID", "X-HTTP-Method-Override", "Content-Type",
             "Upload-Length", "Upload-Offset", "Tus-Resumable", "Upload-Metadata", "Upload-Defer-Length",
             "Upload-Concat", "Upload-Checksum", "Upload-Incomplete", "Upload-Complete",
-            "Upload-Draft-Interop-Version", "Content-Digest", "Repr-Digest"}
+            "Upload-Draft-Interop-Version", "Content-Digest", "Repr-Digest", "Idempotency-Key"}
 MAY_SEE = {"Location", "Upload-Offset", "Upload-Length", "Upload-Expires", "Upload-Metadata", "Upload-Defer-Length",
            "Upload-Concat", "Upload-Complete", "Upload-Limit", "Upload-Draft-Interop-Version", "Tus-Version",
            "Tus-Resumable", "Tus-Max-Size", "Tus-Extension", "Tus-Checksum-Algorithm", "Repr-Digest",
