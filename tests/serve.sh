@@ -111,7 +111,10 @@ fi
 	printf 'export WAYBILL_CONFIG=%q WAYBILL_DATA_DIR=%q\n' "$conf" "$data"
 	[[ $site != nginx-bodyfile.conf ]] || printf 'export WAYBILL_BODY_FILE_DIR=%q\n' "$spool"
 	echo '[[ ! -e /proc/self/fd/9 ]] || exec 2>&9 9>&-'
-	printf 'exec setpriv --pdeathsig TERM %q "$@"\n' "$worker"
+	# A server that is being ended may start one more, which would outlive it: asked for once the signal is sure.
+	# shellcheck disable=SC2016
+	printf 'exec setpriv --pdeathsig TERM bash -c %q waybill %q "$@"\n' \
+		'stat=$(<"/proc/'$$'/stat") 2>/dev/null && [[ $stat != *") Z "* ]] || exit 0; exec "$@"' "$worker"
 } >"$run/worker"
 chmod 755 "$run/worker"
 more=()
