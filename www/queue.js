@@ -15,7 +15,7 @@ const chunk = (policy) => (policy?.streamed ? 256 : 16) * MIB;
 // what may be over in a moment, and how often that is believed
 const PASSING = /^(offline|server_gone|connection_reset|body_timeout|offset_conflict|locked|busy|checksum_mismatch|incomplete_body|internal)$/;
 const TRIES = 8;
-// to PATCH, or to a request without a body, by a web server that knows neither (busybox)
+// to PUT or PATCH, or to a request without a body, by a web server that knows neither (busybox)
 const FORMS_ONLY = [405, 411, 501];
 
 const random = () => crypto.getRandomValues(new Uint32Array(4)).join("-");

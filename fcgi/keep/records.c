@@ -1,11 +1,13 @@
 /*
- * records.c: files as rows: add, find, remove.
+ * records.c: files as rows: find, add, remove.
  */
 #include "keep/catalog.h"
 #include "shared/text.h"
 
 #include <string.h>
 #include <unistd.h>
+
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static enum fault find_on(
     struct connection *c, struct span id, struct files *files, struct refusal *why)
@@ -26,6 +28,60 @@ static enum fault find_on(
 	if (expires_at != 0 && expires_at <= clock_calendar())
 		return refuse(why, FAULT_EXPIRED, NULL);
 	return FAULT_NONE;
+}
+
+enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why)
+{
+	enum fault f = files_make(files, 1, why);
+	struct connection *c = f == FAULT_NONE ? reader_take(keep->catalog, why) : NULL;
+
+	f = c == NULL ? FAULT_INTERNAL : find_on(c, id, files, why);
+	if (c != NULL)
+		reader_give(keep->catalog, c);
+	if (f != FAULT_NONE && f != FAULT_EXPIRED)
+		keep_release(files);
+	return f;
+}
+
+static enum fault form_on(
+    struct connection *c, struct span id, struct files *files, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	int64_t first;
+	bool more;
+	enum fault f = sql_prepare(c, SQL_FILE_FORM, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, id);
+	f = sql_numbers(c, s, &first, 1, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (first == 0)
+		return refuse(why, FAULT_NOT_FOUND, NULL);
+	f = sql_prepare(c, SQL_FORM_FIND, &s, why);
+	if (f != FAULT_NONE)
+		return f;
+	bind_number(s, 1, first);
+	bind_number(s, 2, clock_calendar());
+	f = files_read(c, s, 1000, NULL, files, &more, why);
+	if (f == FAULT_NONE && files->count == 0)
+		return refuse(why, FAULT_EXPIRED, NULL);
+	return f;
+}
+
+enum fault keep_find_form(
+    struct keep *keep, struct span id, struct files *files, struct refusal *why)
+{
+	enum fault f = files_make(files, 1000, why);
+	struct connection *c = f == FAULT_NONE ? reader_take(keep->catalog, why) : NULL;
+
+	f = c == NULL ? FAULT_INTERNAL : form_on(c, id, files, why);
+	if (c != NULL)
+		reader_give(keep->catalog, c);
+	if (f != FAULT_NONE)
+		keep_release(files);
+	return f;
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -114,18 +170,19 @@ static enum fault find_again(
 	enum fault f = files_make(&files, 1, why);
 
 	*found = false;
-	if (f == FAULT_NONE)
-		f = find_on(c, span_of(file->id), &files, NULL);
-	before = files.at;
+	if (f != FAULT_NONE)
+		return f;
+	f = find_on(c, span_of(file->id), &files, NULL);
 	*found = f == FAULT_NONE || f == FAULT_EXPIRED;
 	f = *found || f == FAULT_NOT_FOUND ? FAULT_NONE : refuse(why, f, NULL);
-	if (*found && (memcmp(before->sha256, file->sha256, SHA256_LEN) != 0 ||
-			  strcmp(before->name, file->name) != 0))
-		f = refuse(why, FAULT_KEY_REUSED, NULL);
 	if (*found) {
+		before = files.at;
 		file->seq = before->seq;
 		file->uploaded_at = before->uploaded_at;
 		file->expires_at = before->expires_at;
+		if (memcmp(before->sha256, file->sha256, SHA256_LEN) != 0 ||
+		    strcmp(before->name, file->name) != 0)
+			f = refuse(why, FAULT_KEY_REUSED, NULL);
 	}
 	keep_release(&files);
 	return f;
@@ -139,7 +196,7 @@ static enum fault find_all(
 	size_t count = 0;
 	bool found;
 
-	for (size_t i = 0; all->keyed && i < all->count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; i < all->count && f == FAULT_NONE; i++) {
 		f = find_again(catalog->writer, &all->at[i], &found, why);
 		count += found;
 	}
@@ -150,8 +207,8 @@ static enum fault find_all(
 enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why)
 {
 	struct arrivals *all = arrivals;
-	bool again;
-	enum fault f = find_all(catalog, all, &again, why);
+	bool again = false;
+	enum fault f = all->keyed ? find_all(catalog, all, &again, why) : FAULT_NONE;
 
 	for (size_t i = 0; !again && i < all->count && f == FAULT_NONE; i++) {
 		f = object_add(catalog, all->keep, &all->at[i], why);
@@ -165,62 +222,6 @@ enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *
 		f = upload_end(catalog->writer, all->end_upload, why);
 	if (f != FAULT_NONE)
 		unlink_made(catalog, all);
-	return f;
-}
-
-/* ---- finding --------------------------------------------------------------------------------- */
-
-enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why)
-{
-	enum fault f = files_make(files, 1, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(keep->catalog, why) : NULL;
-
-	f = c == NULL ? FAULT_INTERNAL : find_on(c, id, files, why);
-	if (c != NULL)
-		reader_give(keep->catalog, c);
-	if (f != FAULT_NONE && f != FAULT_EXPIRED)
-		keep_release(files);
-	return f;
-}
-
-static enum fault form_on(
-    struct connection *c, struct span id, struct files *files, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	int64_t first;
-	bool more;
-	enum fault f = sql_prepare(c, SQL_FILE_FORM, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	bind_span(s, 1, id);
-	f = sql_numbers(c, s, &first, 1, why);
-	if (f != FAULT_NONE)
-		return f;
-	if (first == 0)
-		return refuse(why, FAULT_NOT_FOUND, NULL);
-	f = sql_prepare(c, SQL_FORM_FIND, &s, why);
-	if (f != FAULT_NONE)
-		return f;
-	bind_number(s, 1, first);
-	bind_number(s, 2, clock_calendar());
-	f = files_read(c, s, 1000, NULL, files, &more, why);
-	if (f == FAULT_NONE && files->count == 0)
-		return refuse(why, FAULT_EXPIRED, NULL);
-	return f;
-}
-
-enum fault keep_find_form(
-    struct keep *keep, struct span id, struct files *files, struct refusal *why)
-{
-	enum fault f = files_make(files, 1000, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(keep->catalog, why) : NULL;
-
-	f = c == NULL ? FAULT_INTERNAL : form_on(c, id, files, why);
-	if (c != NULL)
-		reader_give(keep->catalog, c);
-	if (f != FAULT_NONE)
-		keep_release(files);
 	return f;
 }
 

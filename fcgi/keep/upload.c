@@ -242,15 +242,17 @@ static bool draw(const struct grant *grant, const char *what, size_t i, uint8_t 
 static enum fault mint(const struct grant *grant, size_t i, bool with_token, struct minted *m,
     struct refusal *why)
 {
-	uint8_t random[SHA256_LEN], secret[SHA256_LEN];
+	uint8_t bytes[SHA256_LEN];
 
-	if (!draw(grant, "id", i, random) || !draw(grant, "delete token", i, secret))
+	if (!draw(grant, "id", i, bytes))
 		return disk_fault(why, "getrandom");
-	text_id(random, m->id);
-	if (with_token) {
-		text_hex(secret, sizeof secret, m->token);
-		digest_of(DIGEST_SHA256, m->token, strlen(m->token), m->hash);
-	}
+	text_id(bytes, m->id);
+	if (!with_token)
+		return FAULT_NONE;
+	if (!draw(grant, "delete token", i, bytes))
+		return disk_fault(why, "getrandom");
+	text_hex(bytes, sizeof bytes, m->token);
+	digest_of(DIGEST_SHA256, m->token, strlen(m->token), m->hash);
 	return FAULT_NONE;
 }
 
@@ -325,11 +327,8 @@ static enum fault keep_all(
 
 	if (f == FAULT_NONE)
 		f = catalog_commit(u->keep->catalog, records_add, &all, why);
-	for (size_t i = 0; i < u->count && f == FAULT_NONE; i++) {
-		files->at[i].seq = arrival[i].file.seq;
-		files->at[i].uploaded_at = arrival[i].file.uploaded_at;
-		files->at[i].expires_at = arrival[i].file.expires_at;
-	}
+	for (size_t i = 0; i < u->count && f == FAULT_NONE; i++)
+		files->at[i] = arrival[i].file;
 	return f;
 }
 

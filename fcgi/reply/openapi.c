@@ -73,7 +73,7 @@ static void put_parameter(struct buffer *b, struct span name, const char *in, bo
 
 static void put_parameters(struct buffer *b, const struct operation *o)
 {
-	struct span path = span_of(o->pattern), query = span_of(o->query);
+	struct span path = span_of(o->pattern), rest = span_of(o->parameters);
 	bool first = true;
 
 	PUT(b, ",\"parameters\":[");
@@ -82,9 +82,10 @@ static void put_parameters(struct buffer *b, const struct operation *o)
 		if (part.len > 2 && part.at[0] == '{')
 			put_parameter(b, (struct span){part.at + 1, part.len - 2}, "path", &first);
 	}
-	while (query.len > 0) {
-		struct span name = span_cut(&query, ' ');
-		put_parameter(b, name, name.at[0] >= 'A' && name.at[0] <= 'Z' ? "header" : "query", &first);
+	while (rest.len > 0) {
+		struct span name = span_cut(&rest, ' ');
+		bool header = name.at[0] >= 'A' && name.at[0] <= 'Z';
+		put_parameter(b, name, header ? "header" : "query", &first);
 	}
 	PUT(b, "]");
 }

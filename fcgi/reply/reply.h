@@ -137,7 +137,7 @@ struct operation {
 	const char *pattern; /* "/files/{id}" */
 	unsigned methods;    /* set of method bits */
 	const char *summary;
-	const char *query;   /* names of parameters, "limit cursor"; of headers, where they are capitals */
+	const char *parameters; /* of the query, "limit cursor"; with a capital: a header */
 	const char *answers; /* "201 Files,303": statuses, and the schema, "binary" or "text" of each */
 };
 enum fault reply_openapi(struct reply *r, const struct operation *all, size_t count);
