@@ -19,7 +19,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 VERSION := 0.2.0
 
-SOURCES := $(sort $(wildcard fcgi/*.c fcgi/*/*.c))
+SOURCES := $(sort $(wildcard fcgi/*.c fcgi/*/*.c fcgi/*/*/*.c))
 OBJECTS := $(SOURCES:fcgi/%.c=$(BUILD)/%.o) $(BUILD)/embed.o
 
 # Files beyond 2 GiB and times beyond 2038, also where the machine's words have 32 bits.
@@ -54,7 +54,7 @@ $(BUILD)/embed.o: fcgi/embed.S $(BUILD)/site.inc $(wildcard schema/*.sql) $(SITE
 	$(CC) $(CPPFLAGS) -I. -c -o $@ $<
 
 # A room's test links the rooms it names and cmocka, not the whole program.
-TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c network.c item.c key.c config.c manual.c sandbox.c tally.c)
+TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c network.c item.c files.c key.c config.c manual.c sandbox.c tally.c)
 shared_test_SOURCES := $(TEST_SHARED)
 name_test_SOURCES := $(TEST_SHARED)
 config_test_SOURCES := $(TEST_SHARED)
@@ -66,7 +66,7 @@ body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c) tests/memory.c
 form_test_SOURCES := $(body_test_SOURCES)
 multipart_test_SOURCES := $(body_test_SOURCES)
 resume_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c)
-keep_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/keep/*.c)
+keep_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/keep/*.c fcgi/catalog/sqlite/*.c fcgi/store/disk/*.c)
 listing_test_SOURCES := $(keep_test_SOURCES)
 house_test_SOURCES := $(keep_test_SOURCES)
 journal_test_SOURCES := $(keep_test_SOURCES)
@@ -78,7 +78,7 @@ partial_holder_test_SOURCES := $(keep_test_SOURCES)
 partial_room_test_SOURCES := $(keep_test_SOURCES)
 sniff_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/sniff/*.c)
 sniff_liar_test_SOURCES := $(TEST_SHARED) $(addprefix fcgi/sniff/,sniff.c sniffers.c)
-ledger_test_SOURCES := $(TEST_SHARED) fcgi/keep/ledger.c fcgi/keep/ledger_table.c
+ledger_test_SOURCES := $(TEST_SHARED) fcgi/store/disk/ledger.c fcgi/store/disk/ledger_table.c
 ledger_crowd_test_SOURCES := $(ledger_test_SOURCES)
 sandbox_test_SOURCES := fcgi/shared/sandbox.c
 sandbox_descriptors_test_SOURCES := fcgi/shared/sandbox.c
@@ -193,7 +193,7 @@ deb:
 	@ls $(BUILD)/deb/*.deb
 
 format:
-	clang-format -i $(SOURCES) $(wildcard fcgi/*.h fcgi/*/*.h tests/*.[ch] tests/fuzz/*.[ch])
+	clang-format -i $(SOURCES) $(wildcard fcgi/*.h fcgi/*/*.h fcgi/*/*/*.h tests/*.[ch] tests/fuzz/*.[ch])
 
 clean:
 	rm -rf build waybill

@@ -247,7 +247,7 @@ static void give_back(struct call *c)
 {
 	partial_leave(c->partial);
 	upload_leave(c->upload);
-	keep_release(&c->files);
+	files_release(&c->files);
 	body_fields_free(&c->fields);
 	free(c->buffer);
 	if (!c->inside)

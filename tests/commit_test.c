@@ -1,7 +1,7 @@
 /* commit_test.c: what is true when a commit fails by itself, when others wait for it, and when
  * somebody else reads for long or changes the schema. */
 #include "datadir.h"
-#include "keep/catalog.h"
+#include "catalog/sqlite/sqlite.h"
 
 #include <sys/syscall.h>
 
@@ -43,7 +43,7 @@ static bool unlinks_go_on(void)
 /* In the place of libc's. */
 int unlinkat(int dir, const char *name, int flags)
 {
-	if (keep != NULL && dir == keep->objects && hold_unlinks) {
+	if (keep != NULL && dir == keep->store->objects && hold_unlinks) {
 		unlink_held = true;
 		wait_for(unlinks_go_on);
 	}
@@ -68,7 +68,7 @@ static void upload_between(void *self)
 	others_fault = send_all(other, &grant, &s, 1, false, &files, &no);
 	if (others_fault == FAULT_NONE) {
 		strcpy(others_id, files.at[0].id);
-		keep_release(&files);
+		files_release(&files);
 	}
 }
 
@@ -93,7 +93,7 @@ static void nobody_elses_object_is_unlinked(void **state)
 	assert_int_equal(keep_find(keep, span_of(others_id), &files, &why), FAULT_NONE);
 	assert_int_equal(keep_content(keep, &files.at[0], &fd, NULL, &why), FAULT_NONE);
 	close(fd);
-	keep_release(&files);
+	files_release(&files);
 	s.bytes = "mine"; /* linked, and left to the sweep */
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_INTERNAL);
 	assert_int_equal(entries("objects"), 2);
@@ -119,7 +119,7 @@ static void *upload_one(void *self)
 
 	refusal_clear(&no);
 	if (send_all(keep, &grant, &s, 1, false, &files, &no) == FAULT_NONE) {
-		keep_release(&files);
+		files_release(&files);
 		uploads_done++;
 	}
 	return NULL;
@@ -218,7 +218,7 @@ static void a_newer_schema_stops_the_writing(void **state)
 	run_raw(db, "PRAGMA user_version = 2");
 	sqlite3_close(db);
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 	check_sums();
 }
 

@@ -25,7 +25,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "catalog/uploads.h"
 #include "keep/inside.h"
+#include "store/disk/disk.h"
 #include "shared/text.h"
 
 /* ---- a sniffer ------------------------------------------------------------------------------- */
@@ -236,7 +238,7 @@ static inline const char *put(
 		fail_msg("%s: %s", name, refusal_detail(&why));
 	assert_int_equal(files.count, 1);
 	strcpy(id, files.at[0].id);
-	keep_release(&files);
+	files_release(&files);
 	return id;
 }
 
@@ -245,7 +247,7 @@ static inline enum fault look(const char *id)
 	struct files files = {0};
 	enum fault f = keep_find(keep, span_of(id), &files, &why);
 
-	keep_release(&files);
+	files_release(&files);
 	return f;
 }
 

@@ -1,6 +1,6 @@
 /* forms_test.c: fields are kept once for all files of a form, paid for, and bounded in a page. */
 #include "datadir.h"
-#include "keep/catalog.h"
+#include "catalog/sqlite/sqlite.h"
 
 enum { FIELDS_ROOM = 2 * PAGE_BYTES };
 
@@ -35,7 +35,7 @@ static enum fault send_form(
 		strcpy(ids[i], files.at[i].id);
 	}
 	if (f == FAULT_NONE)
-		keep_release(&files);
+		files_release(&files);
 	upload_leave(u);
 	return f;
 }
@@ -52,7 +52,7 @@ static const char *fields_now(const char *id)
 
 	assert_int_equal(keep_find(keep, span_of(id), &files, &why), FAULT_NONE);
 	strcpy(text, files.at[0].fields);
-	keep_release(&files);
+	files_release(&files);
 	return text;
 }
 
@@ -120,7 +120,7 @@ static void a_receipt_holds_them_once(void **state)
 		assert_ptr_equal(files.at[i].fields, files.at[0].fields);
 		assert_string_equal(files.at[i].id, ids[i]);
 	}
-	keep_release(&files);
+	files_release(&files);
 }
 
 /* ---- pages ----------------------------------------------------------------------------------- */
@@ -155,7 +155,7 @@ static void a_page_ends_in_time(void **state)
 			seen += files.count;
 			assert_in_range(files.count, 1, 16);
 			assert_in_range(bytes, 1, PAGE_BYTES);
-			keep_release(&files);
+			files_release(&files);
 		}
 		assert_int_equal(seen, 192);
 		assert_int_equal(total, 192);
@@ -175,12 +175,12 @@ static void a_page_has_one_at_least(void **state)
 	assert_int_equal(keep_list(keep, &l, &files, &total, &more, &why), FAULT_NONE);
 	assert_int_equal(files.count, 2);
 	assert_true(more);
-	keep_release(&files);
+	files_release(&files);
 	assert_int_equal(send_form(NULL, 2, fields_of(FIELDS_ROOM - 1), ids), FAULT_NONE);
 	assert_int_equal(keep_list(keep, &l, &files, &total, &more, &why), FAULT_NONE);
 	assert_int_equal(files.count, 1);
 	assert_true(more);
-	keep_release(&files);
+	files_release(&files);
 }
 
 /* ---- a catalog of version 1 ------------------------------------------------------------------ */

@@ -1,6 +1,6 @@
 /* house_test.c: keep/ keeps house: sweeps, several processes, crashes, old and new catalogs. */
 #include "datadir.h"
-#include "keep/catalog.h"
+#include "catalog/sqlite/sqlite.h"
 
 enum { BATCH = 12, PROCESSES = 4, EACH = 40 };
 
@@ -45,7 +45,7 @@ static void put_expiring(const char *bytes, int64_t expires_at)
 
 	grant.lasts = expires_at - clock_calendar();
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 }
 
 static void test_expired_files_go(void **state)
@@ -98,7 +98,7 @@ static void test_temporaries_go(void **state)
 	struct files files;
 	struct upload *u;
 
-	keep->unnamed = false;
+	keep->store->unnamed = false;
 	assert_int_equal(upload_begin(keep, &grant, &u, &why), FAULT_NONE);
 	assert_int_equal(upload_file(u, &part, &why), FAULT_NONE);
 	make_file("partial/tmp-0123456789abcdef0123456789abcdef", "left");
@@ -110,7 +110,7 @@ static void test_temporaries_go(void **state)
 	assert_int_equal(upload_write(u, "abc", 3, &why), FAULT_NONE);
 	assert_int_equal(upload_file_end(u, &why), FAULT_NONE);
 	assert_int_equal(upload_finish(u, "{}", false, &files, &why), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 	upload_leave(u);
 	assert_int_equal(entries("partial"), 0);
 	check_sums();
@@ -126,7 +126,7 @@ static void object_path(char path[256], const char *id)
 	assert_int_equal(keep_find(keep, span_of(id), &files, &why), FAULT_NONE);
 	object_name(files.at[0].sha256, name);
 	snprintf(path, 256, "%s/objects/%s", data_dir, name);
-	keep_release(&files);
+	files_release(&files);
 }
 
 static void check_content(const char *id, const char *bytes)
@@ -140,7 +140,7 @@ static void check_content(const char *id, const char *bytes)
 	assert_int_equal(read(fd, read_back, sizeof read_back), strlen(bytes));
 	assert_memory_equal(read_back, bytes, strlen(bytes));
 	close(fd);
-	keep_release(&files);
+	files_release(&files);
 }
 
 /* A crash between link and COMMIT, then the same content again. */
@@ -181,7 +181,7 @@ static void test_damage_is_mended(void **state)
 	assert_int_equal(keep_content(keep, &files.at[0], &fd, NULL, &why), FAULT_NOT_FOUND);
 	put("b", "content", NULL, b);
 	check_content(a, "content");
-	keep_release(&files);
+	files_release(&files);
 	assert_int_equal(entries("partial"), 0);
 	check_sums();
 }
@@ -222,7 +222,7 @@ static void *send_numbered(void *self)
 	refusal_clear(&no);
 	o->fault = send_all(keep, &grant, &s, 1, false, &files, &no);
 	if (o->fault == FAULT_NONE)
-		keep_release(&files);
+		files_release(&files);
 	return NULL;
 }
 
@@ -288,7 +288,7 @@ static void test_busy(void **state)
 	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 	check_sums();
 }
 
@@ -333,7 +333,7 @@ static int be_a_process(int number)
 		bool remove = (i + number) % 2 == 0;
 		if (remove && keep_remove(own, span_of(files.at[0].id), &why) != FAULT_NONE)
 			return 3;
-		keep_release(&files);
+		files_release(&files);
 		own->next_orphans = 0;
 		if (i % 10 == 0 && keep_sweep(own, &swept, &why) != FAULT_NONE)
 			return 4;

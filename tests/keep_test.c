@@ -40,8 +40,8 @@ static void test_one_file(void **state)
 	/* sha256sum of "hello world" */
 	assert_string_equal(
 	    path, "objects/b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9");
-	keep_release(&found);
-	keep_release(&files);
+	files_release(&found);
+	files_release(&files);
 	check_sums();
 }
 
@@ -58,7 +58,7 @@ static void test_modes_on_disk(void **state)
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0640);
 	close(fd);
-	keep_release(&files);
+	files_release(&files);
 	snprintf(path, sizeof path, "%s/waybill.db", data_dir);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 027, 0);
@@ -84,7 +84,7 @@ static void test_absent_things(void **state)
 	assert_null(files.at[0].declared_type);
 	assert_null(files.at[0].owner);
 	assert_string_equal(files.at[0].fields, "{\"a\":\"b\"}");
-	keep_release(&files);
+	files_release(&files);
 	assert_int_equal(ask("SELECT count(*) FROM files WHERE owner IS NULL AND declared_type "
 			     "IS NULL AND delete_hash IS NULL AND form IS NULL"),
 	    1);
@@ -135,7 +135,7 @@ static void test_large_in_odd_pieces(void **state)
 	assert_int_equal(read(fd, back, SIZE + 1), SIZE);
 	assert_memory_equal(back, bytes, SIZE);
 	close(fd);
-	keep_release(&files);
+	files_release(&files);
 	free(bytes);
 	free(back);
 	assert_int_equal(sniffed, 1);
@@ -156,7 +156,7 @@ static void test_shorter_than_granted(void **state)
 	assert_int_equal(st.st_size, 9);
 	assert_true(st.st_blocks * 512 < 1 << 20);
 	close(fd);
-	keep_release(&files);
+	files_release(&files);
 }
 
 /* ---- the same content ------------------------------------------------------------------------ */
@@ -217,18 +217,18 @@ static void test_form(void **state)
 		assert_int_equal(form.count, 3);
 		assert_string_equal(form.at[0].name, "one");
 		assert_string_equal(form.at[2].name, "three");
-		keep_release(&form);
+		files_release(&form);
 	}
 	assert_int_equal(entries("objects"), 4);
 	/* The first gone, the others still know each other. */
 	assert_int_equal(keep_remove(keep, span_of(files.at[0].id), &why), FAULT_NONE);
 	assert_int_equal(keep_find_form(keep, span_of(files.at[2].id), &form, &why), FAULT_NONE);
 	assert_int_equal(form.count, 2);
-	keep_release(&form);
+	files_release(&form);
 	assert_int_equal(keep_find_form(keep, span_of(other), &form, &why), FAULT_NONE);
 	assert_int_equal(form.count, 1);
-	keep_release(&form);
-	keep_release(&files);
+	files_release(&form);
+	files_release(&files);
 	check_sums();
 }
 
@@ -272,7 +272,7 @@ static void test_failed_job_undone(void **state)
 	assert_int_equal(sqlite3_exec(db, "DROP TRIGGER t", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	assert_int_equal(send_all(keep, &grant, s, 2, false, &files, &why), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 	check_sums();
 }
 
@@ -316,9 +316,9 @@ static void test_named_temporaries(void **state)
 	struct files files;
 	struct upload *u;
 
-	keep->unnamed = false;
+	keep->store->unnamed = false;
 	assert_int_equal(send_all(keep, &grant, s, 2, false, &files, &why), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 	assert_int_equal(entries("objects"), 2);
 	assert_int_equal(entries("partial"), 0);
 	assert_int_equal(upload_begin(keep, &grant, &u, &why), FAULT_NONE);
@@ -339,7 +339,7 @@ static enum fault judge(const char *name, const char *bytes)
 
 	refusal_clear(&why);
 	enum fault f = send_all(keep, &grant, &s, 1, false, &files, &why);
-	keep_release(&files);
+	files_release(&files);
 	return f;
 }
 
@@ -418,7 +418,7 @@ static enum fault begin_only(
 static void test_space(void **state)
 {
 	struct upload *u, *v;
-	int64_t free_bytes = keep_free_bytes(keep);
+	int64_t free_bytes = store_free_bytes(keep->store);
 
 	assert_int_equal(begin_only(INT64_MAX, NULL, 0, &u), FAULT_NO_SPACE);
 	assert_null(u);
@@ -486,7 +486,7 @@ static void test_unknown_length(void **state)
 	assert_int_equal(upload_file_end(u, &why), FAULT_NONE);
 	assert_int_equal(upload_finish(u, "{}", false, &files, &why), FAULT_NONE);
 	assert_int_equal(files.at[0].size, 20 * MIB);
-	keep_release(&files);
+	files_release(&files);
 	upload_leave(u);
 	config.quota_bytes = 20 * MIB + 10 * MIB;
 	assert_int_equal(begin_only(-1, NULL, 0, &u), FAULT_NONE);
@@ -518,7 +518,7 @@ static void *send_many(void *number)
 		bool gone = i % 2 == 0;
 		if (gone && keep_remove(keep, span_of(files.at[1].id), &no) != FAULT_NONE)
 			return "not removed";
-		keep_release(&files);
+		files_release(&files);
 	}
 	return NULL;
 }

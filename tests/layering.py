@@ -12,21 +12,25 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 FCGI = TOP / "fcgi"
-ROOMS = ("accept", "body", "backup", "keep", "reply", "sniff", "verify")
+ROOMS = ("accept", "backup", "body", "catalog", "keep", "reply", "sniff", "store", "verify")
 # Rooms that a room may include besides itself and shared/. No arrow goes up.
-BELOW = {"backup": ("keep",), "keep": ("sniff",), "verify": ("keep", "sniff")}
+BELOW = {"backup": ("catalog", "keep", "store"), "catalog": ("store",), "keep": ("catalog", "sniff", "store"),
+         "verify": ("catalog", "keep", "sniff", "store")}
+# Who knows what is behind the seams.
+BEHIND = {"catalog/sqlite/": ("catalog/sqlite/",),
+          "store/disk/": ("store/disk/", "catalog/sqlite/", "verify/", "backup/")}
 VERSION = "cli/version.c"  # asks each for its version, and for nothing else
 DOORS = {  # header: the files that may include it
     "fcgiapp.h": ["accept/listen.c"],
     "fastcgi.h": ["accept/record.c", "accept/wire.c", "accept/listen.c"],
-    "sqlite3.h": ["keep/catalog*.[ch]", VERSION],
+    "sqlite3.h": ["catalog/sqlite/*.[ch]", VERSION],
     "magic.h": ["sniff/sniff*.c", VERSION],
     "nettle/*": ["shared/digest.[ch]", VERSION],
     "jansson.h": ["reply/json.c", VERSION],
     "ini.h": ["shared/config.c"],
     "seccomp.h": ["shared/sandbox.c", VERSION],
 }
-FUNCTION_LINES, FILE_LINES = 60, 400
+FUNCTION_LINES, FILE_LINES, HEADER_LINES = 45, 400, 200
 PAGE_BYTES = 75 * 1024  # one visit over a slow phone's line, with what survives a lost network in it
 
 files = sorted(p for p in FCGI.rglob("*") if p.suffix in (".c", ".h"))
@@ -72,6 +76,13 @@ def check_rooms():
         check(f"{room}/ includes only itself, {below}and shared/", bad)
 
 
+def check_seams():
+    for behind, allowed in BEHIND.items():
+        check(f"{behind} is included by {', '.join(allowed)} alone",
+              [f"{name_of[path]}:{number} includes {header}" for path in files for number, header in includes(path, '"')
+               if header.startswith(behind) and not name_of[path].startswith(allowed)])
+
+
 def check_doors():
     for header, doors in DOORS.items():
         bad, used = [], False
@@ -111,6 +122,8 @@ def check_lengths():
     sizes = sorted(((len(p.read_text().splitlines()), name_of[p]) for p in files), reverse=True)
     check(f"no file over {FILE_LINES} lines",
           [f"{n} lines: {name}" for n, name in sizes if n > FILE_LINES])
+    check(f"no header over {HEADER_LINES} lines",
+          [f"{n} lines: {name}" for n, name in sizes if n > HEADER_LINES and name.endswith(".h")])
     counts = sorted(n for n, _ in every) or [0]
     print(f"       {len(every)} functions: median {statistics.median(counts):.0f}, "
           f"90th percentile {counts[len(counts) * 9 // 10 - 1]}, longest: "
@@ -132,6 +145,7 @@ def check_page():
 
 
 check_rooms()
+check_seams()
 check_doors()
 check_lengths()
 check_page()

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keep/ledger.h"
+#include "store/ledger.h"
 
 enum { TABLE = 16384, SCHEMA = 2 };
 

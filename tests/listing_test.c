@@ -1,6 +1,6 @@
 /* listing_test.c: pages that stay true while files come and go; filters; sums; tokens. */
 #include "datadir.h"
-#include "keep/statements.h"
+#include "catalog/sqlite/statements.h"
 
 static struct listing all = {.limit = 50};
 
@@ -28,7 +28,7 @@ static const char *names(struct listing l)
 			l.after = files.at[i].seq;
 			seen++;
 		}
-		keep_release(&files);
+		files_release(&files);
 		assert_true(seen < 1000);
 	}
 	assert_int_equal(seen, total);
@@ -176,7 +176,7 @@ static void changes_between_pages(bool oldest_first, int driver)
 			assert_false(seen[n]);
 			seen[n] = true;
 		}
-		keep_release(&files);
+		files_release(&files);
 		put("late", "late", "alice", late);
 		if (page == 0) { /* one before, one after the cursor, and the cursor itself */
 			assert_int_equal(keep_remove(keep, span_of(id[1]), &why), FAULT_NONE);
@@ -242,11 +242,11 @@ static void test_expired_are_not_listed(void **state)
 	grant.lasts = -1;
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
 	char *id = strdup(files.at[0].id);
-	keep_release(&files);
+	files_release(&files);
 	grant.lasts = 1000000;
 	s = (struct sent){"new.txt", "new", 0};
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 	assert_string_equal(
 	    names(l), "new.txt \xc3\x84pfel.txt vier_%.txt THREE.gif two.png One.txt");
 	l.owner = span_of("alice");
@@ -256,7 +256,7 @@ static void test_expired_are_not_listed(void **state)
 	assert_int_equal(keep_find(keep, span_of(id), &files, &why), FAULT_EXPIRED);
 	assert_int_equal(files.count, 1);
 	assert_string_equal(files.at[0].name, "old.txt");
-	keep_release(&files);
+	files_release(&files);
 	assert_int_equal(keep_find_form(keep, span_of(id), &files, &why), FAULT_EXPIRED);
 	free(id);
 }
@@ -400,7 +400,7 @@ static void test_secrets_are_hashed(void **state)
 	struct file stranger = files.at[0];
 	stranger.id = put("b", "b", NULL, other);
 	assert_false(keep_delete_token_fits(keep, &stranger, span_of(token)));
-	keep_release(&files);
+	files_release(&files);
 }
 
 int main(void)

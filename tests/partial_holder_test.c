@@ -98,7 +98,7 @@ static void test_removed_too_late(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, remove_it, &r), 0);
 	wait_for_interrupt();
 	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 	partial_leave(p);
 	pthread_join(thread, NULL);
 	assert_int_equal(-r.offset, FAULT_FINISHED);

@@ -158,13 +158,13 @@ static void test_parts_become_one(void **state)
 	uint8_t sha256[SHA256_LEN];
 	digest_of(DIGEST_SHA256, "hello world", 11, sha256);
 	assert_memory_equal(files.at[0].sha256, sha256, SHA256_LEN);
-	keep_release(&files);
+	files_release(&files);
 	check_sums();
 	assert_int_equal(offset_of(a), 6);
 	config.quota_bytes = 0;
 	assert_int_equal(join(ids, 3, &files), FAULT_NONE);
 	assert_int_equal(files.at[0].size, 17);
-	keep_release(&files);
+	files_release(&files);
 	/* They are the file's, which pays for them. */
 	assert_int_equal(ask("SELECT count(*) FROM uploads WHERE state = 1 AND fields <> '{}'"), 0);
 }
@@ -193,7 +193,7 @@ static void use_it_too(void *self)
 	struct files files;
 
 	assert_int_equal(join(part, 1, &files), FAULT_NONE);
-	keep_release(&files);
+	files_release(&files);
 }
 
 /* Two make a whole of one part at a time: it is paid for in one of them only. */
@@ -209,7 +209,7 @@ static void test_a_part_is_credited_once(void **state)
 	assert_int_equal(join(&part, 1, &files), FAULT_LOCKED);
 	assert_int_equal(ask("SELECT count(*) FROM files"), 1);
 	assert_int_equal(join(&part, 1, &files), FAULT_NONE); /* in full */
-	keep_release(&files);
+	files_release(&files);
 	assert_int_equal(promised(), 0);
 	check_sums();
 }
@@ -225,7 +225,7 @@ static void test_a_part_goes_with_its_whole(void **state)
 	struct span part = span_of(id);
 	assert_int_equal(join(&part, 1, &files), FAULT_NONE);
 	strcpy(whole, files.at[0].id);
-	keep_release(&files);
+	files_release(&files);
 	assert_int_equal(offset_of(id), 6);
 	assert_int_equal(keep_remove(keep, span_of(whole), &why), FAULT_NONE);
 	assert_int_equal(offset_of(id), -(int64_t)FAULT_EXPIRED);

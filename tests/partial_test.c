@@ -136,7 +136,7 @@ static void test_verdict_is_remembered(void **state)
 	struct files files;
 	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_NONE);
 	assert_string_equal(files.at[0].type, "text/plain");
-	keep_release(&files);
+	files_release(&files);
 	partial_leave(p);
 	assert_int_equal(sniffed, 1);
 	free(block);
@@ -158,7 +158,7 @@ static void test_claim_on_the_whole(void **state)
 			assert_int_equal(partial_write(p, "hello", 5, &why), FAULT_NONE);
 			assert_int_equal(partial_finish(p, false, &files, &why),
 			    wrong ? FAULT_DIGEST_MISMATCH : FAULT_NONE);
-			keep_release(&files);
+			files_release(&files);
 			partial_leave(p);
 		}
 	assert_int_equal(ask("SELECT count(*) FROM files"), 2);

@@ -83,7 +83,7 @@ static inline void finish_with(const char *id, int64_t offset, const char *bytes
 	assert_string_equal(files.at[0].id, id);
 	assert_string_equal(files.at[0].fields, "{\"note\":\"x\"}");
 	assert_memory_equal(files.at[0].sha256, sha256, SHA256_LEN);
-	keep_release(&files);
+	files_release(&files);
 	assert_int_equal(look(id), FAULT_NONE);
 	check_sums();
 }

@@ -11,12 +11,12 @@ static void sweep_temporaries(void)
 	DIR *dir;
 	struct dirent *entry;
 
-	assert_int_equal(keep_entries(keep->partial, "partial", &dir, NULL), FAULT_NONE);
+	assert_int_equal(disk_entries(keep->store->partial, "partial", &dir, NULL), FAULT_NONE);
 	while ((entry = readdir(dir)) != NULL) {
-		int fd = strncmp(entry->d_name, "tmp-", 4) == 0 ? blob_seize(keep, entry->d_name) : -1;
+		int fd = strncmp(entry->d_name, "tmp-", 4) == 0 ? blob_seize(keep->store, entry->d_name) : -1;
 		if (fd < 0)
 			continue;
-		unlinkat(keep->partial, entry->d_name, 0);
+		unlinkat(keep->store->partial, entry->d_name, 0);
 		close(fd);
 	}
 	closedir(dir);
@@ -58,7 +58,7 @@ static void object_path(char path[256], const char *id)
 	assert_int_equal(keep_find(keep, span_of(id), &files, &why), FAULT_NONE);
 	object_name(files.at[0].sha256, name);
 	snprintf(path, 256, "%s/objects/%s", data_dir, name);
-	keep_release(&files);
+	files_release(&files);
 }
 
 static enum fault content_of(const char *id)
@@ -68,7 +68,7 @@ static enum fault content_of(const char *id)
 
 	assert_int_equal(keep_find(keep, span_of(id), &files, &why), FAULT_NONE);
 	enum fault f = keep_content(keep, &files.at[0], &fd, NULL, &why);
-	keep_release(&files);
+	files_release(&files);
 	if (f == FAULT_NONE)
 		close(fd);
 	return f;
@@ -145,14 +145,14 @@ static void test_a_replacement_is_no_better_than_it_is(void **state)
 	config.durability = DURABILITY_NORMAL;
 	put("b", "content", NULL, id);
 	assert_int_equal(ask("SELECT durable FROM objects"), 0);
-	assert_int_equal(ask("SELECT boot FROM objects"), keep->boot);
+	assert_int_equal(ask("SELECT boot FROM objects"), keep->store->boot);
 }
 
 static void test_sweep_while_an_object_is_replaced(void **state)
 {
 	for (int named = 0; named < 2; named++) {
 		char id[ID_LEN + 1], path[256];
-		keep->unnamed = !named;
+		keep->store->unnamed = !named;
 		put("a", "content", NULL, id);
 		object_path(path, id);
 		assert_int_equal(truncate(path, 3), 0);
@@ -169,7 +169,7 @@ static void test_without_a_boot_id_all_is_read(void **state)
 {
 	char id[ID_LEN + 1], path[256];
 
-	keep->boot = 0;
+	keep->store->boot = 0;
 	keep->unproved = true;
 	put("a", "content", NULL, id);
 	object_path(path, id);
@@ -186,7 +186,7 @@ static void test_an_upload_goes_on_after_a_boot(void **state)
 	rest_with(11, "hello ", id);
 	boot();
 	assert_int_equal(offset_of(id), 6);
-	assert_int_equal(ask("SELECT boot FROM uploads"), keep->boot);
+	assert_int_equal(ask("SELECT boot FROM uploads"), keep->store->boot);
 	finish_with(id, 6, "world", "hello world");
 }
 
@@ -249,7 +249,7 @@ static void test_allocated_bytes_are_no_size(void **state)
 	struct blob blob;
 	struct stat st;
 
-	assert_int_equal(blob_create(keep, &blob, &why), FAULT_NONE);
+	assert_int_equal(blob_create(keep->store, &blob, &why), FAULT_NONE);
 	assert_int_equal(blob_allocate(&blob, 1 << 20, &why), FAULT_NONE);
 	assert_int_equal(fstat(blob.fd, &st), 0);
 	assert_int_equal(st.st_size, 0);
@@ -261,7 +261,7 @@ static void test_allocated_bytes_are_no_size(void **state)
 	assert_int_equal(fstat(blob.fd, &st), 0);
 	assert_int_equal(st.st_size, 3);
 	assert_true(st.st_blocks * 512 < 1 << 20);
-	blob_leave(keep, &blob, false);
+	blob_leave(keep->store, &blob, false);
 }
 
 static void test_a_file_system_of_another_kind(void **state)
@@ -270,11 +270,11 @@ static void test_a_file_system_of_another_kind(void **state)
 
 	assert_false(volume_logs_unnamed(proc));
 	assert_false(volume_logs_unnamed(-1));
-	assert_int_equal(volume_is_one(keep->dir, keep->objects, "x", "objects", &why), FAULT_NONE);
-	assert_int_equal(volume_is_one(keep->dir, proc, "x", "objects", &why), FAULT_INTERNAL);
+	assert_int_equal(volume_is_one(keep->store->dir, keep->store->objects, "x", "objects", &why), FAULT_NONE);
+	assert_int_equal(volume_is_one(keep->store->dir, proc, "x", "objects", &why), FAULT_INTERNAL);
 	assert_non_null(strstr(refusal_detail(&why), "x/objects is a mount"));
 	assert_true(volume_boot() > 0);
-	assert_int_equal(volume_boot(), keep->boot);
+	assert_int_equal(volume_boot(), keep->store->boot);
 	close(proc);
 }
 

@@ -17,7 +17,7 @@ count() { # command...
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
 # It does not know pthread_mutex_clocklock(): the ledger's lock is left, and for all it knows never taken.
 mkdir -p "$build"
-echo "mutex:fcgi/keep/ledger.c" >"$build/suppressions"
+echo "mutex:fcgi/store/disk/ledger.c" >"$build/suppressions"
 suppressions=suppressions=$build/suppressions:print_suppressions=0
 export TSAN_OPTIONS=exitcode=99:halt_on_error=0:$suppressions
 make=(make --no-print-directory -j2 "BUILD=$build" HARDEN= "OPT=-O1 -g -fno-omit-frame-pointer"

@@ -10,6 +10,7 @@
 #define WAYBILL_ACCEPT_H
 
 #include "shared/config.h"
+#include "shared/files.h"
 #include "shared/flow.h"
 #include "shared/text.h"
 

@@ -10,7 +10,7 @@
  * old one and all its objects are untouched.
  */
 #include "backup/inside.h"
-#include "keep/catalog.h"
+#include "catalog/uploads.h"
 #include "shared/text.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@ static bool wanted(struct keep *keep, const uint8_t *sha256)
 {
 	struct known known;
 
-	return records_known(keep->catalog, sha256, &known, NULL) != FAULT_NONE || known.found;
+	return catalog_known(keep->catalog, sha256, &known, NULL) != FAULT_NONE || known.found;
 }
 
 /*
@@ -183,7 +183,7 @@ static enum fault back_up(struct backing *b, struct refusal *why)
 {
 	enum fault f = take_catalog(b, why);
 
-	b->copying.from = b->keep->objects;
+	b->copying.from = b->keep->store->objects;
 	b->copying.to = b->to.objects;
 	if (f == FAULT_NONE)
 		f = take_objects(b, why);
@@ -203,10 +203,9 @@ enum fault backup_take(struct keep *keep, const char *dir, bool full,
 	*result = (struct backed_up){0};
 	b.copying = (struct copying){.may_link = true, .read_again = full};
 	/* Nothing tells in a data_dir that was just restored; nobody has served from it either. */
-	enum fault f = keep->catalog->generation.fd < 0 ? FAULT_NONE
-							: keep_generation_check(keep, why);
+	enum fault f = catalog_tells(keep->catalog) ? catalog_belongs(keep->catalog, why) : FAULT_NONE;
 	if (f == FAULT_NONE)
-		f = backup_dir_open(&b.to, dir, keep->dir, why);
+		f = backup_dir_open(&b.to, dir, keep->store->dir, why);
 	if (f == FAULT_NONE)
 		f = back_up(&b, why);
 	if (f == FAULT_NO_SPACE)

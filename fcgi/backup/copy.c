@@ -283,7 +283,7 @@ enum fault copying_start(struct copying *c, struct refusal *why)
 	c->buffer = malloc(COPY_BUFFER);
 	if (c->buffer == NULL)
 		return refuse(why, FAULT_INTERNAL, "Out of memory.");
-	enum fault f = keep_entries(c->to, "objects", &dir, why);
+	enum fault f = disk_entries(c->to, "objects", &dir, why);
 	if (f != FAULT_NONE)
 		return f;
 	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
@@ -308,4 +308,26 @@ void copying_end(struct copying *c)
 	drop_batch(c);
 	free(c->buffer);
 	c->buffer = NULL;
+}
+
+enum fault objects_keep_only(
+    int objects, struct snapshot *s, int64_t *removed, struct refusal *why)
+{
+	uint8_t sha256[SHA256_LEN];
+	struct dirent *entry;
+	DIR *dir;
+	enum fault f = disk_entries(objects, "objects", &dir, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	while ((entry = readdir(dir)) != NULL) {
+		if (!object_named(entry->d_name, sha256) || snapshot_knows(s, sha256))
+			continue;
+		if (unlinkat(objects, entry->d_name, 0) == 0)
+			*removed += 1;
+		else if (errno != ENOENT)
+			f = cannot_do(why, "remove", entry->d_name);
+	}
+	closedir(dir);
+	return f;
 }

@@ -23,35 +23,6 @@ static const char mark_text[] =
     "back into an empty data_dir. waybill.db is the catalog as of the last backup that came to its\n"
     "end, objects/ the content, each file named by its SHA-256.\n";
 
-enum fault cannot_do(struct refusal *why, const char *verb, const char *path)
-{
-	int err = errno;
-
-	return refuse(why, err == ENOSPC || err == EDQUOT ? FAULT_NO_SPACE : FAULT_INTERNAL,
-	    "Cannot %s %s: %s.", verb, path, strerrordesc_np(err));
-}
-
-enum fault directory_path(int fd, char *path, struct refusal *why)
-{
-	char proc[32];
-
-	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
-	ssize_t len = readlink(proc, path, PATH_MAX - 1);
-	if (len < 0)
-		return cannot_do(why, "read", proc);
-	path[len] = '\0';
-	return FAULT_NONE;
-}
-
-bool give_to_owner(int fd, int dir)
-{
-	struct stat st;
-
-	if (geteuid() != 0)
-		return true;
-	return fstat(dir, &st) == 0 && (st.st_uid == 0 || fchown(fd, st.st_uid, st.st_gid) == 0);
-}
-
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
@@ -87,7 +58,7 @@ static enum fault check_empty(const struct backup_dir *b, struct refusal *why)
 	struct dirent *entry;
 	DIR *dir;
 	bool empty = true;
-	enum fault f = keep_entries(b->dir, b->path, &dir, why);
+	enum fault f = disk_entries(b->dir, b->path, &dir, why);
 
 	if (f != FAULT_NONE)
 		return f;
@@ -188,31 +159,6 @@ static enum fault open_mark(struct backup_dir *b, bool write, struct refusal *wh
 
 /* ---- the directories ------------------------------------------------------------------------- */
 
-static enum fault check_private(int fd, const char *path, struct refusal *why)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return cannot_do(why, "look at", path);
-	if (st.st_mode & S_IWOTH)
-		return refuse(why, FAULT_INTERNAL,
-		    "Everybody on this machine can write to %s. Say: chmod o-w %s", path, path);
-	return FAULT_NONE;
-}
-
-static enum fault sync_above(int fd, const char *path, struct refusal *why)
-{
-	int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	/* Whoever may not read the directory above cannot have made this one there. */
-	if (above < 0 && errno == EACCES)
-		return FAULT_NONE;
-	enum fault f = above < 0 || fsync(above) != 0 ? cannot_do(why, "sync", path) : FAULT_NONE;
-	if (above >= 0)
-		close(above);
-	return f;
-}
-
 static enum fault open_top(struct backup_dir *b, const char *path, int store, struct refusal *why)
 {
 	bool made = store >= 0 && mkdir(path, DIRECTORY_MODE) == 0;
@@ -222,15 +168,15 @@ static enum fault open_top(struct backup_dir *b, const char *path, int store, st
 	b->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->dir < 0)
 		return cannot_do(why, "open", path);
-	enum fault f = directory_path(b->dir, b->path, why);
+	enum fault f = directory_path(b->dir, b->path) ? FAULT_NONE : cannot_do(why, "find", path);
 	if (f == FAULT_NONE && store >= 0 && lies_within(b->dir, store))
 		f = refuse(why, FAULT_INTERNAL,
 		    "%s lies in data_dir. Name a directory elsewhere, at best on another disk.",
 		    b->path);
 	if (f == FAULT_NONE)
 		f = check_private(b->dir, b->path, why);
-	if (f == FAULT_NONE && made)
-		f = sync_above(b->dir, b->path, why);
+	if (f == FAULT_NONE && made && !sync_above(b->dir))
+		f = cannot_do(why, "sync", b->path);
 	if (f != FAULT_NONE && made)
 		rmdir(path);
 	return f;

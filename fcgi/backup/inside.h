@@ -3,7 +3,6 @@
  *
  *     backup.c      data_dir -> DIR, beside servers      restore.c  DIR -> an empty data_dir
  *     dir.c  DIR: whose is it, is it a backup, is anybody at it
- *     snapshot.c    a catalog that nobody serves yet: taken, trimmed, asked
  *     copy.c        objects from one directory into another, verified and synced
  *
  * DIR holds `waybill-backup` (the mark, and the lock), `waybill.db`, `objects/`. What is on its way
@@ -17,7 +16,9 @@
 #include <sys/types.h>
 
 #include "backup/backup.h"
+#include "catalog/snapshot.h"
 #include "keep/inside.h"
+#include "store/disk/disk.h"
 
 /* ---- dir.c ---------------------------------------------------------------------------- */
 
@@ -34,14 +35,8 @@ struct backup_dir {
 enum fault backup_dir_open(
     struct backup_dir *b, const char *path, int store, struct refusal *why);
 void backup_dir_close(struct backup_dir *b);
-/* Run by root, what it makes in a directory belongs to whom the directory belongs to; false with errno. */
-bool give_to_owner(int fd, int dir);
 /* Is the directory `fd` the directory `above`, or anywhere below it? */
 bool lies_within(int fd, int above);
-/* The path of an open directory, without symbolic links; PATH_MAX bytes. */
-enum fault directory_path(int fd, char *path, struct refusal *why);
-/* errno in words, for whoever runs a subcommand. */
-enum fault cannot_do(struct refusal *why, const char *verb, const char *path);
 
 /* ---- copy.c ---------------------------------------------------------------------------------- */
 
@@ -81,51 +76,10 @@ enum fault copying_settle(struct copying *c, struct refusal *why);
 void copying_end(struct copying *c);
 /* False: errno says why. A disk that is filling up takes some of it first. */
 bool write_all(int fd, const char *bytes, size_t len);
-/* How a finding begins: "missing", "unreadable", "wrong-hash". */
-const char *copied_word(enum copied how);
-
-/* ---- snapshot.c ------------------------------------------------------------------------------ */
-
-struct snapshot; /* a catalog outside of the hands of servers, and our only connection to it */
-
-/* What the catalog knows at one moment, as `name` in the directory `dir`, which is at `path`. What
- * stood there is removed. Not synced. BAD_REQUEST where its pages are damaged. */
-enum fault snapshot_take(struct catalog *from, int dir, const char *path, const char *name,
-    struct snapshot **snapshot, struct refusal *why);
-/* One that is there already. */
-enum fault snapshot_open(
-    const char *path, const char *name, struct snapshot **snapshot, struct refusal *why);
-/* NULL is fine. */
-void snapshot_close(struct snapshot *snapshot);
-
-/* May this take the place of the catalog `name`? Only as a later state of the same. */
-enum fault snapshot_succeeds(
-    struct snapshot *snapshot, const char *path, const char *name, struct refusal *why);
-/* Files, and bytes of distinct content. */
-enum fault snapshot_sums(
-    struct snapshot *snapshot, int64_t *files, int64_t *bytes, struct refusal *why);
-/* All content, in the order of digests. A fault from `each` ends it. */
-typedef enum fault snapshot_visitor(
-    void *self, const uint8_t sha256[SHA256_LEN], int64_t size, struct refusal *why);
-enum fault snapshot_objects(
-    struct snapshot *snapshot, snapshot_visitor *each, void *self, struct refusal *why);
-/* Is it content that this catalog knows? When in doubt, yes. */
-bool snapshot_knows(struct snapshot *snapshot, const uint8_t sha256[SHA256_LEN]);
 /* Remove from a directory of objects those that the snapshot does not know. */
 enum fault objects_keep_only(
     int objects, struct snapshot *snapshot, int64_t *removed, struct refusal *why);
-/* This content is gone, with all its files: as of snapshot_settle(). */
-enum fault snapshot_forget(
-    struct snapshot *snapshot, const uint8_t sha256[SHA256_LEN], struct refusal *why);
-/* Take out what was forgotten, and unfinished uploads, whose bytes are nobody's backup. */
-enum fault snapshot_settle(struct snapshot *snapshot, struct refusal *why);
-/* Fit to be served from: a line of its own, so that nobody takes it for the one that it is a copy
- * of; and a write-ahead log. */
-enum fault snapshot_make_live(struct snapshot *snapshot, struct refusal *why);
-
-/* Remove a catalog and what SQLite may have left beside it. */
-enum fault catalog_remove(int dir, const char *name, struct refusal *why);
-/* Sync `from` and let it stand where `name` stood; sync the directory. */
-enum fault catalog_publish(int dir, const char *from, const char *name, struct refusal *why);
+/* How a finding begins: "missing", "unreadable", "wrong-hash". */
+const char *copied_word(enum copied how);
 
 #endif

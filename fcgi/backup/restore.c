@@ -9,7 +9,6 @@
  * other.
  */
 #include "backup/inside.h"
-#include "keep/catalog.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
@@ -59,7 +58,7 @@ static enum fault check_empty(struct restoring *r, bool again, struct refusal *w
 {
 	struct dirent *entry;
 	DIR *dir;
-	enum fault f = keep_entries(r->dir, r->data_dir, &dir, why);
+	enum fault f = disk_entries(r->dir, r->data_dir, &dir, why);
 
 	if (f != FAULT_NONE)
 		return f;
@@ -114,22 +113,8 @@ static enum fault find_owner(struct restoring *r, struct refusal *why)
 
 	if (fstat(r->dir, &st) != 0)
 		return cannot_do(why, "look at", r->data_dir);
-	if (st.st_mode & S_IWOTH)
-		return refuse(why, FAULT_INTERNAL,
-		    "Everybody on this machine can write to %s. Say: chmod o-w %s", r->data_dir,
-		    r->data_dir);
 	r->result->of_root = geteuid() == 0 && st.st_uid == 0;
-	return FAULT_NONE;
-}
-
-static enum fault sync_above(const struct restoring *r, struct refusal *why)
-{
-	int above = openat(r->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool synced = (above < 0 && errno == EACCES) || (above >= 0 && fsync(above) == 0);
-
-	if (above >= 0)
-		close(above);
-	return synced ? FAULT_NONE : cannot_do(why, "sync", r->data_dir);
+	return check_private(r->dir, r->data_dir, why);
 }
 
 static enum fault open_data_dir(struct restoring *r, struct refusal *why)
@@ -139,9 +124,9 @@ static enum fault open_data_dir(struct restoring *r, struct refusal *why)
 	r->dir = open(r->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->dir < 0)
 		return cannot_do(why, "open", r->data_dir);
-	enum fault f = sync_above(r, why);
-	if (f == FAULT_NONE)
-		f = directory_path(r->dir, r->path, why);
+	enum fault f = sync_above(r->dir) && directory_path(r->dir, r->path)
+			   ? FAULT_NONE
+			   : cannot_do(why, "sync", r->data_dir);
 	if (f == FAULT_NONE && (lies_within(r->dir, r->from.dir) || lies_within(r->from.dir, r->dir)))
 		f = refuse(why, FAULT_INTERNAL, "%s and %s lie in each other.", r->data_dir,
 		    r->from.path);

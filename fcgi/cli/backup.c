@@ -24,7 +24,7 @@ int cli_backup(struct options *o)
 	struct bar bar = {.wanted = isatty(STDERR_FILENO)};
 	struct inspector inspector = {&bar, bar_say, bar_draw};
 	int64_t since = clock_steady();
-	int status = store_open(&store, o, KEEP_READ);
+	int status = open_keep(&store, o, KEEP_READ);
 
 	if (status != DONE)
 		return status;
@@ -38,7 +38,7 @@ int cli_backup(struct options *o)
 		print_backed_up(o->rest[0], &result, since);
 	if (!fault && result.lost > 0)
 		status = complain("backup: %" PRId64 " objects could not be copied.", result.lost);
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }
 
 static void print_restored(const struct config *config, const char *dir, const struct restored *r,

@@ -249,7 +249,7 @@ static void become_owner(const char *data_dir)
 		complain("%s: %s", data_dir, strerror(errno));
 }
 
-int store_open(struct store *store, const struct options *o, unsigned mode)
+int open_keep(struct store *store, const struct options *o, unsigned mode)
 {
 	struct refusal why;
 	char problem[512];
@@ -269,7 +269,7 @@ int store_open(struct store *store, const struct options *o, unsigned mode)
 	return complain("%s", refusal_detail(&why));
 }
 
-int store_close(struct store *store, int status)
+int close_keep(struct store *store, int status)
 {
 	keep_close(store->keep);
 	config_free(&store->config);

@@ -79,7 +79,7 @@ static int list_pages(struct keep *keep, struct listing *l, int64_t left, bool j
 		if (files.count > 0)
 			l->after = files.at[files.count - 1].seq;
 		more = more && files.count > 0;
-		keep_release(&files);
+		files_release(&files);
 	}
 	if (json && more)
 		printf("],\"next\":\"/files?cursor=%" PRId64 "\",\"total\":%" PRId64 "}\n",
@@ -99,11 +99,11 @@ int cli_ls(struct options *o)
 		return cli_ls_partial(o);
 	int status = listing_of(o, &listing, &left);
 	if (status == DONE)
-		status = store_open(&store, o, KEEP_READ);
+		status = open_keep(&store, o, KEEP_READ);
 	if (status != DONE)
 		return status;
 	status = list_pages(store.keep, &listing, left, o->json);
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }
 
 /* ---- show ------------------------------------------------------------------------------------ */
@@ -116,7 +116,7 @@ bool find_file(struct keep *keep, const char *id, struct files *files, struct re
 		refuse(why, FAULT_BAD_REQUEST, "\"%s\" is not an id", id);
 	else if (keep_find(keep, span_of(id), files, why) == FAULT_NONE)
 		return true;
-	keep_release(files);
+	files_release(files);
 	complain("%s: %s", id, refusal_detail(why));
 	return false;
 }
@@ -124,7 +124,7 @@ bool find_file(struct keep *keep, const char *id, struct files *files, struct re
 int cli_show(struct options *o)
 {
 	struct store store;
-	int status = store_open(&store, o, KEEP_READ);
+	int status = open_keep(&store, o, KEEP_READ);
 
 	if (status != DONE)
 		return status;
@@ -139,7 +139,7 @@ int cli_show(struct options *o)
 		char *text = json_record(&files.at[0], (struct span){"", 0}, &len);
 		puts(text ? text : "{}");
 		free(text);
-		keep_release(&files);
+		files_release(&files);
 	}
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }

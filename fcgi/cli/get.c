@@ -116,7 +116,7 @@ static int get_one(struct keep *keep, const struct options *o)
 	enum fault fault = keep_content(keep, &files.at[0], &fd, NULL, &why);
 	const char *wrong =
 	    fault ? refusal_detail(&why) : copy_to(fd, o, files.at[0].sha256);
-	keep_release(&files);
+	files_release(&files);
 	if (fd >= 0)
 		close(fd);
 	if (!wrong)
@@ -127,9 +127,9 @@ static int get_one(struct keep *keep, const struct options *o)
 int cli_get(struct options *o)
 {
 	struct store store;
-	int status = store_open(&store, o, KEEP_READ);
+	int status = open_keep(&store, o, KEEP_READ);
 
 	if (status != DONE)
 		return status;
-	return store_close(&store, get_one(store.keep, o));
+	return close_keep(&store, get_one(store.keep, o));
 }

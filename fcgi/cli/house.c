@@ -11,7 +11,7 @@ int cli_gc(struct options *o)
 	struct store store;
 	struct swept swept = {0};
 	struct refusal why;
-	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
+	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE);
 
 	if (status != DONE)
 		return status;
@@ -22,7 +22,7 @@ int cli_gc(struct options *o)
 		printf("dropped %" PRId64 " expired files, %" PRId64 " unfinished uploads, %" PRId64
 		       " orphans: %" PRId64 " bytes\n",
 		    swept.files, swept.partials, swept.orphans, swept.bytes);
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }
 
 int cli_config(struct options *o)
@@ -103,7 +103,7 @@ static int check(struct options *o)
 	struct refusal why;
 	struct bar bar = {.wanted = isatty(STDERR_FILENO)};
 	struct inspector inspector = {&bar, print_finding, bar_draw};
-	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
+	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE);
 
 	if (status != DONE)
 		return status;
@@ -114,7 +114,7 @@ static int check(struct options *o)
 		status = complain("verify: %s", refusal_detail(&why));
 	else
 		print_verified(&result);
-	return store_close(&store, !fault && result.findings > 0 ? FAILED : status);
+	return close_keep(&store, !fault && result.findings > 0 ? FAILED : status);
 }
 
 static int adopt(struct options *o)
@@ -124,7 +124,7 @@ static int adopt(struct options *o)
 	struct refusal why;
 	struct bar bar = {0};
 	struct inspector inspector = {&bar, print_finding, NULL};
-	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE | KEEP_SNIFF | KEEP_ADOPT);
+	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE | KEEP_SNIFF | KEEP_ADOPT);
 
 	if (status != DONE)
 		return status;
@@ -136,7 +136,7 @@ static int adopt(struct options *o)
 		printf("adopted %" PRId64 " objects, %" PRId64 " bytes: catalog and objects belong "
 		       "together\n",
 		    result.objects, result.bytes);
-	return store_close(&store, !fault && result.findings > 0 ? FAILED : status);
+	return close_keep(&store, !fault && result.findings > 0 ? FAILED : status);
 }
 
 int cli_verify(struct options *o)

@@ -58,7 +58,7 @@ subcommand cli_backup, cli_restore;		      /* backup.c */
 
 /* files.c: what the filters of `ls` ask for; *left: at most so many. DONE or USAGE. */
 int listing_of(const struct options *o, struct listing *l, int64_t *left);
-/* False: there is none, and that has been said. Else keep_release(files). */
+/* False: there is none, and that has been said. Else files_release(files). */
 bool find_file(struct keep *keep, const char *id, struct files *files, struct refusal *why);
 void print_file(const struct file *f); /* one line for people */
 
@@ -81,8 +81,8 @@ struct store {
 };
 /* Open the data_dir of the configuration (mode: KEEP_...). DONE, or the exit code, with the reason
  * said. */
-int store_open(struct store *store, const struct options *o, unsigned mode);
+int open_keep(struct store *store, const struct options *o, unsigned mode);
 /* Returns `status`. */
-int store_close(struct store *store, int status);
+int close_keep(struct store *store, int status);
 
 #endif

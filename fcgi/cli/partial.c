@@ -89,7 +89,7 @@ int cli_ls_partial(struct options *o)
 
 	if (o->type || o->name || o->owner || o->since || o->until || o->limit || o->oldest)
 		return complain("--partial goes with --json, not with the filters of files"), USAGE;
-	int status = store_open(&store, o, KEEP_READ);
+	int status = open_keep(&store, o, KEEP_READ);
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
@@ -101,5 +101,5 @@ int cli_ls_partial(struct options *o)
 		status = complain("out of memory");
 	if (list.json)
 		printf("]}\n");
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }

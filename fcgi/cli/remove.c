@@ -78,7 +78,7 @@ static int take_all(struct keep *keep, struct listing *l, bool yes, struct tally
 		if (files.count > 0)
 			l->after = files.at[files.count - 1].seq;
 		more = more && files.count > 0;
-		keep_release(&files);
+		files_release(&files);
 	}
 	return done ? DONE : FAILED;
 }
@@ -130,9 +130,9 @@ int cli_rm(struct options *o)
 	}
 	int status = listing_of(o, &listing, &left);
 	if (status == DONE)
-		status = store_open(&store, o, KEEP_READ | (filters && !o->yes ? 0 : KEEP_WRITE));
+		status = open_keep(&store, o, KEEP_READ | (filters && !o->yes ? 0 : KEEP_WRITE));
 	if (status != DONE)
 		return status;
 	status = filters ? remove_matching(store.keep, &listing, o->yes) : remove_ids(store.keep, o);
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }

@@ -75,7 +75,7 @@ static int token_add(struct options *o)
 	int status = read_token(o, &token);
 
 	if (status == DONE)
-		status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
+		status = open_keep(&store, o, KEEP_READ | KEEP_WRITE);
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
@@ -83,7 +83,7 @@ static int token_add(struct options *o)
 		status = complain("%s: %s", token.name, refusal_detail(&why));
 	else
 		puts(text);
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }
 
 static void print_token(void *self, const struct token *token)
@@ -111,28 +111,28 @@ static int token_ls(struct options *o)
 {
 	struct store store;
 	struct refusal why;
-	int status = store_open(&store, o, KEEP_READ);
+	int status = open_keep(&store, o, KEEP_READ);
 
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
 	if (keep_token_each(store.keep, print_token, NULL, &why) != FAULT_NONE)
 		status = complain("%s", refusal_detail(&why));
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }
 
 static int token_rm(struct options *o)
 {
 	struct store store;
 	struct refusal why;
-	int status = store_open(&store, o, KEEP_READ | KEEP_WRITE);
+	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE);
 
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
 	if (keep_token_remove(store.keep, o->rest[1], &why) != FAULT_NONE)
 		status = complain("%s: %s", o->rest[1], refusal_detail(&why));
-	return store_close(&store, status);
+	return close_keep(&store, status);
 }
 
 int cli_token(struct options *o)

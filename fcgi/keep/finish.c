@@ -1,19 +1,17 @@
 /*
  * finish.c: a resumable upload becomes a file; several parts become one.
  */
-#include "keep/ledger.h"
 #include "keep/uploads.h"
 #include "shared/text.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 enum {
 	TOKEN_BYTES = 32,
-	COPY_STEP = 8 << 20,  /* bytes copied, then digested while they are in memory */
+	COPY_STEP = 8 << 20,  /* bytes copied, then digested while they are in memory, */
+	COPY_BUFFER = 65536,  /* so much at a time */
 	USED_MS = 3600 * 1000 /* a part that went into a whole stays for another so long */
 };
 
@@ -29,7 +27,7 @@ static enum fault make_token(struct delete_token *token, struct refusal *why)
 	uint8_t secret[TOKEN_BYTES];
 
 	if (getrandom(secret, sizeof secret, 0) != sizeof secret)
-		return disk_fault(why, "getrandom");
+		return refuse(why, FAULT_INTERNAL, NULL);
 	text_hex(secret, sizeof secret, token->text);
 	digest_of(DIGEST_SHA256, token->text, strlen(token->text), token->hash);
 	return FAULT_NONE;
@@ -80,7 +78,7 @@ static enum fault check_whole(
 	if (claim->algorithm != DIGEST_SHA256) {
 		/* By another algorithm than the one that ran along: one more pass. */
 		digest_start(&digest, claim->algorithm);
-		enum fault f = partial_digest(file->blob.fd, file->blob.size, &digest, why);
+		enum fault f = bytes_digest(file->blob.fd, file->blob.size, &digest, why);
 		if (f != FAULT_NONE)
 			return f;
 		digest_end(&digest, value);
@@ -103,7 +101,7 @@ static enum fault judge_whole(
 	if (f == FAULT_NONE)
 		f = check_whole(claim, file, why);
 	if (f == FAULT_NONE)
-		f = records_known(keep->catalog, file->sha256, &known, why);
+		f = catalog_known(keep->catalog, file->sha256, &known, why);
 	if (f != FAULT_NONE)
 		return f;
 	if (!file->judged && known.found && known.magic == sniff_version())
@@ -111,7 +109,7 @@ static enum fault judge_whole(
 	if (!file->judged)
 		f = upload_judge(room, file, why);
 	bool durable = known.found && known.durable;
-	if (f == FAULT_NONE && !durable && keep->config->durability == DURABILITY_FULL)
+	if (f == FAULT_NONE && !durable && store_syncs(keep->store))
 		f = blob_sync(&file->blob, why);
 	return f;
 }
@@ -130,7 +128,7 @@ static enum fault enter(struct keep *keep, struct partial_row *row, struct incom
 	    .blob = &file->blob,
 	    .delete_hash = with_token ? token.hash : NULL,
 	    .magic = sniff_version()};
-	struct arrivals all = {.keep = keep, .at = &arrival, .count = 1};
+	struct arrivals all = {.at = &arrival, .count = 1};
 	row->length = row->offset = file->blob.size;
 	row->expires_at = memory_deadline(keep);
 	finish->row = row;
@@ -160,7 +158,7 @@ enum fault partial_finish(
 	if (f == FAULT_NONE)
 		f = enter(p->keep, &row, &p->file, with_delete_token, &finish, files, why);
 	if (f != FAULT_NONE) {
-		keep_release(files);
+		files_release(files);
 		return f;
 	}
 	p->row = row;
@@ -247,65 +245,36 @@ static enum fault measure(
 	return FAULT_NONE;
 }
 
-/* The kernel copies, or only shares, where the file system can; the digest reads what is in memory
- * by then. */
-static enum fault copy_some(
-    int from, off_t *at, int64_t len, struct blob *to, char *buffer, struct refusal *why)
-{
-	off_t target = to->size;
-
-	while (len > 0) {
-		ssize_t n = copy_file_range(from, at, to->fd, &target, (size_t)len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return disk_fault(why, "copy_file_range");
-		len -= n;
-	}
-	while (to->size < target) {
-		int64_t left = target - to->size;
-		ssize_t n = pread(to->fd, buffer, left < 65536 ? (size_t)left : 65536, to->size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return disk_fault(why, "read whole");
-		digest_add(&to->digest, buffer, (size_t)n);
-		to->size += n;
-	}
-	to->synced = false;
-	return FAULT_NONE;
-}
-
 static enum fault append_part(struct join *j, struct span id, char *buffer, struct refusal *why)
 {
 	struct partial_row part;
 	struct blob blob;
-	off_t at = 0;
+	int64_t at = 0;
 	enum fault f = look_at_part(j, id, &part, why);
 
 	if (f != FAULT_NONE)
 		return f;
-	f = holder_take(j->keep, part.id, HOLDER_PATIENCE, &blob, why);
+	f = holder_take(j->keep->store, part.id, HOLDER_PATIENCE, &blob, why);
 	int64_t length = part.length;
 	partial_release(&part);
 	if (f != FAULT_NONE)
 		return f;
 	while (f == FAULT_NONE && at < length) {
 		int64_t left = length - at;
-		f = copy_some(
-		    blob.fd, &at, left < COPY_STEP ? left : COPY_STEP, &j->whole.blob, buffer, why);
+		f = blob_append(&j->whole.blob, &blob, &at, left < COPY_STEP ? left : COPY_STEP, buffer,
+		    COPY_BUFFER, why);
 		if (f == FAULT_NONE && !j->whole.judged && j->whole.blob.size >= HEAD_BYTES)
 			f = upload_judge(&j->room, &j->whole, why);
 	}
-	blob_leave(j->keep, &blob, true);
+	blob_leave(j->keep->store, &blob, true);
 	return f;
 }
 
 static enum fault join_parts(struct join *j, int64_t sum, struct refusal *why)
 {
-	char *buffer = malloc(65536);
+	char *buffer = malloc(COPY_BUFFER);
 	enum fault f = buffer == NULL ? refuse(why, FAULT_INTERNAL, NULL)
-				      : blob_create(j->keep, &j->whole.blob, why);
+				      : blob_create(j->keep->store, &j->whole.blob, why);
 
 	if (f == FAULT_NONE && sum > 0)
 		f = blob_allocate(&j->whole.blob, sum, why);
@@ -354,10 +323,10 @@ enum fault partial_concat(struct keep *keep, const struct grant *grant,
 	enum fault f =
 	    j->own != NULL ? concat(j, grant, plan, files, why) : refuse(why, FAULT_INTERNAL, NULL);
 	if (f != FAULT_NONE)
-		keep_release(files);
+		files_release(files);
 	if (j->room.reserved)
-		ledger_release(keep->ledger, j->room.slot);
-	blob_leave(keep, &j->whole.blob, false);
+		ledger_release(store_ledger(keep->store), j->room.slot);
+	blob_leave(keep->store, &j->whole.blob, false);
 	partial_release(&j->row);
 	free(j->own);
 	free(j);

@@ -2,26 +2,14 @@
  * judge.c: whether an upload may be: space and quotas before it, the type as soon as it shows.
  */
 #include "keep/inside.h"
-#include "keep/ledger.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* ---- space and quotas ------------------------------------------------------------------------ */
-
-int64_t keep_free_bytes(const struct keep *keep)
-{
-	struct statvfs st;
-
-	if (fstatvfs(keep->dir, &st) != 0)
-		return -1;
-	int64_t free_bytes = (int64_t)(st.f_bavail * st.f_frsize) - keep->config->min_free_bytes;
-	return free_bytes > 0 ? free_bytes : 0;
-}
 
 enum { TRIES = 8 }; /* to judge by figures that did not change meanwhile */
 
@@ -101,9 +89,9 @@ static enum fault look_around(struct wish *w)
 	struct keep *keep = u->keep;
 	enum fault f = catalog_sums(keep->catalog, payer(u), &w->sums, w->why);
 
-	w->free_bytes = keep_free_bytes(keep);
+	w->free_bytes = store_free_bytes(keep->store);
 	if (f == FAULT_NONE && w->free_bytes < 0)
-		f = disk_fault(w->why, "statvfs");
+		f = refuse(w->why, FAULT_INTERNAL, NULL);
 	return f;
 }
 
@@ -115,7 +103,7 @@ static enum fault look_around(struct wish *w)
  */
 static enum fault reserve_once(struct upload *u, struct wish *wish)
 {
-	struct ledger *ledger = u->keep->ledger;
+	struct ledger *ledger = store_ledger(u->keep->store);
 	struct ledger_mark mark = ledger_now(ledger);
 	int64_t bytes = wish->only_asking ? 0 : wish->bytes;
 	enum fault f = look_around(wish);
@@ -146,7 +134,7 @@ static enum fault reserve(struct upload *u, int64_t bytes, bool only_asking, str
 	struct wish wish = {.upload = u, .bytes = bytes, .why = why, .only_asking = only_asking};
 	enum fault f = FAULT_NONE;
 
-	if (u->keep->ledger == NULL)
+	if (store_ledger(u->keep->store) == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
 	for (int i = 0; i < TRIES; i++) {
 		wish.late = false;

@@ -14,8 +14,9 @@
 #ifndef WAYBILL_KEEP_H
 #define WAYBILL_KEEP_H
 
+#include "catalog/rows.h"
 #include "shared/config.h"
-#include "shared/flow.h"
+#include "shared/files.h"
 
 struct keep;   /* an open data_dir */
 struct upload; /* one upload under way */
@@ -57,7 +58,7 @@ enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struc
 /* Keep all. `fields`: JSON object text for every file. with_delete_token: each file gets one
  * (anonymous uploads). With a key in the grant that has been seen: the files of that time, and nothing
  * is kept twice; KEY_REUSED where they are others. On success *files is to be given back with
- * keep_release(). */
+ * files_release(). */
 enum fault upload_finish(struct upload *upload, const char *fields, bool with_delete_token,
     struct files *files, struct refusal *why);
 /* The one cleanup: what was not finished vanishes, reservations are released. NULL is fine. */
@@ -70,12 +71,10 @@ enum fault keep_find(struct keep *keep, struct span id, struct files *files, str
 /* The records of the same form as `id`, oldest first; at most 1000. */
 enum fault keep_find_form(struct keep *keep, struct span id, struct files *files,
     struct refusal *why);
-/* One page, of at most PAGE_BYTES as JSON; *total counts what the filters match; *more: there is a
+/* One page, of at most 1 MiB as JSON; *total counts what the filters match; *more: there is a
  * page after this. */
-enum { PAGE_BYTES = 1024 * 1024 };
 enum fault keep_list(struct keep *keep, const struct listing *listing, struct files *files,
     int64_t *total, bool *more, struct refusal *why);
-void keep_release(struct files *files);
 
 /* Open a file's bytes for reading; the caller closes *fd. path (may be NULL) gets the object's
  * path relative to data_dir ("objects/9f86..."), at least 80 bytes. */
@@ -92,19 +91,10 @@ enum fault keep_remove(struct keep *keep, struct span id, struct refusal *why);
 /* Look a bearer token up. NOT_FOUND: none such, expired or revoked. owner: at least 256 bytes. */
 enum fault keep_token_find(struct keep *keep, struct span token, char *owner, unsigned *rights,
     int64_t *quota);
-struct token {
-	const char *name;
-	unsigned rights;    /* set of enum right */
-	int64_t created_at; /* ms since the epoch */
-	int64_t expires_at; /* 0: never */
-	int64_t quota;      /* bytes; 0: none */
-	int64_t used_at;    /* the last time, to the hour; 0: never */
-};
 /* Make one; its text (at least 64 bytes) is told this once. BAD_REQUEST: the name is taken. */
 enum fault keep_token_add(struct keep *keep, const struct token *token, char *text,
     struct refusal *why);
 enum fault keep_token_remove(struct keep *keep, const char *name, struct refusal *why);
-typedef void token_visitor(void *self, const struct token *token);
 enum fault keep_token_each(struct keep *keep, token_visitor *visit, void *self,
     struct refusal *why);
 

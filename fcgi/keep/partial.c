@@ -1,18 +1,13 @@
 /*
  * partial.c: resumable uploads are found, made, left and removed.
  */
-#include "keep/ledger.h"
 #include "keep/uploads.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
 	MEMORY_MS = 24 * 3600 * 1000,  /* a finished upload is remembered for so long */
@@ -53,16 +48,13 @@ int64_t partial_offset(const struct partial *p)
 /* Is there something to go on with? Judged by state, expiry, and whether the bytes are there. */
 static enum fault judge_row(struct keep *keep, const struct partial_row *row, struct refusal *why)
 {
-	struct stat st;
-
 	if (row->expires_at != 0 && row->expires_at <= clock_calendar())
 		return refuse(why, FAULT_EXPIRED, "This upload has expired. Start it anew.");
 	if (row->state == PARTIAL_ENDED)
 		return refuse(why, FAULT_GONE, NULL);
 	if (row->state == PARTIAL_DONE)
 		return FAULT_NONE;
-	if (fstatat(keep->partial, row->id, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    st.st_size < row->offset)
+	if (!blob_is_there(keep->store, row->id, row->offset))
 		return refuse(why, FAULT_GONE, "Bytes of this upload are lost. Start it anew.");
 	return FAULT_NONE;
 }
@@ -105,10 +97,16 @@ enum fault partial_find(
 	if (f != FAULT_NONE || !settle || row->state == PARTIAL_DONE)
 		return f;
 	/* Who does not let go is shut out: what it still writes will not count. */
-	if (!holder_settle(keep, row->id, HOLDER_PATIENCE))
+	if (!holder_settle(keep->store, row->id, HOLDER_PATIENCE))
 		f = row_shut_out(keep->catalog, id, why);
 	partial_release(row);
 	return f != FAULT_NONE ? f : partial_look(keep, id, row, why);
+}
+
+enum fault keep_partial_each(
+    struct keep *keep, partial_visitor *visit, void *self, struct refusal *why)
+{
+	return row_each(keep->catalog, visit, self, why);
 }
 
 /* ---- creating -------------------------------------------------------------------------------- */
@@ -126,7 +124,7 @@ static enum fault make_id(struct partial_row *row, struct refusal *why)
 	uint8_t random[17];
 
 	if (getrandom(random, sizeof random, 0) != sizeof random)
-		return disk_fault(why, "getrandom");
+		return refuse(why, FAULT_INTERNAL, NULL);
 	text_id(random, row->id);
 	return FAULT_NONE;
 }
@@ -143,8 +141,8 @@ enum fault row_from_plan(const struct keep *keep, const struct grant *grant,
 	    .length = plan->length,
 	    .created_at = now,
 	    .lasts = grant->lasts,
-	    .durable = keep->config->durability == DURABILITY_FULL,
-	    .boot = keep->boot,
+	    .durable = store_syncs(keep->store),
+	    .boot = store_boot(keep->store),
 	    .quota = plan->quota,
 	    .whole = plan->whole};
 	row->expires_at = partial_deadline(keep, row);
@@ -198,20 +196,8 @@ void partial_hold(struct partial *p, struct exchange *x)
 {
 	memcpy(p->holder.id, p->row.id, sizeof p->holder.id);
 	p->holder.x = x;
-	holder_enter(p->keep, &p->holder);
+	holder_enter(p->keep->store, &p->holder);
 	p->held = true;
-}
-
-static enum fault make_file(struct partial *p, struct refusal *why)
-{
-	struct digest unused;
-	bool durable = p->keep->config->durability == DURABILITY_FULL;
-
-	digest_start(&unused, DIGEST_SHA256);
-	enum fault f = blob_open_named(p->keep, &p->file.blob, p->row.id, true, 0, &unused, why);
-	if (f == FAULT_NONE && durable && fsync(p->keep->partial) != 0)
-		f = disk_fault(why, "fsync partial");
-	return f;
 }
 
 static enum fault judge_plan(
@@ -232,14 +218,14 @@ static enum fault judge_plan(
 
 static enum fault make(struct partial *p, const struct partial_plan *plan, struct refusal *why)
 {
-	enum fault f = make_file(p, why);
+	enum fault f = blob_create_named(p->keep->store, &p->file.blob, p->row.id, why);
 
 	partial_store_digest(&p->row, &p->file.blob.digest);
 	if (f == FAULT_NONE)
 		f = row_add(
 		    p->keep->catalog, &p->row, plan->address, p->keep->config->open_uploads, why);
 	if (f != FAULT_NONE)
-		blob_leave(p->keep, &p->file.blob, false);
+		blob_leave(p->keep->store, &p->file.blob, false);
 	return f;
 }
 
@@ -289,12 +275,12 @@ enum fault partial_remove(struct keep *keep, struct span id, struct refusal *why
 	if (f == FAULT_NONE) {
 		/* Held or not, it goes: who still writes will find no row to record it in. */
 		bool ours = row.state != PARTIAL_DONE &&
-			    holder_take(keep, row.id, HOLDER_PATIENCE, &blob, why) == FAULT_NONE;
+			    holder_take(keep->store, row.id, HOLDER_PATIENCE, &blob, why) == FAULT_NONE;
 		f = row_remove(keep->catalog, id, why);
 		if (f == FAULT_NONE && !ours)
-			unlinkat(keep->partial, row.id, 0);
+			blob_discard(keep->store, row.id);
 		if (ours)
-			blob_leave(keep, &blob, f != FAULT_NONE);
+			blob_leave(keep->store, &blob, f != FAULT_NONE);
 	}
 	partial_release(&row);
 	return f;

@@ -1,12 +1,8 @@
 /*
  * progress.c: bytes of a resumable upload come in and are recorded, or taken back.
  */
-#include "keep/ledger.h"
 #include "keep/uploads.h"
 #include "shared/text.h"
-
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
 	RECORD_STEP = 32 << 20, /* bytes after which the offset is recorded while more arrive */
@@ -19,7 +15,7 @@ enum {
 void partial_release_room(struct partial *p)
 {
 	if (p->room.reserved)
-		ledger_release(p->keep->ledger, p->room.slot);
+		ledger_release(store_ledger(p->keep->store), p->room.slot);
 	p->room.reserved = false;
 	p->room.promised = 0;
 }
@@ -35,7 +31,7 @@ enum fault partial_set_aside(struct partial *p, struct refusal *why)
 	p->row.allocated = blob->allocated;
 	/* Free space shows it from here on. */
 	if (p->room.reserved && blob->allocated > before)
-		ledger_written(p->keep->ledger, p->room.slot, blob->allocated - before);
+		ledger_written(store_ledger(p->keep->store), p->room.slot, blob->allocated - before);
 	return f;
 }
 
@@ -75,7 +71,7 @@ enum fault partial_set_length(struct partial *p, int64_t length, struct refusal 
 
 static enum fault sync_bytes(struct partial *p, struct refusal *why)
 {
-	if (p->keep->config->durability != DURABILITY_FULL)
+	if (!store_syncs(p->keep->store))
 		return FAULT_NONE;
 	return blob_sync(&p->file.blob, why);
 }
@@ -91,8 +87,8 @@ static enum fault record(struct partial *p, struct refusal *why)
 	next.offset = p->file.blob.size;
 	next.allocated = p->file.blob.allocated;
 	next.expires_at = partial_deadline(p->keep, &next);
-	next.durable = p->keep->config->durability == DURABILITY_FULL;
-	next.boot = p->keep->boot;
+	next.durable = store_syncs(p->keep->store);
+	next.boot = store_boot(p->keep->store);
 	if (p->file.judged)
 		span_copy(next.type, sizeof next.type, span_of(p->file.type));
 	partial_store_digest(&next, &p->file.blob.digest);
@@ -229,31 +225,21 @@ enum fault partial_discard(struct partial *p, struct refusal *why)
 	return p->ended ? FAULT_NONE : blob_cut(&p->file.blob, p->row.offset, &p->start, why);
 }
 
-/* What counts for nothing takes no space either. With a second name it may count after all: a COMMIT
- * whose sync has failed linked it, and a crash may yet bring that back. */
-static void take_no_space(const struct blob *blob)
-{
-	struct stat st;
-
-	if (fstat(blob->fd, &st) == 0 && st.st_nlink == 1 && ftruncate(blob->fd, 0) != 0)
-		disk_fault(NULL, "ftruncate partial");
-}
-
 void partial_let_go(struct partial *p, bool rest)
 {
 	/* First nobody may interrupt our exchange any more, then another may have the file. */
 	if (p->held)
-		holder_leave(p->keep, &p->holder);
+		holder_leave(p->keep->store, &p->holder);
 	if (p->held && rest && p->row.offset == 0)
-		take_no_space(&p->file.blob);
+		blob_empty(&p->file.blob);
 	p->held = false;
-	blob_leave(p->keep, &p->file.blob, rest);
+	blob_leave(p->keep->store, &p->file.blob, rest);
 	partial_release_room(p);
 }
 
 void partial_end(struct partial *p)
 {
-	if (row_end(p->keep->catalog, span_of(p->row.id), NULL) == FAULT_NONE)
+	if (row_end(p->keep->catalog, span_of(p->row.id), memory_deadline(p->keep), NULL) == FAULT_NONE)
 		partial_let_go(p, false);
 	p->ended = true;
 }

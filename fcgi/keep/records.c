@@ -1,274 +1,127 @@
 /*
- * records.c: files as rows: find, add, remove.
+ * records.c: kept files are found, listed, read and removed.
+ *
+ * What was written under durability=normal before the machine was started anew may be lost, or be
+ * zeros where bytes were. It is read and hashed once, when somebody first asks for it, and what that
+ * has shown is recorded: no answer is ever made of bytes that nobody uploaded.
  */
-#include "keep/catalog.h"
-#include "shared/text.h"
+#include "keep/inside.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* ---- finding --------------------------------------------------------------------------------- */
-
-static enum fault find_on(
-    struct connection *c, struct span id, struct files *files, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	bool more;
-	enum fault f = sql_prepare(c, SQL_FILE_FIND, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	bind_span(s, 1, id);
-	f = files_read(c, s, 1, NULL, files, &more, why);
-	if (f != FAULT_NONE)
-		return f;
-	if (files->count == 0)
-		return refuse(why, FAULT_NOT_FOUND, NULL);
-	int64_t expires_at = files->at[0].expires_at;
-	if (expires_at != 0 && expires_at <= clock_calendar())
-		return refuse(why, FAULT_EXPIRED, NULL);
-	return FAULT_NONE;
-}
-
 enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why)
 {
-	enum fault f = files_make(files, 1, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(keep->catalog, why) : NULL;
-
-	f = c == NULL ? FAULT_INTERNAL : find_on(c, id, files, why);
-	if (c != NULL)
-		reader_give(keep->catalog, c);
-	if (f != FAULT_NONE && f != FAULT_EXPIRED)
-		keep_release(files);
-	return f;
-}
-
-static enum fault form_on(
-    struct connection *c, struct span id, struct files *files, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	int64_t first;
-	bool more;
-	enum fault f = sql_prepare(c, SQL_FILE_FORM, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	bind_span(s, 1, id);
-	f = sql_numbers(c, s, &first, 1, why);
-	if (f != FAULT_NONE)
-		return f;
-	if (first == 0)
-		return refuse(why, FAULT_NOT_FOUND, NULL);
-	f = sql_prepare(c, SQL_FORM_FIND, &s, why);
-	if (f != FAULT_NONE)
-		return f;
-	bind_number(s, 1, first);
-	bind_number(s, 2, clock_calendar());
-	f = files_read(c, s, 1000, NULL, files, &more, why);
-	if (f == FAULT_NONE && files->count == 0)
-		return refuse(why, FAULT_EXPIRED, NULL);
-	return f;
+	return catalog_find(keep->catalog, id, files, why);
 }
 
 enum fault keep_find_form(
     struct keep *keep, struct span id, struct files *files, struct refusal *why)
 {
-	enum fault f = files_make(files, 1000, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(keep->catalog, why) : NULL;
-
-	f = c == NULL ? FAULT_INTERNAL : form_on(c, id, files, why);
-	if (c != NULL)
-		reader_give(keep->catalog, c);
-	if (f != FAULT_NONE)
-		keep_release(files);
-	return f;
+	return catalog_find_form(keep->catalog, id, files, why);
 }
 
-/* ---- adding ---------------------------------------------------------------------------------- */
-
-static enum fault file_add(
-    struct connection *c, struct arrival *arrival, int64_t form, struct refusal *why)
+enum fault keep_list(struct keep *keep, const struct listing *listing, struct files *files,
+    int64_t *total, bool *more, struct refusal *why)
 {
-	struct file *file = &arrival->file;
-	char folded[2 * NAME_BYTES + 1];
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_FILE_ADD, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	size_t len = text_fold(span_of(file->name), folded, sizeof folded);
-	bind_text(s, 1, file->id);
-	bind_time(s, 2, form);
-	bind_text(s, 3, file->name);
-	bind_span(s, 4, (struct span){folded, len});
-	bind_number(s, 5, file->size);
-	bind_text(s, 6, file->type);
-	bind_text(s, 7, file->declared_type);
-	bind_bytes(s, 8, file->sha256, SHA256_LEN);
-	bind_text(s, 9, file->owner);
-	bind_number(s, 10, file->uploaded_at);
-	bind_time(s, 11, file->expires_at);
-	bind_bytes(s, 12, arrival->delete_hash, SHA256_LEN);
-	bind_text(s, 13, file->address);
-	bind_text(s, 14, file->path);
-	f = sql_finish(c, s, why);
-	file->seq = sqlite3_last_insert_rowid(c->db);
-	return f;
-}
-
-/* Once for all files of a form, of which this is the first. */
-static enum fault form_add(struct connection *c, const struct file *first, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	enum fault f = FAULT_NONE;
-
-	if (fields_bytes(first->fields) == 0)
-		return FAULT_NONE;
-	f = sql_prepare(c, SQL_FORM_ADD, &s, why);
-	if (f != FAULT_NONE)
-		return f;
-	bind_number(s, 1, first->seq);
-	bind_text(s, 2, first->owner);
-	bind_text(s, 3, first->fields);
-	return sql_finish(c, s, why);
-}
-
-static enum fault upload_end(struct connection *c, const char *id, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_REMOVE, &s, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	bind_text(s, 1, id);
-	return sql_finish(c, s, why);
-}
-
-/* Nothing refers to what this job linked: its rows are about to be rolled back, and the lock is
- * still held. Where SQLite has rolled back by itself, as it does when memory is short, it is not:
- * somebody else's record may have the content by now, so it is left to the sweep. */
-static void unlink_made(struct catalog *catalog, const struct arrivals *all)
-{
-	char name[OBJECT_NAME];
-
-	if (sqlite3_get_autocommit(catalog->writer->db))
-		return;
-	for (size_t i = 0; i < all->count; i++) {
-		if (all->at[i].link != LINK_MADE)
-			continue;
-		object_name(all->at[i].file.sha256, name);
-		unlinkat(all->keep->objects, name, 0);
-	}
-}
-
-/* Is it there under this id? Then with its times, and the same bytes and name. */
-static enum fault find_again(
-    struct connection *c, struct arrival *arrival, bool *found, struct refusal *why)
-{
-	struct file *file = &arrival->file, *before;
-	struct files files;
-	enum fault f = files_make(&files, 1, why);
-
-	*found = false;
-	if (f != FAULT_NONE)
-		return f;
-	f = find_on(c, span_of(file->id), &files, NULL);
-	*found = f == FAULT_NONE || f == FAULT_EXPIRED;
-	f = *found || f == FAULT_NOT_FOUND ? FAULT_NONE : refuse(why, f, NULL);
-	if (*found) {
-		before = files.at;
-		file->seq = before->seq;
-		file->uploaded_at = before->uploaded_at;
-		file->expires_at = before->expires_at;
-		if (memcmp(before->sha256, file->sha256, SHA256_LEN) != 0 ||
-		    strcmp(before->name, file->name) != 0)
-			f = refuse(why, FAULT_KEY_REUSED, NULL);
-	}
-	keep_release(&files);
-	return f;
-}
-
-/* *again: all of it is there, from when it was sent before. */
-static enum fault find_all(
-    struct catalog *catalog, const struct arrivals *all, bool *again, struct refusal *why)
-{
-	enum fault f = FAULT_NONE;
-	size_t count = 0;
-	bool found;
-
-	for (size_t i = 0; i < all->count && f == FAULT_NONE; i++) {
-		f = find_again(catalog->writer, &all->at[i], &found, why);
-		count += found;
-	}
-	*again = count == all->count;
-	return f == FAULT_NONE && count > 0 && !*again ? refuse(why, FAULT_KEY_REUSED, NULL) : f;
-}
-
-enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why)
-{
-	struct arrivals *all = arrivals;
-	bool again = false;
-	enum fault f = all->keyed ? find_all(catalog, all, &again, why) : FAULT_NONE;
-
-	for (size_t i = 0; !again && i < all->count && f == FAULT_NONE; i++) {
-		f = object_add(catalog, all->keep, &all->at[i], why);
-		if (f == FAULT_NONE)
-			f = file_add(
-			    catalog->writer, &all->at[i], i == 0 ? 0 : all->at[0].file.seq, why);
-		if (f == FAULT_NONE && i == 0)
-			f = form_add(catalog->writer, &all->at[0].file, why);
-	}
-	if (f == FAULT_NONE && all->end_upload != NULL)
-		f = upload_end(catalog->writer, all->end_upload, why);
-	if (f != FAULT_NONE)
-		unlink_made(catalog, all);
-	return f;
-}
-
-/* ---- removing -------------------------------------------------------------------------------- */
-
-enum fault record_remove(
-    struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why)
-{
-	struct connection *c = catalog->writer;
-	uint8_t sha256[SHA256_LEN];
-	sqlite3_stmt *s;
-	bool row;
-	enum fault f = sql_prepare(c, SQL_FILE_REMOVE, &s, why);
-
-	*freed = 0;
-	if (f != FAULT_NONE)
-		return f;
-	bind_span(s, 1, id);
-	f = sql_step(c, s, &row, why);
-	if (f != FAULT_NONE)
-		return f;
-	if (!row)
-		return refuse(why, FAULT_NOT_FOUND, NULL);
-	bool whole = column_bytes(s, 0, sha256, SHA256_LEN);
-	f = sql_finish(c, s, why);
-	if (f != FAULT_NONE || !whole)
-		return f;
-	f = sql_prepare(c, SQL_OBJECT_FORGET, &s, why);
-	if (f != FAULT_NONE)
-		return f;
-	bind_bytes(s, 1, sha256, SHA256_LEN);
-	f = sql_step(c, s, &row, why);
-	if (f != FAULT_NONE || !row)
-		return f;
-	*freed = sqlite3_column_int64(s, 0);
-	catalog_drop(catalog, sha256);
-	return sql_finish(c, s, why);
-}
-
-static enum fault run_remove(struct catalog *catalog, void *id, struct refusal *why)
-{
-	int64_t freed;
-
-	return record_remove(catalog, *(struct span *)id, &freed, why);
+	return catalog_list(keep->catalog, listing, files, total, more, why);
 }
 
 enum fault keep_remove(struct keep *keep, struct span id, struct refusal *why)
 {
-	return catalog_commit(keep->catalog, run_remove, &id, why);
+	return catalog_remove_file(keep->catalog, id, why);
+}
+
+enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struct refusal *why)
+{
+	struct catalog_sums sums;
+	enum fault f = catalog_sums(keep->catalog, owner, &sums, why);
+
+	*bytes = sums.owner_bytes + sums.owner_promised;
+	return f;
+}
+
+/* ---- their bytes ----------------------------------------------------------------------------- */
+
+struct proof {
+	struct keep *keep;
+	const uint8_t *sha256;
+	struct mark mark; /* of the file that was read */
+	bool right;
+};
+
+/* Under the lock: is what was read still what is there, and nothing better known of it? */
+static enum fault run_remember(struct catalog *catalog, void *self, struct refusal *why)
+{
+	const struct proof *proof = self;
+	struct known known;
+	struct mark now;
+	enum fault f = job_known(catalog, proof->sha256, &known, why);
+
+	if (f != FAULT_NONE || !known.found ||
+	    store_believes(proof->keep->store, known.durable, known.boot))
+		return f;
+	object_mark(proof->keep->store, proof->sha256, &now);
+	if (!mark_same(&now, &proof->mark) || now.changed != proof->mark.changed)
+		return FAULT_NONE;
+	return job_judged(catalog, proof->sha256, proof->right ? 0 : now.changed, why);
+}
+
+/* Where it cannot be recorded, it is read again the next time. */
+static void remember(struct proof *proof, int fd)
+{
+	struct keep *keep = proof->keep;
+
+	if (!(keep->mode & KEEP_WRITE))
+		return;
+	if (!proof->right || object_sync(keep->store, fd))
+		catalog_commit(keep->catalog, run_remember, proof, NULL);
+}
+
+/* Read it all, unless that was done before. */
+static enum fault prove(
+    struct keep *keep, const uint8_t *sha256, const struct known *known, int fd, struct refusal *why)
+{
+	struct proof proof = {.keep = keep, .sha256 = sha256};
+	uint8_t found[SHA256_LEN];
+	struct digest digest;
+	enum fault f = mark_of(fd, &proof.mark, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	if (known->damaged != 0 && known->damaged == proof.mark.changed)
+		return object_damaged(sha256, "found so after the machine was started anew", why);
+	digest_start(&digest, DIGEST_SHA256);
+	f = bytes_digest(fd, proof.mark.size, &digest, why);
+	if (f != FAULT_NONE)
+		return f;
+	digest_end(&digest, found);
+	proof.right = memcmp(found, sha256, SHA256_LEN) == 0;
+	remember(&proof, fd);
+	return proof.right ? f : object_damaged(sha256, "lost when the machine went down", why);
+}
+
+enum fault keep_content(
+    struct keep *keep, const struct file *file, int *fd, char *path, struct refusal *why)
+{
+	struct known known = {.durable = true};
+	char name[OBJECT_NAME];
+
+	object_name(file->sha256, name);
+	*fd = -1;
+	/* Looked up first: a file that takes the place of a lost one is there before its row. */
+	enum fault f = keep->unproved ? catalog_known(keep->catalog, file->sha256, &known, why)
+				      : FAULT_NONE;
+	if (f == FAULT_NONE)
+		f = object_open(keep->store, file->sha256, file->size, fd, why);
+	if (f == FAULT_NONE && !store_believes(keep->store, known.durable, known.boot))
+		f = prove(keep, file->sha256, &known, *fd, why);
+	if (f == FAULT_NONE && path != NULL)
+		snprintf(path, 80, "objects/%s", name);
+	if (f != FAULT_NONE && *fd >= 0) {
+		close(*fd);
+		*fd = -1;
+	}
+	return f;
 }

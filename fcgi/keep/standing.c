@@ -6,35 +6,13 @@
 #include "shared/log.h"
 #include "shared/text.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 void partial_store_digest(struct partial_row *row, const struct digest *digest)
 {
 	_Static_assert(sizeof *digest <= sizeof row->digest, "a digest's state fits its row");
 	memcpy(row->digest, digest, sizeof *digest);
 	row->digest_len = sizeof *digest;
-}
-
-enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct refusal *why)
-{
-	char buffer[16 * 1024];
-
-	for (int64_t at = 0; at < size;) {
-		int64_t left = size - at;
-		ssize_t n = pread(
-		    fd, buffer, left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0)
-			return disk_fault(why, "read back");
-		digest_add(digest, buffer, (size_t)n);
-		at += n;
-	}
-	return FAULT_NONE;
 }
 
 bool partial_stored_digest(const struct partial_row *row, struct digest *digest)
@@ -60,7 +38,7 @@ bool partial_proved(const struct keep *keep, const struct partial_row *row)
 {
 	bool open = row->state == PARTIAL_OPEN || row->state == PARTIAL_USED;
 
-	return !open || row->offset == 0 || keep_believes(keep, row->durable, row->boot);
+	return !open || row->offset == 0 || store_believes(keep->store, row->durable, row->boot);
 }
 
 enum fault partial_stand(struct keep *keep, struct partial_row *row, int fd,
@@ -73,14 +51,14 @@ enum fault partial_stand(struct keep *keep, struct partial_row *row, int fd,
 	if (loaded && proved)
 		return FAULT_NONE;
 	digest_start(digest, DIGEST_SHA256);
-	enum fault f = partial_digest(fd, row->offset, digest, why);
+	enum fault f = bytes_digest(fd, row->offset, digest, why);
 	if (f != FAULT_NONE || proved)
 		return f;
 	if (!loaded || !same(stored, *digest)) {
 		log_line(LOG_ERROR, "bytes of an upload are lost", "id=%s", row->id);
 		return refuse(why, FAULT_GONE, "Bytes of this upload are lost. Start it anew.");
 	}
-	row->boot = keep->boot;
+	row->boot = store_boot(keep->store);
 	return row_proved(keep->catalog, row, why);
 }
 
@@ -96,7 +74,7 @@ static enum fault prove_held(
 		return f;
 	if (!partial_proved(keep, &row))
 		f = partial_stand(keep, &row, blob->fd, &digest, why);
-	if (f == FAULT_GONE && row_end(keep->catalog, id, NULL) != FAULT_NONE)
+	if (f == FAULT_GONE && row_end(keep->catalog, id, memory_deadline(keep), NULL) != FAULT_NONE)
 		f = FAULT_INTERNAL;
 	partial_release(&row);
 	return f;
@@ -108,11 +86,11 @@ enum fault partial_prove(struct keep *keep, struct span id, struct refusal *why)
 	char name[ID_LEN + 1];
 
 	span_copy(name, sizeof name, id);
-	enum fault f = holder_take(keep, name, HOLDER_PATIENCE, &blob, why);
+	enum fault f = holder_take(keep->store, name, HOLDER_PATIENCE, &blob, why);
 	if (f == FAULT_NOT_FOUND) /* finished or ended meanwhile */
 		return FAULT_NONE;
 	if (f == FAULT_NONE)
 		f = prove_held(keep, id, &blob, why);
-	blob_leave(keep, &blob, f != FAULT_GONE);
+	blob_leave(keep->store, &blob, f != FAULT_GONE);
 	return f;
 }

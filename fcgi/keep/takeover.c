@@ -4,68 +4,6 @@
 #include "keep/uploads.h"
 #include "shared/text.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* The bytes that count, as another file that is called partial/<name>, and held. */
-static enum fault copy_as(
-    const struct partial *p, const char *name, struct blob *copy, struct refusal *why)
-{
-	off_t from = 0, to = 0, size = p->row.offset;
-	ssize_t n = 1;
-
-	unlinkat(p->keep->partial, name, 0);
-	enum fault f = blob_open_named(p->keep, copy, name, true, 0, &p->start, why);
-	if (f != FAULT_NONE)
-		return f;
-	while (to < size && n > 0)
-		n = copy_file_range(
-		    p->file.blob.fd, &from, copy->fd, &to, (size_t)(size - to), 0);
-	if (to == size && fdatasync(copy->fd) == 0)
-		return FAULT_NONE;
-	f = disk_fault(why, "copy partial file");
-	blob_leave(p->keep, copy, false);
-	return f;
-}
-
-/*
- * A crash between the linking of an object and its COMMIT leaves an orphan in objects/ that is the
- * same file as ours. Before a byte changes here, ours becomes a file of its own: otherwise somebody
- * who uploads what the orphan's name says would be given what we write.
- */
-static enum fault be_alone(struct partial *p, struct refusal *why)
-{
-	bool full = p->keep->config->durability == DURABILITY_FULL;
-	struct blob *blob = &p->file.blob, copy;
-	char name[BLOB_NAME];
-	struct stat st;
-
-	if (fstat(blob->fd, &st) != 0)
-		return disk_fault(why, "fstat");
-	if (st.st_nlink == 1)
-		return FAULT_NONE;
-	snprintf(name, sizeof name, "tmp-%s", p->row.id);
-	enum fault f = copy_as(p, name, &copy, why);
-	if (f != FAULT_NONE)
-		return f;
-	if (renameat(p->keep->partial, name, p->keep->partial, p->row.id) != 0) {
-		f = disk_fault(why, "rename partial file");
-		blob_leave(p->keep, &copy, false);
-		return f;
-	}
-	close(blob->fd);
-	blob->fd = copy.fd;
-	if (!full || fsync(p->keep->partial) == 0)
-		return FAULT_NONE;
-	/* The new name is lost with a power cut, whatever a second sync says, and what is written
-	 * under it with the name. */
-	f = disk_fault(why, "fsync partial");
-	partial_end(p);
-	return f;
-}
-
 /* With the lock held, the row is ours: read it again, and stand where it says. */
 static enum fault settle_in(struct partial *p, struct span id, struct refusal *why)
 {
@@ -79,8 +17,12 @@ static enum fault settle_in(struct partial *p, struct span id, struct refusal *w
 	f = partial_stand(p->keep, &p->row, blob->fd, &p->start, why);
 	if (f == FAULT_GONE)
 		partial_end(p);
-	if (f == FAULT_NONE)
-		f = be_alone(p, why);
+	blob->size = p->row.offset;
+	if (f == FAULT_NONE) {
+		f = blob_be_alone(p->keep->store, blob, why);
+		if (f == FAULT_GONE)
+			partial_end(p);
+	}
 	if (f == FAULT_NONE)
 		f = blob_cut(blob, p->row.offset, &p->start, why);
 	if (f == FAULT_NOT_FOUND)
@@ -111,7 +53,7 @@ static enum fault take_over(
 
 	if (f != FAULT_NONE || p->row.state == PARTIAL_DONE)
 		return f;
-	f = holder_take(p->keep, p->row.id, HOLDER_PATIENCE, &p->file.blob, why);
+	f = holder_take(p->keep->store, p->row.id, HOLDER_PATIENCE, &p->file.blob, why);
 	if (f == FAULT_NONE)
 		partial_hold(p, x);
 	else if (f != FAULT_NOT_FOUND)

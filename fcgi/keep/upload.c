@@ -2,7 +2,6 @@
  * upload.c: the life of an upload: begin, write, finish or leave.
  */
 #include "keep/inside.h"
-#include "keep/ledger.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
@@ -82,7 +81,7 @@ static enum fault allocate(
 		return FAULT_NONE;
 	enum fault f = blob_allocate(&file->blob, length, why);
 	if (f == FAULT_NONE && file->blob.allocated > 0) {
-		ledger_written(u->keep->ledger, u->slot, length);
+		ledger_written(store_ledger(u->keep->store), u->slot, length);
 		u->told = length;
 	}
 	return f;
@@ -108,7 +107,7 @@ enum fault upload_file(struct upload *u, const struct part *part, struct refusal
 
 	if (file == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
-	enum fault f = blob_create(u->keep, &file->blob, why);
+	enum fault f = blob_create(u->keep->store, &file->blob, why);
 	if (f == FAULT_NONE)
 		f = allocate(u, file, part, why);
 	u->open = f == FAULT_NONE;
@@ -131,7 +130,7 @@ static void tell_ledger(struct upload *u)
 {
 	if (u->received - u->told < TELL_STEP)
 		return;
-	ledger_written(u->keep->ledger, u->slot, u->received - u->told);
+	ledger_written(store_ledger(u->keep->store), u->slot, u->received - u->told);
 	u->told = u->received;
 }
 
@@ -162,7 +161,7 @@ enum fault upload_file_end(struct upload *u, struct refusal *why)
 	u->open = false;
 	enum fault f = blob_end(&file->blob, file->sha256, why);
 	if (f == FAULT_NONE)
-		f = records_known(u->keep->catalog, file->sha256, &known, why);
+		f = catalog_known(u->keep->catalog, file->sha256, &known, why);
 	if (f != FAULT_NONE)
 		return f;
 	file->known_durable = known.found && known.durable;
@@ -192,7 +191,7 @@ static enum fault absorb(
 
 bool upload_can_adopt(struct keep *keep, const struct grant *grant, int fd)
 {
-	return grant->length >= 0 && blob_can_adopt(keep, fd);
+	return grant->length >= 0 && blob_can_adopt(keep->store, fd);
 }
 
 enum fault upload_adopt(struct upload *u, const struct part *part, int fd, char *buffer,
@@ -204,7 +203,7 @@ enum fault upload_adopt(struct upload *u, const struct part *part, int fd, char 
 	struct incoming *file = announce(u, part);
 	if (file == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
-	enum fault f = blob_adopt(u->keep, &file->blob, fd, why);
+	enum fault f = blob_adopt(u->keep->store, &file->blob, fd, why);
 	u->open = f == FAULT_NONE;
 	if (f == FAULT_NONE)
 		f = absorb(u, file, buffer, room, why);
@@ -245,12 +244,12 @@ static enum fault mint(const struct grant *grant, size_t i, bool with_token, str
 	uint8_t bytes[SHA256_LEN];
 
 	if (!draw(grant, "id", i, bytes))
-		return disk_fault(why, "getrandom");
+		return refuse(why, FAULT_INTERNAL, NULL);
 	text_id(bytes, m->id);
 	if (!with_token)
 		return FAULT_NONE;
 	if (!draw(grant, "delete token", i, bytes))
-		return disk_fault(why, "getrandom");
+		return refuse(why, FAULT_INTERNAL, NULL);
 	text_hex(bytes, sizeof bytes, m->token);
 	digest_of(DIGEST_SHA256, m->token, strlen(m->token), m->hash);
 	return FAULT_NONE;
@@ -310,7 +309,7 @@ static enum fault sync_all(struct upload *u, struct refusal *why)
 {
 	enum fault f = FAULT_NONE;
 
-	if (u->keep->config->durability != DURABILITY_FULL)
+	if (!store_syncs(u->keep->store))
 		return FAULT_NONE;
 	for (size_t i = 0; i < u->count && f == FAULT_NONE; i++)
 		if (!u->file[i]->known_durable)
@@ -321,8 +320,7 @@ static enum fault sync_all(struct upload *u, struct refusal *why)
 static enum fault keep_all(
     struct upload *u, struct arrival *arrival, struct files *files, struct refusal *why)
 {
-	struct arrivals all = {
-	    .keep = u->keep, .at = arrival, .count = u->count, .keyed = u->grant->keyed};
+	struct arrivals all = {.at = arrival, .count = u->count, .keyed = u->grant->keyed};
 	enum fault f = sync_all(u, why);
 
 	if (f == FAULT_NONE)
@@ -335,7 +333,7 @@ static enum fault keep_all(
 static void release(struct upload *u)
 {
 	if (u->reserved)
-		ledger_release(u->keep->ledger, u->slot);
+		ledger_release(store_ledger(u->keep->store), u->slot);
 	u->reserved = false;
 }
 
@@ -361,7 +359,7 @@ enum fault upload_finish(struct upload *u, const char *fields, bool with_delete_
 	free(minted);
 	free(arrival);
 	if (f != FAULT_NONE) {
-		keep_release(files);
+		files_release(files);
 		return f;
 	}
 	u->finished = true;
@@ -377,7 +375,7 @@ void upload_leave(struct upload *u)
 		return;
 	release(u);
 	for (size_t i = 0; i < u->count; i++) {
-		blob_leave(u->keep, &u->file[i]->blob, false);
+		blob_leave(u->keep->store, &u->file[i]->blob, false);
 		free(u->file[i]);
 	}
 	free(u->file);

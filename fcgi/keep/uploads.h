@@ -6,86 +6,19 @@
  *     progress.c  bytes come in and are recorded, or taken back
  *     standing.c  how far one has come, held against its bytes where that is needed
  *     finish.c    one becomes a file; several become one
- *     holder.c    who holds one, and making them let go
- *     uploads.c   rows of the catalog     uploads_enter.c  how they come, and become files
  */
 #ifndef WAYBILL_KEEP_UPLOADS_H
 #define WAYBILL_KEEP_UPLOADS_H
 
+#include "catalog/uploads.h"
 #include "keep/inside.h"
 #include "keep/partial.h"
-
-/* ---- uploads.c ------------------------------------------------------------------------------- */
-
-/* NOT_FOUND. On a fault nothing is to be released. Does not judge state or expiry. */
-enum fault row_find(
-    struct catalog *catalog, struct span id, struct partial_row *row, struct refusal *why);
-/* The changes below return LOCKED when row->claim is no longer the row's or it is not open. */
-/* QUOTA_EXCEEDED: this owner, or nameless address, has `most` open ones. */
-enum fault row_add(struct catalog *catalog, const struct partial_row *row, struct span address,
-    int64_t most, struct refusal *why);
-/* The same, asked before anything is made. */
-enum fault row_may_be_added(struct catalog *catalog, const struct partial_row *row,
-    struct span address, int64_t most, struct refusal *why);
-/* What the owner's token may hold, or could when it was last seen; 0: no limit. */
-enum fault row_quota(struct catalog *catalog, const struct partial_row *row, int64_t *quota,
-    struct refusal *why);
-/* Offset, length, digest, type, allocated, expiry. */
-enum fault row_update(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
-/* Only its expiry. */
-enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
-/* The bytes up to row->offset were read: they are the ones that were acknowledged. */
-enum fault row_proved(
-    struct catalog *catalog, const struct partial_row *row, struct refusal *why);
-enum fault row_end(struct catalog *catalog, struct span id, struct refusal *why);
-/* NOT_FOUND; FINISHED: it is a file. */
-enum fault row_remove(struct catalog *catalog, struct span id, struct refusal *why);
-/* Shut out whoever holds it. */
-enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal *why);
-/* In one transaction: the file is added, the row becomes a memory of it until row->expires_at.
- * row->concat == PARTIAL_FINAL: the row is new, and `parts` counts with it from now on; LOCKED where
- * one of them does with another already. */
-struct finish {
-	struct partial_row *row;
-	struct arrivals *arrivals;
-	const struct span *parts; /* ids */
-	size_t parts_count;
-	int64_t parts_expire_at;
-};
-enum fault row_finish(struct catalog *catalog, struct finish *finish, struct refusal *why);
-
-/* ---- holder.c -------------------------------------------------------------------------------- */
-
-struct holders; /* who holds what in this process */
-
-struct holder {
-	char id[ID_LEN + 1];
-	struct exchange *x; /* NULL: cannot be interrupted */
-	bool wanted;	    /* another request waits for it; atomic */
-	struct holder *next;
-};
-
-enum { HOLDER_PATIENCE = 4000 /* ms to wait for another to let go */ };
-
-void holder_enter(struct keep *keep, struct holder *holder);
-void holder_leave(struct keep *keep, struct holder *holder);
-/*
- * Open partial/<id> and lock it, once whoever has it has let go. LOCKED: that took too long.
- * NOT_FOUND. The blob stands at 0: blob_cut() it to what the row says.
- */
-enum fault holder_take(
-    struct keep *keep, const char *id, int patience, struct blob *blob, struct refusal *why);
-/* Wait until nobody holds it. False: somebody still does. */
-bool holder_settle(struct keep *keep, const char *id, int patience);
-/* For who holds its lock without having entered: does another process wait for it? */
-bool holder_wanted(const struct keep *keep, const char *id);
+#include "store/holder.h"
 
 /* ---- standing.c ------------------------------------------------------------------------------ */
 
 /* The running digest, to be stored with its offset. */
 void partial_store_digest(struct partial_row *row, const struct digest *digest);
-/* Take the first `size` bytes of fd into a digest that was started. */
-enum fault partial_digest(int fd, int64_t size, struct digest *digest, struct refusal *why);
 /* What the row has of it; false: another build stored it, or nobody. */
 bool partial_stored_digest(const struct partial_row *row, struct digest *digest);
 /*

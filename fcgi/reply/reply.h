@@ -15,6 +15,7 @@
 #define WAYBILL_REPLY_H
 
 #include "shared/config.h"
+#include "shared/files.h"
 #include "shared/flow.h"
 
 /* Room for headers, in bytes: a tus Upload-Metadata echo of 12 KiB fits; only touched pages cost.

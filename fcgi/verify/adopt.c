@@ -9,7 +9,7 @@
 #include "shared/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <time.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,8 @@ struct adopting {
 	struct adoption at[VERIFY_CHUNK];
 	size_t ready; /* of them, to be entered by the next job */
 	int64_t bytes; /* entered */
+	struct refusal *why; /* of a visit */
+	enum fault fault;
 	char buffer[VERIFY_BUFFER];
 };
 
@@ -52,26 +54,23 @@ static bool note_unknown(struct adopting *a, const uint8_t *sha256)
 	return true;
 }
 
+static bool visit_object(void *self, const uint8_t sha256[SHA256_LEN])
+{
+	struct adopting *a = self;
+	struct known known;
+
+	a->fault = catalog_known(a->v->keep->catalog, sha256, &known, a->why);
+	if (a->fault == FAULT_NONE && !known.found && !note_unknown(a, sha256))
+		a->fault = refuse(a->why, FAULT_INTERNAL, "Out of memory.");
+	return a->fault == FAULT_NONE;
+}
+
 static enum fault find_unknown(struct adopting *a, struct refusal *why)
 {
-	const struct keep *keep = a->v->keep;
-	uint8_t sha256[SHA256_LEN];
-	struct known known;
-	struct dirent *entry;
-	DIR *dir;
-	enum fault f = keep_entries(keep->objects, "objects", &dir, why);
+	a->why = why;
+	enum fault f = object_each(a->v->keep->store, visit_object, a, why);
 
-	if (f != FAULT_NONE)
-		return f;
-	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL) {
-		if (!object_named(entry->d_name, sha256))
-			continue;
-		f = records_known(keep->catalog, sha256, &known, why);
-		if (f == FAULT_NONE && !known.found && !note_unknown(a, sha256))
-			f = refuse(why, FAULT_INTERNAL, "Out of memory.");
-	}
-	closedir(dir);
-	return f;
+	return f == FAULT_NONE ? a->fault : f;
 }
 
 /* ---- entering them --------------------------------------------------------------------------- */
@@ -81,12 +80,12 @@ static enum fault still_unknown(
     const struct keep *keep, struct catalog *catalog, const struct lost *mark, bool *still,
     struct refusal *why)
 {
-	struct lost now;
+	struct mark now;
 	struct known known;
-	enum fault f = object_find(catalog->writer, mark->sha256, &known, why);
+	enum fault f = job_known(catalog, mark->sha256, &known, why);
 
-	verify_mark(keep, mark->sha256, &now);
-	*still = f == FAULT_NONE && !known.found && now.there && verify_same(&now, mark);
+	object_mark(keep->store, mark->sha256, &now);
+	*still = f == FAULT_NONE && !known.found && now.there && mark_same(&now, &mark->mark);
 	return f;
 }
 
@@ -98,11 +97,11 @@ static enum fault run_enter(struct catalog *catalog, void *self, struct refusal 
 
 	for (size_t i = 0; i < a->ready && f == FAULT_NONE; i++) {
 		struct adoption *one = &a->at[i];
-		struct arrivals alone = {.keep = a->v->keep, .at = &one->arrival, .count = 1};
+		struct arrivals alone = {.at = &one->arrival, .count = 1};
 		f = still_unknown(a->v->keep, catalog, &one->mark, &one->entered, why);
 		if (f != FAULT_NONE || !one->entered)
 			continue;
-		f = object_enter(catalog, &one->arrival, why);
+		f = job_enter_object(catalog, &one->arrival, why);
 		if (f == FAULT_NONE)
 			f = records_add(catalog, &alone, why);
 	}
@@ -215,7 +214,7 @@ static enum fault prepare(
 	    .size = size,
 	    .type = one->type,
 	    .fields = "{}",
-	    .uploaded_at = mark->changed.tv_sec * 1000 + mark->changed.tv_nsec / 1000000};
+	    .uploaded_at = mark->mark.written / 1000000};
 	memcpy(one->arrival.file.sha256, mark->sha256, SHA256_LEN);
 	if (!mint(one))
 		return disk_fault(why, "getrandom");
@@ -229,7 +228,8 @@ static enum fault consider(struct adopting *a, const uint8_t *sha256, struct ref
 	struct lost mark;
 	int64_t size;
 
-	verify_mark(v->keep, sha256, &mark);
+	memcpy(mark.sha256, sha256, SHA256_LEN);
+	object_mark(v->keep->store, sha256, &mark.mark);
 	enum object_state state = verify_hash(v, sha256, a->buffer, &size);
 	if (state == OBJECT_WRONG_HASH)
 		return put_aside(v, &mark, why);
@@ -258,17 +258,17 @@ static enum fault enter_all(struct adopting *a, struct refusal *why)
 static enum fault adopt(struct adopting *a, struct refusal *why)
 {
 	struct keep *keep = a->v->keep;
-	bool astray = keep->catalog->generation.astray;
+	bool astray = catalog_is_astray(keep->catalog);
 	enum fault f = find_unknown(a, why);
 
 	if (f == FAULT_NONE && astray)
-		f = keep_generation_part(keep, why);
+		f = catalog_part(keep->catalog, why);
 	/* Beside servers a deletion may be under way, which commits first and unlinks after: what has
 	 * just lost its record is not to come back. */
 	else if (f == FAULT_NONE && a->count > 0)
 		nanosleep(&(struct timespec){.tv_sec = DELETION}, NULL);
 	/* Their entries may be older than the last sync of the directory; their records are not. */
-	if (f == FAULT_NONE && fsync(keep->objects) != 0)
+	if (f == FAULT_NONE && fsync(keep->store->objects) != 0)
 		f = disk_fault(why, "fsync objects");
 	if (f == FAULT_NONE)
 		f = enter_all(a, why);
@@ -277,7 +277,7 @@ static enum fault adopt(struct adopting *a, struct refusal *why)
 		    "%lld objects cannot be read. Have this user own them, or move them away, and "
 		    "say it again.",
 		    (long long)a->v->unreadable);
-	return f == FAULT_NONE && astray ? keep_generation_join(keep, why) : f;
+	return f == FAULT_NONE && astray ? catalog_join(keep->catalog, why) : f;
 }
 
 enum fault verify_adopt(struct keep *keep, const struct inspector *inspector, struct verified *result,

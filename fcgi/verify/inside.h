@@ -14,13 +14,14 @@
 #define WAYBILL_VERIFY_INSIDE_H
 
 #include <stdio.h>
-#include <sys/stat.h>
 
-#include "keep/catalog.h"
+#include "catalog/uploads.h"
+#include "keep/inside.h"
+#include "store/disk/disk.h"
 #include "verify/verify.h"
 
 enum {
-	VERIFY_CHUNK = 64,	   /* rows of one look, entries of one job */
+	VERIFY_CHUNK = 64,	   /* rows of one look */
 	VERIFY_BUFFER = 256 * 1024 /* bytes of one read */
 };
 
@@ -43,11 +44,13 @@ struct verifying {
 /* Content that the catalog promises and the disk does not have. */
 struct lost {
 	uint8_t sha256[SHA256_LEN];
-	bool there; /* something stands in its place, and these are its marks */
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec changed;
+	struct mark mark; /* of what stands in its place, if anything does */
+};
+
+struct visit { /* a visitor's self */
+	struct verifying *v;
+	struct refusal *why;
+	enum fault fault;
 };
 
 /* Tell one finding; `repaired` says what became of it, NULL: nothing. */
@@ -57,11 +60,6 @@ void verify_tell(struct verifying *v, const char *repaired, const char *fmt, ...
 void verify_say(const struct verifying *v, const char *line);
 /* `bytes` more were read. */
 void verify_advance(struct verifying *v, int64_t bytes);
-/* What stands at objects/<sha256> now. */
-void verify_mark(const struct keep *keep, const uint8_t *sha256, struct lost *mark);
-
-bool verify_same(const struct lost *a, const struct lost *b);
-
 /* What is left of damaged content is not thrown away: part of a file may be all that its owner ever
  * gets back. Under the write lock, so that nobody links good bytes there meanwhile. */
 enum fault verify_put_aside(const struct keep *keep, const uint8_t *sha256, struct refusal *why);
@@ -86,8 +84,6 @@ void verify_unreadable(struct verifying *v, const uint8_t *sha256, int err);
 
 /* Integrity, sums, pointers. *usable false: the file is damaged; nothing else can be said. */
 enum fault verify_catalog(struct verifying *v, bool *usable, struct refusal *why);
-/* Have every sum agree with the rows, and every row with the others. */
-enum fault verify_mend(struct verifying *v, struct refusal *why);
 /* Before anything is repaired: can the objects be opened? INTERNAL: more than a tenth cannot. */
 enum fault verify_reach(struct verifying *v, struct refusal *why);
 /* The same of what was counted among so many objects. */
@@ -96,10 +92,5 @@ enum fault verify_doubt(const struct verifying *v, int64_t objects, struct refus
 enum fault verify_objects(struct verifying *v, struct refusal *why);
 enum fault verify_orphans(struct verifying *v, struct refusal *why);
 enum fault verify_partial(struct verifying *v, struct refusal *why);
-
-/* verify.c: check every entry of a directory, until one check fails. */
-typedef enum fault entry_check(struct verifying *v, const char *name, struct refusal *why);
-enum fault verify_entries(struct verifying *v, int directory, const char *what, entry_check *check,
-    struct refusal *why);
 
 #endif

@@ -5,12 +5,12 @@
 #include "shared/log.h"
 #include "shared/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,12 +18,6 @@ enum {
 	MOMENT_MS = 100,    /* between two looks at what seems an orphan */
 	MOMENTS = 10,	    /* looks at one */
 	PATIENCE_MS = 5000, /* for all of them */
-};
-
-struct objects { /* a page of rows */
-	uint8_t sha256[VERIFY_CHUNK][SHA256_LEN];
-	int64_t size[VERIFY_CHUNK];
-	size_t count;
 };
 
 /* ---- one object ------------------------------------------------------------------------------ */
@@ -61,7 +55,7 @@ int verify_open(const struct keep *keep, const uint8_t *sha256, enum object_stat
 	struct stat st;
 
 	object_name(sha256, name);
-	int fd = openat(keep->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = openat(keep->store->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	*state = fd < 0 ? state_of(errno) : OBJECT_GOOD;
 	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
 		return fd;
@@ -105,7 +99,7 @@ enum object_state verify_hash(
 struct second_look {
 	struct keep *keep;
 	const uint8_t *sha256;
-	struct lost mark; /* what was examined */
+	struct mark mark; /* what was examined */
 	int64_t resize;	  /* >= 0: its true size, to be entered */
 	bool stands;	  /* the finding does */
 };
@@ -113,26 +107,19 @@ struct second_look {
 /* Is it still in the catalog, and still the same file? Then nobody was just changing it. */
 static enum fault run_look(struct catalog *catalog, void *self, struct refusal *why)
 {
-	struct connection *c = catalog->writer;
 	struct second_look *look = self;
-	struct lost now;
+	struct mark now;
 	struct known known;
-	sqlite3_stmt *s;
-	enum fault f = object_find(c, look->sha256, &known, why);
+	enum fault f = job_known(catalog, look->sha256, &known, why);
 
-	verify_mark(look->keep, look->sha256, &now);
-	look->stands = known.found && verify_same(&now, &look->mark);
+	object_mark(look->keep->store, look->sha256, &now);
+	look->stands = known.found && mark_same(&now, &look->mark);
 	if (f != FAULT_NONE || !look->stands || look->resize < 0)
 		return f;
-	f = sql_prepare(c, SQL_MEND_OBJECT, &s, why);
-	if (f != FAULT_NONE)
-		return f;
-	bind_bytes(s, 1, look->sha256, SHA256_LEN);
-	bind_number(s, 2, look->resize);
-	return sql_finish(c, s, why);
+	return job_resize(catalog, look->sha256, look->resize, why);
 }
 
-static bool remember(struct verifying *v, const struct lost *mark)
+static bool remember(struct verifying *v, const uint8_t *sha256, const struct mark *mark)
 {
 	if (v->lost_count == v->lost_room) {
 		size_t room = v->lost_room == 0 ? 64 : v->lost_room * 2;
@@ -142,7 +129,9 @@ static bool remember(struct verifying *v, const struct lost *mark)
 		v->lost = more;
 		v->lost_room = room;
 	}
-	v->lost[v->lost_count++] = *mark;
+	struct lost *lost = &v->lost[v->lost_count++];
+	lost->mark = *mark;
+	memcpy(lost->sha256, sha256, SHA256_LEN);
 	return true;
 }
 
@@ -181,7 +170,7 @@ static enum fault check_object(
 	int64_t size;
 
 	v->result->objects++;
-	verify_mark(v->keep, sha256, &look.mark);
+	object_mark(v->keep->store, sha256, &look.mark);
 	enum object_state state = verify_hash(v, sha256, buffer, &size);
 	int err = errno;
 	if (state == OBJECT_GOOD && size != expected)
@@ -199,54 +188,28 @@ static enum fault check_object(
 		verify_unreadable(v, sha256, err);
 	else
 		tell_object(v, state, sha256, expected, size);
-	if (state == OBJECT_UNREADABLE || state == OBJECT_WRONG_SIZE || remember(v, &look.mark))
+	if (state == OBJECT_UNREADABLE || state == OBJECT_WRONG_SIZE || remember(v, sha256, &look.mark))
 		return FAULT_NONE;
 	return refuse(why, FAULT_INTERNAL, "Out of memory.");
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static enum fault next_objects(struct verifying *v, int64_t refs, const uint8_t *after, size_t len,
-    struct objects *page, struct refusal *why)
-{
-	struct connection *c = reader_take(v->keep->catalog, why);
-	sqlite3_stmt *s;
-	bool row = false;
-
-	page->count = 0;
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = sql_prepare(c, SQL_VERIFY_OBJECTS, &s, why);
-	if (f == FAULT_NONE) {
-		bind_bytes(s, 1, after, len);
-		bind_number(s, 2, VERIFY_CHUNK);
-		bind_number(s, 3, refs);
-		f = sql_step(c, s, &row, why);
-	}
-	for (; row; f = sql_step(c, s, &row, why)) {
-		size_t i = page->count;
-		page->count += column_bytes(s, 0, page->sha256[i], SHA256_LEN);
-		page->size[i] = sqlite3_column_int64(s, 1);
-	}
-	reader_give(v->keep->catalog, c);
-	return f;
-}
-
-typedef enum fault object_visitor(struct verifying *v, const uint8_t *sha256, int64_t expected,
+typedef enum fault object_check(struct verifying *v, const uint8_t *sha256, int64_t expected,
     char *buffer, struct refusal *why);
 
 /* All that have at least so many records. */
 static enum fault each_object(
-    struct verifying *v, int64_t refs, object_visitor *visit, struct refusal *why)
+    struct verifying *v, int64_t refs, object_check *visit, struct refusal *why)
 {
-	struct objects page = {.count = 0};
+	struct content page = {.count = 0};
 	uint8_t after[SHA256_LEN] = {0};
 	size_t len = 0; /* an empty BLOB comes before all others */
 	char *buffer = malloc(VERIFY_BUFFER);
 	enum fault f = buffer == NULL ? refuse(why, FAULT_INTERNAL, "Out of memory.") : FAULT_NONE;
 
 	while (f == FAULT_NONE) {
-		f = next_objects(v, refs, after, len, &page, why);
+		f = content_page(v->keep->catalog, refs, after, len, &page, why);
 		if (f != FAULT_NONE || page.count == 0)
 			break;
 		for (size_t i = 0; i < page.count && f == FAULT_NONE; i++)
@@ -277,7 +240,7 @@ static enum fault try_object(struct verifying *v, const uint8_t *sha256, int64_t
 		close(fd);
 		return FAULT_NONE;
 	}
-	enum fault f = records_known(v->keep->catalog, sha256, &known, why);
+	enum fault f = catalog_known(v->keep->catalog, sha256, &known, why);
 	v->unread += known.found && state != OBJECT_UNREADABLE;
 	v->unreadable += known.found && state == OBJECT_UNREADABLE;
 	return f;
@@ -304,32 +267,24 @@ enum fault verify_doubt(const struct verifying *v, int64_t objects, struct refus
 /* ---- orphans --------------------------------------------------------------------------------- */
 
 struct orphan {
-	struct keep *keep;
-	uint8_t sha256[SHA256_LEN];
+	struct verifying *v;
+	uint8_t sha256[1][SHA256_LEN];
 	bool repair, stands;
 };
 
-/* Objects are linked and entered in one transaction: without a row under the lock, it is nobody's.
- * As in sweep.c, the transaction writes, and commit.c unlinks after its COMMIT. */
+/* Objects are linked and entered in one transaction: without a row under the lock, it is nobody's. */
 static enum fault run_orphan(struct catalog *catalog, void *self, struct refusal *why)
 {
-	struct connection *c = catalog->writer;
 	struct orphan *o = self;
-	struct lost now;
+	struct mark now;
 	struct known known;
-	sqlite3_stmt *s;
-	enum fault f = object_find(c, o->sha256, &known, why);
+	enum fault f = job_known(catalog, o->sha256[0], &known, why);
 
-	verify_mark(o->keep, o->sha256, &now);
+	object_mark(o->v->keep->store, o->sha256[0], &now);
 	o->stands = f == FAULT_NONE && !known.found && now.there;
 	if (f != FAULT_NONE || !o->stands || !o->repair)
 		return f;
-	catalog_drop(catalog, o->sha256);
-	f = sql_prepare(c, SQL_STORE_SWEPT, &s, why);
-	if (f != FAULT_NONE)
-		return f;
-	bind_number(s, 1, clock_calendar());
-	return sql_finish(c, s, why);
+	return job_drop_orphans(catalog, o->sha256, 1, why);
 }
 
 /*
@@ -352,26 +307,39 @@ static enum fault look_again(struct verifying *v, struct orphan *o, struct refus
 	return f;
 }
 
-static enum fault check_entry(struct verifying *v, const char *name, struct refusal *why)
+static enum fault check_orphan(
+    struct verifying *v, const uint8_t sha256[SHA256_LEN], struct refusal *why)
 {
-	struct orphan orphan = {.keep = v->keep};
+	struct orphan orphan = {.v = v};
+	char name[OBJECT_NAME];
 	struct known known;
+	enum fault f = catalog_known(v->keep->catalog, sha256, &known, why);
 
-	if (!object_named(name, orphan.sha256))
-		return FAULT_NONE;
-	enum fault f = records_known(v->keep->catalog, orphan.sha256, &known, why);
+	memcpy(orphan.sha256[0], sha256, SHA256_LEN);
 	if (f == FAULT_NONE && !known.found)
 		f = look_again(v, &orphan, why);
 	if (f == FAULT_NONE && orphan.stands && v->repair) {
 		orphan.repair = true;
 		f = catalog_commit(v->keep->catalog, run_orphan, &orphan, why);
 	}
+	object_name(sha256, name);
 	if (f == FAULT_NONE && orphan.stands)
 		verify_tell(v, v->repair ? "removed" : NULL, "orphan object=%s", name);
 	return f;
 }
 
+static bool visit_object(void *self, const uint8_t sha256[SHA256_LEN])
+{
+	struct visit *visit = self;
+
+	visit->fault = check_orphan(visit->v, sha256, visit->why);
+	return visit->fault == FAULT_NONE;
+}
+
 enum fault verify_orphans(struct verifying *v, struct refusal *why)
 {
-	return verify_entries(v, v->keep->objects, "objects", check_entry, why);
+	struct visit visit = {.v = v, .why = why};
+	enum fault f = object_each(v->keep->store, visit_object, &visit, why);
+
+	return f == FAULT_NONE ? visit.fault : f;
 }

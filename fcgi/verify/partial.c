@@ -8,10 +8,9 @@
 #include "shared/log.h"
 #include "shared/text.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -49,7 +48,7 @@ static enum bytes compare_bytes(struct verifying *v, int fd, const struct partia
 	for (int64_t at = 0; at < row->offset; at += n) {
 		int64_t left = row->offset - at;
 		size_t len = left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer;
-		if (holder_wanted(v->keep, row->id))
+		if (holder_wanted(v->keep->store, row->id))
 			return BYTES_LEFT;
 		n = read_at(fd, buffer, len, at);
 		if (n < 0)
@@ -63,12 +62,6 @@ static enum bytes compare_bytes(struct verifying *v, int fd, const struct partia
 	digest_end(&found, b);
 	return memcmp(a, b, SHA256_LEN) == 0 ? BYTES_GOOD : BYTES_WRONG;
 }
-
-struct visit {
-	struct verifying *v;
-	enum fault fault;
-	struct refusal *why;
-};
 
 static bool still_the_same(struct verifying *v, const struct partial_row *row)
 {
@@ -92,12 +85,12 @@ static enum fault tell_upload(
 	    [BYTES_UNREADABLE] = "unreadable"};
 	char name[1024];
 	bool end = v->repair && bytes != BYTES_UNREADABLE;
-	enum fault f = end ? row_end(v->keep->catalog, span_of(row->id), why) : FAULT_NONE;
+	enum fault f = end ? row_end(v->keep->catalog, span_of(row->id), memory_deadline(v->keep), why) : FAULT_NONE;
 
 	if (f != FAULT_NONE)
 		return f;
 	if (end)
-		unlinkat(v->keep->partial, row->id, 0);
+		blob_discard(v->keep->store, row->id);
 	verify_tell(v, end ? "ended" : NULL, "%s upload=%s name=%s offset=%lld", words[bytes],
 	    row->id, log_value(span_of(row->name), name, sizeof name), (long long)row->offset);
 	return FAULT_NONE;
@@ -126,7 +119,7 @@ static void check_upload(void *self, const struct partial_row *row)
 
 	if (visit->fault != FAULT_NONE)
 		return;
-	int fd = blob_seize(visit->v->keep, row->id);
+	int fd = blob_seize(visit->v->keep->store, row->id);
 	enum bytes bytes = examine_upload(visit->v, fd, errno, row);
 	if (bytes != BYTES_GOOD && bytes != BYTES_LEFT)
 		visit->fault = tell_upload(visit->v, row, bytes, visit->why);
@@ -136,42 +129,44 @@ static void check_upload(void *self, const struct partial_row *row)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static enum fault check_file(struct verifying *v, const char *name, struct refusal *why)
+static enum fault check_seized(
+    struct verifying *v, const char *name, bool temporary, bool *nobodys, struct refusal *why)
 {
 	struct partial_row row;
-	bool temporary = strncmp(name, "tmp-", 4) == 0;
-
-	if (!temporary && !text_is_id(span_of(name)))
-		return FAULT_NONE;
-	int fd = blob_seize(v->keep, name);
-	if (fd < 0)
-		return FAULT_NONE;
 	enum fault f =
 	    temporary ? FAULT_NOT_FOUND : row_find(v->keep->catalog, span_of(name), &row, why);
 	bool ours = f == FAULT_NONE && (row.state == PARTIAL_OPEN || row.state == PARTIAL_USED);
+
 	if (f == FAULT_NONE)
 		partial_release(&row);
-	if (!ours && (f == FAULT_NONE || f == FAULT_NOT_FOUND)) {
-		f = FAULT_NONE;
-		if (v->repair && unlinkat(v->keep->partial, name, 0) != 0 && errno != ENOENT)
-			f = disk_fault(why, "unlink partial");
+	*nobodys = !ours && (f == FAULT_NONE || f == FAULT_NOT_FOUND);
+	if (*nobodys)
 		verify_tell(v, v->repair ? "removed" : NULL, "leftover partial=%s", name);
-	}
-	close(fd);
-	return f;
+	return f == FAULT_NOT_FOUND ? FAULT_NONE : f;
 }
 
-static enum fault check_files(struct verifying *v, struct refusal *why)
+static bool check_file(void *self, const char *name, bool temporary)
 {
-	return verify_entries(v, v->keep->partial, "partial", check_file, why);
+	struct visit *visit = self;
+	const struct store *store = visit->v->keep->store;
+	int fd = blob_seize(store, name);
+	bool nobodys = false;
+	int64_t freed = 0;
+
+	if (fd >= 0)
+		visit->fault = check_seized(visit->v, name, temporary, &nobodys, visit->why);
+	blob_unseize(store, fd, name, nobodys && visit->v->repair, &freed);
+	return visit->fault == FAULT_NONE;
 }
 
 enum fault verify_partial(struct verifying *v, struct refusal *why)
 {
 	struct visit visit = {.v = v, .why = why};
-	enum fault f = keep_partial_each(v->keep, check_upload, &visit, why);
+	enum fault f = row_each(v->keep->catalog, check_upload, &visit, why);
 
 	if (f == FAULT_NONE)
 		f = visit.fault;
-	return f == FAULT_NONE ? check_files(v, why) : f;
+	if (f == FAULT_NONE)
+		f = blob_each(v->keep->store, check_file, &visit, why);
+	return f == FAULT_NONE ? visit.fault : f;
 }

@@ -9,7 +9,6 @@
 #include "shared/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,29 +45,6 @@ void verify_advance(struct verifying *v, int64_t bytes)
 		v->inspector->progress(v->inspector->self, v->result->bytes, v->result->expected);
 }
 
-void verify_mark(const struct keep *keep, const uint8_t *sha256, struct lost *mark)
-{
-	char name[OBJECT_NAME];
-	struct stat st;
-
-	*mark = (struct lost){0};
-	memcpy(mark->sha256, sha256, SHA256_LEN);
-	object_name(sha256, name);
-	if (fstatat(keep->objects, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return;
-	mark->there = true;
-	mark->dev = st.st_dev;
-	mark->ino = st.st_ino;
-	mark->size = st.st_size;
-	mark->changed = st.st_mtim;
-}
-
-bool verify_same(const struct lost *a, const struct lost *b)
-{
-	return a->there == b->there && a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
 /* ---- records whose content is lost ----------------------------------------------------------- */
 
 static int compare_lost(const void *a, const void *b)
@@ -100,7 +76,7 @@ enum fault verify_put_aside(const struct keep *keep, const uint8_t *sha256, stru
 
 	object_name(sha256, name);
 	snprintf(aside, sizeof aside, "%s.damaged", name);
-	return renameat(keep->objects, name, keep->objects, aside) == 0
+	return renameat(keep->store->objects, name, keep->store->objects, aside) == 0
 		   ? FAULT_NONE
 		   : disk_fault(why, "put aside");
 }
@@ -109,12 +85,12 @@ static enum fault run_lose(struct catalog *catalog, void *self, struct refusal *
 {
 	struct removal *r = self;
 	const struct keep *keep = r->v->keep;
-	struct lost now;
+	struct mark now;
 	int64_t freed;
 	enum fault f = FAULT_NONE;
 
-	verify_mark(keep, r->lost->sha256, &now);
-	if (now.there && !verify_same(&now, r->lost)) {
+	object_mark(keep->store, r->lost->sha256, &now);
+	if (now.there && !mark_same(&now, &r->lost->mark)) {
 		r->healed = true;
 		return FAULT_NONE;
 	}
@@ -146,26 +122,6 @@ static enum fault lose(struct verifying *v, const struct file *file, struct refu
 	return FAULT_NONE;
 }
 
-static enum fault page_of(
-    struct verifying *v, int64_t after, struct files *files, struct refusal *why)
-{
-	enum fault f = files_make(files, VERIFY_CHUNK, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(v->keep->catalog, why) : NULL;
-	sqlite3_stmt *s;
-	bool more;
-
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	f = sql_prepare(c, SQL_VERIFY_FILES, &s, why);
-	if (f == FAULT_NONE) {
-		bind_number(s, 1, after);
-		bind_number(s, 2, VERIFY_CHUNK);
-		f = files_read(c, s, VERIFY_CHUNK, NULL, files, &more, why);
-	}
-	reader_give(v->keep->catalog, c);
-	return f;
-}
-
 /* One pass over all records, however much is lost: nothing indexes them by content. */
 static enum fault lose_records(struct verifying *v, struct refusal *why)
 {
@@ -177,13 +133,13 @@ static enum fault lose_records(struct verifying *v, struct refusal *why)
 		qsort(v->lost, v->lost_count, sizeof *v->lost, compare_lost);
 	while (more && f == FAULT_NONE) {
 		struct files files = {0};
-		f = page_of(v, after, &files, why);
+		f = catalog_page(v->keep->catalog, after, VERIFY_CHUNK, &files, why);
 		for (size_t i = 0; i < files.count && f == FAULT_NONE; i++)
 			f = lose(v, &files.at[i], why);
 		more = files.count == VERIFY_CHUNK;
 		if (files.count > 0)
 			after = files.at[files.count - 1].seq;
-		keep_release(&files);
+		files_release(&files);
 	}
 	return f;
 }
@@ -209,25 +165,10 @@ static enum fault verify_all(struct verifying *v, struct refusal *why)
 	if (f == FAULT_NONE)
 		f = lose_records(v, why);
 	if (f == FAULT_NONE && v->resize)
-		f = verify_mend(v, why);
+		f = catalog_mend(v->keep->catalog, why);
 	if (f == FAULT_NONE)
 		f = verify_orphans(v, why);
 	return f == FAULT_NONE ? verify_partial(v, why) : f;
-}
-
-enum fault verify_entries(struct verifying *v, int directory, const char *what, entry_check *check,
-    struct refusal *why)
-{
-	DIR *dir;
-	struct dirent *entry;
-	enum fault f = keep_entries(directory, what, &dir, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
-		f = check(v, entry->d_name, why);
-	closedir(dir);
-	return f;
 }
 
 enum fault verify_run(struct keep *keep, unsigned wishes, const struct inspector *inspector,

@@ -1,0 +1,272 @@
+/*
+ * listing.c: pages of records, and how many there are in all.
+ *
+ * Keyset pages: a page begins after the seq the last one ended with, so a page costs the same
+ * wherever it is, and whatever comes or goes meanwhile moves nothing else. Which index drives
+ * follows from the filters; the others are checked row by row. A page is bounded in records and in
+ * bytes, so that no fields, however large, make it cost more than any other.
+ */
+#include "catalog/sqlite/sqlite.h"
+#include "shared/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	ENVELOPE = 16 * 1024, /* more than what is around the records: next, with the whole query */
+	RECORD_BYTES = 512    /* more than what is in a record besides its texts */
+};
+
+enum driver { BY_NUMBER, BY_OWNER, BY_TYPE, BY_TYPES };
+
+static const enum statement newest[] = {[BY_NUMBER] = SQL_NEWEST_BY_SEQ,
+    [BY_OWNER] = SQL_NEWEST_BY_OWNER,
+    [BY_TYPE] = SQL_NEWEST_BY_TYPE,
+    [BY_TYPES] = SQL_NEWEST_BY_TYPES};
+static const enum statement oldest[] = {[BY_NUMBER] = SQL_OLDEST_BY_SEQ,
+    [BY_OWNER] = SQL_OLDEST_BY_OWNER,
+    [BY_TYPE] = SQL_OLDEST_BY_TYPE,
+    [BY_TYPES] = SQL_OLDEST_BY_TYPES};
+static const enum statement counts[] = {[BY_NUMBER] = SQL_COUNT_BY_SEQ,
+    [BY_OWNER] = SQL_COUNT_BY_OWNER,
+    [BY_TYPE] = SQL_COUNT_BY_TYPE,
+    [BY_TYPES] = SQL_COUNT_BY_TYPES};
+
+/* A listing in the terms of the statements. */
+struct query {
+	const struct listing *listing;
+	enum driver driver;
+	struct span owner;     /* absent: any */
+	struct span low, high; /* of type: equal to low where BY_TYPE */
+	struct span glob;      /* absent: low and high say it all */
+	struct span name;      /* folded */
+	int64_t now;
+	bool nothing; /* the viewer may see nothing of this */
+	char high_text[TYPE_BYTES + 1];
+	char glob_text[3 * TYPE_BYTES + 1];
+	char *name_text;
+};
+
+/* Our glob knows only '*'; SQLite's also '?' and '['. */
+static struct span sqlite_glob(struct span glob, char *to)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < glob.len; i++) {
+		bool special = glob.at[i] == '?' || glob.at[i] == '[';
+		if (special)
+			to[len++] = '[';
+		to[len++] = glob.at[i];
+		if (special)
+			to[len++] = ']';
+	}
+	to[len] = '\0';
+	return (struct span){to, len};
+}
+
+static void query_type(struct query *q)
+{
+	struct span type = q->listing->type;
+
+	if (type.at == NULL || span_is(type, "*") || span_is(type, "*/*"))
+		return;
+	if (type.len > TYPE_BYTES) { /* no type is so long */
+		q->nothing = true;
+		return;
+	}
+	const char *star = memchr(type.at, '*', type.len);
+	size_t prefix = star == NULL ? type.len : (size_t)(star - type.at);
+	if (star == NULL) {
+		q->driver = BY_TYPE;
+		q->low = type;
+		return;
+	}
+	q->glob = sqlite_glob(type, q->glob_text);
+	if (prefix == 0)
+		return;
+	/* Types are ASCII, so the next string after all with this prefix is easy to name. */
+	q->driver = BY_TYPES;
+	q->low = (struct span){type.at, prefix};
+	memcpy(q->high_text, type.at, prefix);
+	q->high_text[prefix - 1]++;
+	q->high = (struct span){q->high_text, prefix};
+}
+
+static void query_owner(struct query *q)
+{
+	const struct listing *l = q->listing;
+
+	q->owner = l->owner;
+	if (l->only_visible) {
+		if (l->viewer.at == NULL)
+			q->nothing = true;
+		else if (l->owner.at != NULL &&
+			 (l->owner.len != l->viewer.len ||
+			     memcmp(l->owner.at, l->viewer.at, l->owner.len) != 0))
+			q->nothing = true;
+		q->owner = l->viewer;
+	}
+	if (q->owner.at != NULL)
+		q->driver = BY_OWNER;
+}
+
+static enum fault query_make(struct query *q, const struct listing *l, struct refusal *why)
+{
+	*q = (struct query){.listing = l, .driver = BY_NUMBER, .now = clock_calendar()};
+	query_type(q);
+	query_owner(q);
+	/* Exact types are looked up by range too where the owner drives: [type, type + NUL). */
+	if (q->driver == BY_OWNER && q->low.at != NULL && q->high.at == NULL)
+		q->glob = sqlite_glob(q->low, q->glob_text);
+	if (l->name.len == 0)
+		return FAULT_NONE;
+	size_t room = 2 * l->name.len + 1;
+	q->name_text = malloc(room);
+	if (q->name_text == NULL)
+		return refuse(why, FAULT_INTERNAL, NULL);
+	q->name = (struct span){q->name_text, text_fold(l->name, q->name_text, room)};
+	return FAULT_NONE;
+}
+
+static enum fault query_prepare(struct connection *c, const struct query *q, enum statement which,
+    sqlite3_stmt **s, struct refusal *why)
+{
+	const struct listing *l = q->listing;
+	enum fault f = sql_prepare(c, which, s, why);
+	int64_t start = l->oldest_first ? 0 : INT64_MAX;
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_number(*s, 1, l->after != 0 ? l->after : start);
+	bind_span(*s, 2, q->owner);
+	bind_span(*s, 3, q->low);
+	bind_span(*s, 4, q->high);
+	bind_span(*s, 5, q->glob);
+	bind_span(*s, 6, q->name);
+	bind_number(*s, 7, l->since != 0 ? l->since : INT64_MIN);
+	bind_number(*s, 8, l->until != 0 ? l->until : INT64_MAX);
+	bind_number(*s, 9, q->now);
+	bind_number(*s, 10, l->limit + 1);
+	bind_span(*s, 11, l->address);
+	return FAULT_NONE;
+}
+
+/* ---- totals ---------------------------------------------------------------------------------- */
+
+static enum fault one_number(struct connection *c, enum statement which, int64_t first,
+    struct span second, int64_t *value, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, which, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	if (first != 0)
+		bind_number(s, 1, first);
+	if (second.at != NULL)
+		bind_span(s, first != 0 ? 2 : 1, second);
+	return sql_numbers(c, s, value, 1, why);
+}
+
+/* Nothing but perhaps an owner was asked for: the sums know, but for what has expired and was not
+ * swept yet, and that is few and indexed. */
+static enum fault plain_total(
+    struct connection *c, const struct query *q, int64_t *total, struct refusal *why)
+{
+	bool owned = q->owner.at != NULL;
+	int64_t all = 0, expired = 0;
+	enum fault f = one_number(c, owned ? SQL_USAGE : SQL_STORE, 0, q->owner, &all, why);
+
+	if (f == FAULT_NONE)
+		f = one_number(c, owned ? SQL_EXPIRED_OWNED : SQL_EXPIRED_COUNT, q->now, q->owner,
+		    &expired, why);
+	*total = all - expired;
+	return f;
+}
+
+static enum fault query_total(
+    struct connection *c, const struct query *q, int64_t *total, struct refusal *why)
+{
+	const struct listing *l = q->listing;
+	sqlite3_stmt *s;
+
+	if (q->low.at == NULL && q->glob.at == NULL && q->name.at == NULL &&
+	    l->address.at == NULL && l->since == 0 && l->until == 0)
+		return plain_total(c, q, total, why);
+	enum fault f = query_prepare(c, q, counts[q->driver], &s, why);
+	return f != FAULT_NONE ? f : sql_numbers(c, s, total, 1, why);
+}
+
+/* ---- a page ---------------------------------------------------------------------------------- */
+
+/*
+ * A range of types is either sorted by seq (costs as many rows as match) or met on the way through
+ * all rows (costs limit * all / matching of them, when they are spread evenly): take the cheaper.
+ */
+static enum fault choose_driver(
+    struct connection *c, struct query *q, int64_t total, struct refusal *why)
+{
+	int64_t all = 0;
+
+	if (q->driver != BY_TYPES)
+		return FAULT_NONE;
+	enum fault f = one_number(c, SQL_STORE, 0, (struct span){0}, &all, why);
+	if (f == FAULT_NONE &&
+	    (double)total * (double)total > (double)q->listing->limit * (double)all)
+		q->driver = BY_NUMBER;
+	return f;
+}
+
+static enum fault read_page(struct connection *c, struct query *q, struct files *files,
+    int64_t *total, bool *more, struct refusal *why)
+{
+	/* A base that is not UTF-8, or full of control characters, grows sixfold. */
+	struct budget budget = {PAGE_BYTES - ENVELOPE, RECORD_BYTES + 6 * q->listing->base_len};
+	sqlite3_stmt *s;
+	enum fault f = query_total(c, q, total, why);
+
+	if (f == FAULT_NONE)
+		f = choose_driver(c, q, *total, why);
+	if (f == FAULT_NONE)
+		f = query_prepare(c, q,
+		    q->listing->oldest_first ? oldest[q->driver] : newest[q->driver], &s, why);
+	if (f == FAULT_NONE)
+		f = files_read(c, s, (size_t)q->listing->limit, &budget, files, more, why);
+	return f;
+}
+
+/* Total and page out of one snapshot. */
+static enum fault read_snapshot(struct catalog *catalog, struct query *q, struct files *files,
+    int64_t *total, bool *more, struct refusal *why)
+{
+	struct connection *c = reader_take(catalog, why);
+
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = sql_do(c, SQL_BEGIN_READ, why);
+	if (f == FAULT_NONE) {
+		f = read_page(c, q, files, total, more, why);
+		sql_do(c, SQL_COMMIT, NULL);
+	}
+	reader_give(catalog, c);
+	return f;
+}
+
+enum fault catalog_list(struct catalog *catalog, const struct listing *listing,
+    struct files *files, int64_t *total, bool *more, struct refusal *why)
+{
+	struct query q;
+	enum fault f = files_make(files, (size_t)listing->limit, why);
+
+	*total = 0;
+	*more = false;
+	if (f != FAULT_NONE)
+		return f;
+	f = query_make(&q, listing, why);
+	if (f == FAULT_NONE && !q.nothing)
+		f = read_snapshot(catalog, &q, files, total, more, why);
+	free(q.name_text);
+	if (f != FAULT_NONE)
+		files_release(files);
+	return f;
+}

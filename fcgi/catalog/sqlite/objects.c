@@ -1,0 +1,196 @@
+/*
+ * objects.c: content as rows: what is known of it, how it comes and goes.
+ */
+#include "catalog/sqlite/sqlite.h"
+#include "catalog/uploads.h"
+#include "shared/text.h"
+
+/* ---- what is known --------------------------------------------------------------------------- */
+
+enum fault object_find(
+    struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
+
+	*known = (struct known){0};
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, sha256, SHA256_LEN);
+	f = sql_step(c, s, &known->found, why);
+	if (f != FAULT_NONE || !known->found)
+		return f;
+	known->size = sqlite3_column_int64(s, 0);
+	span_copy(known->type, sizeof known->type, column_span(s, 1));
+	known->magic = sqlite3_column_int(s, 2);
+	known->durable = sqlite3_column_int(s, 3) != 0;
+	known->boot = sqlite3_column_int64(s, 4);
+	known->damaged = sqlite3_column_int64(s, 5);
+	sql_done(s);
+	return FAULT_NONE;
+}
+
+enum fault job_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
+    struct known *known, struct refusal *why)
+{
+	return object_find(catalog->writer, sha256, known, why);
+}
+
+enum fault job_judged(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t damaged,
+    struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, SQL_OBJECT_JUDGED, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, sha256, SHA256_LEN);
+	bind_time(s, 2, damaged);
+	return sql_finish(c, s, why);
+}
+
+enum fault catalog_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
+    struct known *known, struct refusal *why)
+{
+	struct connection *c = reader_take(catalog, why);
+
+	*known = (struct known){0};
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = object_find(c, sha256, known, why);
+	reader_give(catalog, c);
+	return f;
+}
+
+enum fault catalog_any_unproved(
+    struct catalog *catalog, int64_t boot, bool *any, struct refusal *why)
+{
+	struct connection *c = reader_take(catalog, why);
+	int64_t found = 0;
+	sqlite3_stmt *s;
+
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = sql_prepare(c, SQL_OBJECTS_UNPROVED, &s, why);
+	if (f == FAULT_NONE) {
+		bind_number(s, 1, boot);
+		f = sql_numbers(c, s, &found, 1, why);
+	}
+	reader_give(catalog, c);
+	*any = found != 0;
+	return f;
+}
+
+/* ---- adding ---------------------------------------------------------------------------------- */
+
+static enum fault object_write(struct connection *c, enum statement which,
+    const struct arrival *arrival, const struct known *now, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, which, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, arrival->file.sha256, SHA256_LEN);
+	bind_number(s, 2, arrival->file.size);
+	bind_text(s, 3, arrival->file.type);
+	bind_number(s, 4, arrival->magic);
+	bind_number(s, 5, now->durable);
+	bind_number(s, 6, now->boot);
+	return sql_finish(c, s, why);
+}
+
+enum fault object_add(struct catalog *catalog, struct arrival *arrival, struct refusal *why)
+{
+	const struct store *store = catalog->store;
+	struct connection *c = catalog->writer;
+	struct known known, now;
+	enum fault f = object_find(c, arrival->file.sha256, &known, why);
+
+	if (f == FAULT_NONE)
+		f = blob_link(
+		    store, arrival->blob, arrival->file.sha256, &known, &arrival->link, why);
+	if (f != FAULT_NONE)
+		return f;
+	now = known;
+	if (arrival->link != LINK_THERE) {
+		catalog->linked = true;
+		now.durable = store_syncs(store);
+		now.boot = store->boot;
+	}
+	if (!known.found)
+		return object_write(c, SQL_OBJECT_ADD, arrival, &now, why);
+	if (arrival->link != LINK_THERE || known.magic != arrival->magic)
+		return object_write(c, SQL_OBJECT_REFRESH, arrival, &now, why);
+	return FAULT_NONE;
+}
+
+enum fault job_enter_object(
+    struct catalog *catalog, const struct arrival *arrival, struct refusal *why)
+{
+	const struct known synced = {.durable = true};
+
+	return object_write(catalog->writer, SQL_OBJECT_ADD, arrival, &synced, why);
+}
+
+/* ---- dropping -------------------------------------------------------------------------------- */
+
+/*
+ * commit.c drops them after COMMIT, if they still have no row then. The UPDATE is there so that
+ * this transaction writes: a COMMIT that failed earlier may have left its frames in the WAL, to be
+ * found by a recovery; once another was written over them they are gone for good, and the objects
+ * that they spoke of are orphans beyond doubt.
+ */
+enum fault job_drop_orphans(struct catalog *catalog, const uint8_t (*sha256)[SHA256_LEN],
+    size_t count, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(catalog->writer, SQL_STORE_SWEPT, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_number(s, 1, clock_calendar());
+	for (size_t i = 0; i < count; i++)
+		catalog_drop(catalog, sha256[i]);
+	return sql_finish(catalog->writer, s, why);
+}
+
+enum fault job_resize(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t size,
+    struct refusal *why)
+{
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(catalog->writer, SQL_MEND_OBJECT, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_bytes(s, 1, sha256, SHA256_LEN);
+	bind_number(s, 2, size);
+	return sql_finish(catalog->writer, s, why);
+}
+
+enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t *after, size_t len,
+    struct content *page, struct refusal *why)
+{
+	struct connection *c = reader_take(catalog, why);
+	sqlite3_stmt *s;
+	bool row = false;
+
+	page->count = 0;
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = sql_prepare(c, SQL_VERIFY_OBJECTS, &s, why);
+	if (f == FAULT_NONE) {
+		bind_bytes(s, 1, after, len);
+		bind_number(s, 2, EXPIRY_CHUNK);
+		bind_number(s, 3, records);
+		f = sql_step(c, s, &row, why);
+	}
+	for (; row; f = sql_step(c, s, &row, why)) {
+		size_t i = page->count;
+		page->count += column_bytes(s, 0, page->sha256[i], SHA256_LEN);
+		page->size[i] = sqlite3_column_int64(s, 1);
+	}
+	reader_give(catalog, c);
+	return f;
+}

@@ -1,0 +1,292 @@
+/*
+ * uploads.c: resumable uploads as rows: found, changed, removed.
+ */
+#include "catalog/uploads.h"
+#include "catalog/sqlite/sqlite.h"
+#include "shared/text.h"
+
+#include <string.h>
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* A claim as stored: one byte of algorithm, then its value. */
+static void claim_read(sqlite3_stmt *s, int at, struct claim *claim)
+{
+	const uint8_t *bytes = sqlite3_column_blob(s, at);
+	size_t len = (size_t)sqlite3_column_bytes(s, at);
+
+	*claim = (struct claim){.algorithm = DIGEST_NONE};
+	if (bytes == NULL || len < 1 || bytes[0] > DIGEST_SHA512 ||
+	    digest_length(bytes[0]) != len - 1)
+		return;
+	claim->algorithm = bytes[0];
+	memcpy(claim->value, bytes + 1, len - 1);
+}
+
+/* A text column on loan. False: no memory. */
+static bool text_read(sqlite3_stmt *s, int at, struct partial_row *row, const char **to)
+{
+	struct span text = column_span(s, at);
+
+	*to = files_text(&row->texts, text);
+	return *to != NULL || text.at == NULL;
+}
+
+/* In the order of UPLOAD_COLUMNS. */
+static bool row_read(sqlite3_stmt *s, struct partial_row *row)
+{
+	memset(row, 0, sizeof *row);
+	span_copy(row->id, sizeof row->id, column_span(s, 0));
+	row->protocol = (enum protocol)sqlite3_column_int(s, 1);
+	row->state = (enum partial_state)sqlite3_column_int(s, 2);
+	row->concat = (enum partial_concat)sqlite3_column_int(s, 3);
+	bool whole = text_read(s, 4, row, &row->owner) && text_read(s, 5, row, &row->name) &&
+		     text_read(s, 6, row, &row->declared_type) &&
+		     text_read(s, 7, row, &row->fields) && text_read(s, 8, row, &row->metadata) &&
+		     text_read(s, 9, row, &row->parts) &&
+		     text_read(s, 23, row, &row->client) && text_read(s, 24, row, &row->path);
+	row->length = sqlite3_column_type(s, 10) == SQLITE_NULL ? -1 : sqlite3_column_int64(s, 10);
+	row->offset = sqlite3_column_int64(s, 11);
+	row->allocated = sqlite3_column_int64(s, 12);
+	row->created_at = sqlite3_column_int64(s, 13);
+	row->expires_at = sqlite3_column_int64(s, 14);
+	row->lasts = sqlite3_column_int64(s, 15);
+	row->claim = sqlite3_column_int64(s, 16);
+	claim_read(s, 17, &row->whole);
+	span_copy(row->type, sizeof row->type, column_span(s, 18));
+	row->durable = sqlite3_column_int(s, 21) != 0;
+	row->boot = sqlite3_column_int64(s, 22);
+	row->digest_len = (size_t)sqlite3_column_bytes(s, 19);
+	if (row->digest_len > sizeof row->digest)
+		row->digest_len = 0;
+	if (row->digest_len > 0)
+		memcpy(row->digest, sqlite3_column_blob(s, 19), row->digest_len);
+	row->quota = sqlite3_column_int64(s, 20);
+	return whole && row->name != NULL && row->fields != NULL;
+}
+
+static enum fault find_on(
+    struct connection *c, struct span id, struct partial_row *row, struct refusal *why)
+{
+	sqlite3_stmt *s;
+	bool there = false;
+	enum fault f = sql_prepare(c, SQL_UPLOAD_FIND, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, id);
+	f = sql_step(c, s, &there, why);
+	if (f != FAULT_NONE)
+		return f;
+	if (!there)
+		return refuse(why, FAULT_NOT_FOUND, "There is no such upload.");
+	bool whole = row_read(s, row);
+	sql_done(s);
+	if (whole)
+		return FAULT_NONE;
+	partial_release(row);
+	return refuse(why, FAULT_INTERNAL, NULL);
+}
+
+enum fault row_find(
+    struct catalog *catalog, struct span id, struct partial_row *row, struct refusal *why)
+{
+	struct connection *c = reader_take(catalog, why);
+
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = find_on(c, id, row, why);
+	reader_give(catalog, c);
+	return f;
+}
+
+/* Row by row, each in a transaction of its own, so that the visitor may take its time. */
+enum fault row_each(
+    struct catalog *catalog, partial_visitor *visit, void *self, struct refusal *why)
+{
+	struct partial_row row = {.id = ""};
+	enum fault f = FAULT_NONE;
+	bool there = true;
+
+	while (f == FAULT_NONE) {
+		struct connection *c = reader_take(catalog, why);
+		sqlite3_stmt *s;
+		char after[ID_LEN + 1];
+		memcpy(after, row.id, sizeof after);
+		if (c == NULL)
+			return FAULT_INTERNAL;
+		f = sql_prepare(c, SQL_UPLOAD_NEXT, &s, why);
+		if (f == FAULT_NONE) {
+			bind_text(s, 1, after);
+			f = sql_step(c, s, &there, why);
+		}
+		if (f == FAULT_NONE && there) {
+			if (!row_read(s, &row))
+				f = refuse(why, FAULT_INTERNAL, NULL);
+			sql_done(s);
+		}
+		reader_give(catalog, c);
+		if (f != FAULT_NONE || !there)
+			break;
+		visit(self, &row);
+		partial_release(&row);
+	}
+	return f;
+}
+
+/* ---- changing -------------------------------------------------------------------------------- */
+
+/* A job about one row. */
+struct change {
+	struct span id;
+	enum statement which;
+	int64_t forget_at;
+};
+
+static enum fault lost(struct refusal *why)
+{
+	return refuse(why, FAULT_LOCKED,
+	    "Another request has taken this upload over or ended it. Ask for its offset with "
+	    "HEAD.");
+}
+
+enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why)
+{
+	enum fault f = sql_finish(c, s, why);
+
+	if (f == FAULT_NONE && sqlite3_changes(c->db) == 0)
+		return lost(why);
+	return f;
+}
+
+static enum fault run_update(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	const struct partial_row *row = self;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, SQL_UPLOAD_UPDATE, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_text(s, 1, row->id);
+	bind_number(s, 2, row->claim);
+	bind_length(s, 3, row->length);
+	bind_number(s, 4, row->offset);
+	bind_bytes(s, 5, row->digest, row->digest_len);
+	bind_text(s, 6, row->type[0] != '\0' ? row->type : NULL);
+	bind_number(s, 7, row->allocated);
+	bind_time(s, 8, row->expires_at);
+	bind_number(s, 9, row->durable);
+	bind_number(s, 10, row->boot);
+	return row_step(c, s, why);
+}
+
+enum fault row_update(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
+{
+	return catalog_commit(catalog, run_update, (void *)(uintptr_t)row, why);
+}
+
+static enum fault run_prolong(struct catalog *catalog, void *self, struct refusal *why)
+{
+	const struct partial_row *row = self;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(catalog->writer, SQL_UPLOAD_PROLONG, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_text(s, 1, row->id);
+	bind_number(s, 2, row->claim);
+	bind_time(s, 3, row->expires_at);
+	return row_step(catalog->writer, s, why);
+}
+
+enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
+{
+	return catalog_commit(catalog, run_prolong, (void *)(uintptr_t)row, why);
+}
+
+static enum fault run_proved(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	const struct partial_row *row = self;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(c, SQL_UPLOAD_PROVED, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_text(s, 1, row->id);
+	bind_number(s, 2, row->offset);
+	bind_number(s, 3, row->boot);
+	return sql_finish(c, s, why);
+}
+
+enum fault row_proved(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
+{
+	return catalog_commit(catalog, run_proved, (void *)(uintptr_t)row, why);
+}
+
+/* Statements whose only parameter is the id. */
+static enum fault run_by_id(struct catalog *catalog, void *self, struct refusal *why)
+{
+	const struct change *change = self;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(catalog->writer, change->which, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, change->id);
+	return sql_finish(catalog->writer, s, why);
+}
+
+/* Nobody pays for what is remembered of it: as little as it takes to say so, and not for ever. */
+static enum fault run_end(struct catalog *catalog, void *self, struct refusal *why)
+{
+	const struct change *change = self;
+	sqlite3_stmt *s;
+	enum fault f = sql_prepare(catalog->writer, change->which, &s, why);
+
+	if (f != FAULT_NONE)
+		return f;
+	bind_span(s, 1, change->id);
+	bind_number(s, 2, change->forget_at);
+	return sql_finish(catalog->writer, s, why);
+}
+
+enum fault row_end(
+    struct catalog *catalog, struct span id, int64_t forget_at, struct refusal *why)
+{
+	struct change change = {.id = id, .which = SQL_UPLOAD_END, .forget_at = forget_at};
+
+	return catalog_commit(catalog, run_end, &change, why);
+}
+
+/* A request that adds the last bytes may have made a file of it since it was looked at. */
+static enum fault run_remove(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	const struct change *change = self;
+	struct partial_row row;
+	enum fault f = run_by_id(catalog, self, why);
+
+	if (f != FAULT_NONE || sqlite3_changes(c->db) > 0)
+		return f;
+	f = find_on(c, change->id, &row, why);
+	if (f != FAULT_NONE)
+		return f;
+	partial_release(&row);
+	return refuse(why, FAULT_FINISHED, NULL);
+}
+
+enum fault row_remove(struct catalog *catalog, struct span id, struct refusal *why)
+{
+	struct change change = {.id = id, .which = SQL_UPLOAD_REMOVE};
+
+	return catalog_commit(catalog, run_remove, &change, why);
+}
+
+enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal *why)
+{
+	struct change change = {.id = id, .which = SQL_UPLOAD_SHUT_OUT};
+
+	return catalog_commit(catalog, run_by_id, &change, why);
+}
