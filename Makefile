@@ -54,7 +54,7 @@ $(BUILD)/embed.o: fcgi/embed.S $(BUILD)/site.inc $(wildcard schema/*.sql) $(SITE
 	$(CC) $(CPPFLAGS) -I. -c -o $@ $<
 
 # A room's test links the rooms it names and cmocka, not the whole program.
-TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c network.c item.c files.c key.c config.c manual.c sandbox.c tally.c)
+TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c network.c item.c files.c key.c config.c manual.c mint.c sandbox.c tally.c)
 shared_test_SOURCES := $(TEST_SHARED)
 name_test_SOURCES := $(TEST_SHARED)
 config_test_SOURCES := $(TEST_SHARED)

@@ -245,7 +245,6 @@ static void begin(struct call *c, const struct service *service, struct exchange
  * end: who has that may come again at once. */
 static void give_back(struct call *c)
 {
-	partial_leave(c->partial);
 	upload_leave(c->upload);
 	files_release(&c->files);
 	body_fields_free(&c->fields);

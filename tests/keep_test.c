@@ -94,15 +94,18 @@ static void test_declared_type_is_cleaned(void **state)
 {
 	char to[TYPE_BYTES + 1], longest[400];
 
-	assert_true(upload_clean_type(span_of(" Text/Plain; charset=utf-8\r\n"), to));
+	incoming_clean_type(span_of(" Text/Plain; charset=utf-8\r\n"), to);
 	assert_string_equal(to, "Text/Plain; charset=utf-8");
-	assert_false(upload_clean_type(span_of(" \t\x01"), to));
-	assert_true(upload_clean_type(span_of("a\xff"
-					      "b"),
-	    to));
-	assert_true(text_is_utf8(span_of(to)));
+	incoming_clean_type(span_of(" \t\x01"), to);
+	assert_string_equal(to, "");
+	incoming_clean_type((struct span){NULL, 0}, to);
+	assert_string_equal(to, "");
+	incoming_clean_type(span_of("a\xff"
+				    "b"),
+	    to);
+	assert_true(to[0] == 'a' && text_is_utf8(span_of(to)));
 	memset(longest, 'x', sizeof longest);
-	assert_true(upload_clean_type((struct span){longest, sizeof longest}, to));
+	incoming_clean_type((struct span){longest, sizeof longest}, to);
 	assert_int_equal(strlen(to), TYPE_BYTES);
 }
 

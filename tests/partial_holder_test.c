@@ -28,13 +28,13 @@ static void test_holder_is_asked_to_let_go(void **state)
 
 	interrupted = 0;
 	rest_with(11, "hello ", r.id);
-	struct partial *p = resume(r.id, 6, false);
-	assert_int_equal(partial_write(p, "wor", 3, &why), FAULT_NONE);
+	struct upload *p = resume(r.id, 6, false);
+	assert_int_equal(upload_write(p, "wor", 3, &why), FAULT_NONE);
 	assert_int_equal(pthread_create(&thread, NULL, settle, &r), 0);
 	wait_for_interrupt();
-	assert_int_equal(partial_write(p, "ld", 2, &why), FAULT_LOCKED);
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-	partial_leave(p);
+	assert_int_equal(upload_write(p, "ld", 2, &why), FAULT_LOCKED);
+	assert_int_equal(upload_rest(p, &why), FAULT_NONE);
+	upload_leave(p);
 	pthread_join(thread, NULL);
 	assert_int_equal(r.offset, 9);
 	finish_with(r.id, 9, "ld", "hello world");
@@ -47,14 +47,14 @@ static void test_holder_that_does_not_let_go_is_shut_out(void **state)
 	struct files files;
 
 	rest_with(11, "hello ", id);
-	struct partial *p = resume(id, 6, false);
-	assert_int_equal(partial_write(p, "WORLD", 5, &why), FAULT_NONE);
+	struct upload *p = resume(id, 6, false);
+	assert_int_equal(upload_write(p, "WORLD", 5, &why), FAULT_NONE);
 	assert_int_equal(offset_of(id), 6);
 	assert_null(resume(id, 6, false));
 	assert_int_equal(why.fault, FAULT_LOCKED);
-	assert_int_equal(partial_pause(p, &why), FAULT_LOCKED);
-	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_LOCKED);
-	partial_leave(p);
+	assert_int_equal(upload_rest(p, &why), FAULT_LOCKED);
+	assert_int_equal(upload_finish(p, NULL, false, &files, &why), FAULT_LOCKED);
+	upload_leave(p);
 	finish_with(id, 6, "world", "hello world");
 }
 
@@ -64,11 +64,11 @@ static void test_removed_under_its_holder(void **state)
 	struct files files;
 
 	rest_with(11, "hello ", id);
-	struct partial *p = resume(id, 6, false);
-	assert_int_equal(partial_write(p, "world", 5, &why), FAULT_NONE);
-	assert_int_equal(partial_remove(keep, span_of(id), &why), FAULT_NONE);
-	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_LOCKED);
-	partial_leave(p);
+	struct upload *p = resume(id, 6, false);
+	assert_int_equal(upload_write(p, "world", 5, &why), FAULT_NONE);
+	assert_int_equal(keep_remove_upload(keep, span_of(id), &why), FAULT_NONE);
+	assert_int_equal(upload_finish(p, NULL, false, &files, &why), FAULT_LOCKED);
+	upload_leave(p);
 	assert_int_equal(offset_of(id), -(int64_t)FAULT_NOT_FOUND);
 	assert_int_equal(look(id), FAULT_NOT_FOUND);
 	assert_int_equal(entries("partial"), 0);
@@ -80,7 +80,7 @@ static void *remove_it(void *self)
 	struct rival *r = self;
 	struct refusal no;
 
-	r->offset = -(int64_t)partial_remove(keep, span_of(r->id), &no);
+	r->offset = -(int64_t)keep_remove_upload(keep, span_of(r->id), &no);
 	return NULL;
 }
 
@@ -93,13 +93,13 @@ static void test_removed_too_late(void **state)
 
 	interrupted = 0;
 	rest_with(11, "hello ", r.id);
-	struct partial *p = resume(r.id, 6, false);
-	assert_int_equal(partial_write(p, "world", 5, &why), FAULT_NONE);
+	struct upload *p = resume(r.id, 6, false);
+	assert_int_equal(upload_write(p, "world", 5, &why), FAULT_NONE);
 	assert_int_equal(pthread_create(&thread, NULL, remove_it, &r), 0);
 	wait_for_interrupt();
-	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_NONE);
+	assert_int_equal(upload_finish(p, NULL, false, &files, &why), FAULT_NONE);
 	files_release(&files);
-	partial_leave(p);
+	upload_leave(p);
 	pthread_join(thread, NULL);
 	assert_int_equal(-r.offset, FAULT_FINISHED);
 	assert_int_equal(look(r.id), FAULT_NONE);
@@ -110,11 +110,11 @@ static void test_removed_too_late(void **state)
 static void *go_on(void *self)
 {
 	struct rival *r = self;
+	const struct upload_place place = {span_of(r->id), 6, false, &here};
 	struct refusal no;
-	struct partial *p;
+	struct upload *p;
 
-	r->offset = -(int64_t)partial_resume(
-	    keep, &nobody, span_of(r->id), 6, false, &here, &p, &no);
+	r->offset = -(int64_t)upload_resume(keep, &nobody, &place, &p, &no);
 	return NULL;
 }
 
@@ -122,20 +122,20 @@ static void *go_on(void *self)
  * that there are none. */
 static void test_taken_over_while_the_catalog_fails(void **state)
 {
-	struct partial_plan plan = plan_of(11);
+	struct upload_plan plan = plan_of(11);
 	struct rival r;
-	struct partial *p;
+	struct upload *p;
 	pthread_t thread;
 
 	interrupted = 0;
-	assert_int_equal(partial_create(keep, &nobody, &plan, &p, &why), FAULT_NONE);
-	strcpy(r.id, partial_row(p)->id);
-	assert_int_equal(partial_write(p, "hello ", 6, &why), FAULT_NONE);
+	assert_int_equal(upload_create(keep, &nobody, &plan, &p, &why), FAULT_NONE);
+	strcpy(r.id, upload_row(p)->id);
+	assert_int_equal(upload_write(p, "hello ", 6, &why), FAULT_NONE);
 	assert_int_equal(pthread_create(&thread, NULL, go_on, &r), 0);
 	wait_for_interrupt(); /* it has seen a row without a byte, and waits */
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
+	assert_int_equal(upload_rest(p, &why), FAULT_NONE);
 	ask("ALTER TABLE uploads RENAME TO elsewhere");
-	partial_leave(p);
+	upload_leave(p);
 	pthread_join(thread, NULL);
 	ask("ALTER TABLE elsewhere RENAME TO uploads");
 	assert_int_equal(-r.offset, FAULT_INTERNAL);

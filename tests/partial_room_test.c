@@ -13,13 +13,13 @@ static int64_t promised(void)
 	return sums.promised;
 }
 
-static struct partial *create(const struct grant *grant, int64_t length)
+static struct upload *create(const struct grant *grant, int64_t length)
 {
-	struct partial_plan plan = plan_of(length);
-	struct partial *p;
+	struct upload_plan plan = plan_of(length);
+	struct upload *p;
 
 	refusal_clear(&why);
-	return partial_create(keep, grant, &plan, &p, &why) == FAULT_NONE ? p : NULL;
+	return upload_create(keep, grant, &plan, &p, &why) == FAULT_NONE ? p : NULL;
 }
 
 static void test_declared_length_counts_from_the_first_byte(void **state)
@@ -33,16 +33,16 @@ static void test_declared_length_counts_from_the_first_byte(void **state)
 		config.quota_bytes = by_owner ? 0 : 1000;
 		plain.owner_quota = alice.owner_quota = by_owner ? 1000 : 0;
 		plain.owner = span_of("alice");
-		struct partial *p = create(&alice, 800);
+		struct upload *p = create(&alice, 800);
 		assert_non_null(p);
-		strcpy(id, partial_row(p)->id);
+		strcpy(id, upload_row(p)->id);
 		assert_int_equal(promised(), 0);
 		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_NONE);
 		upload_leave(u);
-		assert_int_equal(partial_write(p, "x", 1, &why), FAULT_NONE);
+		assert_int_equal(upload_write(p, "x", 1, &why), FAULT_NONE);
 		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_QUOTA_EXCEEDED);
-		assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-		partial_leave(p);
+		assert_int_equal(upload_rest(p, &why), FAULT_NONE);
+		upload_leave(p);
 		assert_int_equal(promised(), 800);
 		assert_int_equal(upload_begin(keep, &plain, &u, &why), FAULT_QUOTA_EXCEEDED);
 		assert_null(create(&alice, 800));
@@ -52,7 +52,7 @@ static void test_declared_length_counts_from_the_first_byte(void **state)
 		    by_owner ? FAULT_NONE : FAULT_QUOTA_EXCEEDED);
 		upload_leave(u);
 		check_sums();
-		assert_int_equal(partial_remove(keep, span_of(id), &why), FAULT_NONE);
+		assert_int_equal(keep_remove_upload(keep, span_of(id), &why), FAULT_NONE);
 		assert_int_equal(promised(), 0);
 		check_sums();
 	}
@@ -64,16 +64,16 @@ static void test_first_byte_may_be_one_too_many(void **state)
 	struct grant alice = grant_of(-1, "alice");
 
 	config.quota_bytes = 1000;
-	struct partial *first = create(&alice, 600), *second = create(&alice, 600);
+	struct upload *first = create(&alice, 600), *second = create(&alice, 600);
 	assert_non_null(first);
 	assert_non_null(second);
-	assert_int_equal(partial_write(first, "x", 1, &why), FAULT_NONE);
-	assert_int_equal(partial_write(second, "x", 1, &why), FAULT_QUOTA_EXCEEDED);
-	assert_int_equal(partial_write(first, "y", 1, &why), FAULT_NONE);
-	assert_int_equal(partial_discard(first, &why), FAULT_NONE);
-	assert_int_equal(partial_write(second, "x", 1, &why), FAULT_NONE);
-	partial_leave(second);
-	partial_leave(first);
+	assert_int_equal(upload_write(first, "x", 1, &why), FAULT_NONE);
+	assert_int_equal(upload_write(second, "x", 1, &why), FAULT_QUOTA_EXCEEDED);
+	assert_int_equal(upload_write(first, "y", 1, &why), FAULT_NONE);
+	assert_int_equal(upload_take_back(first, &why), FAULT_NONE);
+	assert_int_equal(upload_write(second, "x", 1, &why), FAULT_NONE);
+	upload_leave(second);
+	upload_leave(first);
 	assert_int_equal(promised(), 0);
 }
 
@@ -91,16 +91,16 @@ static int64_t blocks(const char *id)
 static void test_no_space_is_taken_without_a_byte_that_counts(void **state)
 {
 	char id[ID_LEN + 1];
-	struct partial *p = create(&nobody, 64 << 20);
+	struct upload *p = create(&nobody, 64 << 20);
 
-	strcpy(id, partial_row(p)->id);
+	strcpy(id, upload_row(p)->id);
 	assert_in_range(blocks(id), 0, 4096);
-	partial_leave(p);
+	upload_leave(p);
 	assert_in_range(blocks(id), 0, 4096);
 	p = resume(id, 0, true);
-	assert_int_equal(partial_write(p, "x", 1, &why), FAULT_NONE);
-	assert_int_equal(partial_discard(p, &why), FAULT_NONE);
-	partial_leave(p);
+	assert_int_equal(upload_write(p, "x", 1, &why), FAULT_NONE);
+	assert_int_equal(upload_take_back(p, &why), FAULT_NONE);
+	upload_leave(p);
 	assert_in_range(blocks(id), 0, 4096);
 	assert_int_equal(offset_of(id), 0);
 }
@@ -122,24 +122,26 @@ static void test_pending_is_never_negative(void **state)
 
 static enum fault join(const struct span *ids, size_t count, struct files *files)
 {
-	struct partial_plan plan = plan_of(-1);
+	struct upload_plan plan = plan_of(-1);
 
-	plan.concat = PARTIAL_FINAL;
+	plan.concat = CONCAT_FINAL;
 	plan.parts = span_of("final;...");
-	return partial_concat(keep, &nobody, &plan, ids, count, files, &why);
+	plan.ids = ids;
+	plan.count = count;
+	return keep_join(keep, &nobody, &plan, files, &why);
 }
 
 static void make_part(const char *bytes, int64_t length, char id[ID_LEN + 1])
 {
-	struct partial_plan plan = plan_of(length);
-	struct partial *p;
+	struct upload_plan plan = plan_of(length);
+	struct upload *p;
 
-	plan.concat = PARTIAL_PART;
-	assert_int_equal(partial_create(keep, &nobody, &plan, &p, &why), FAULT_NONE);
-	strcpy(id, partial_row(p)->id);
-	assert_int_equal(partial_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-	partial_leave(p);
+	plan.concat = CONCAT_PARTIAL;
+	assert_int_equal(upload_create(keep, &nobody, &plan, &p, &why), FAULT_NONE);
+	strcpy(id, upload_row(p)->id);
+	assert_int_equal(upload_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
+	assert_int_equal(upload_rest(p, &why), FAULT_NONE);
+	upload_leave(p);
 }
 
 /* A quota that holds the whole once is enough, though its parts are there as well. */

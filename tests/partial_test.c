@@ -6,7 +6,7 @@
 static void test_pieces_become_a_file(void **state)
 {
 	char id[ID_LEN + 1], path[160];
-	struct partial_row row;
+	struct resumable row;
 
 	rest_with(11, "hello ", id);
 	assert_int_equal(offset_of(id), 6);
@@ -14,11 +14,11 @@ static void test_pieces_become_a_file(void **state)
 	finish_with(id, 6, "world", "hello world");
 	in_partial(id, path);
 	assert_int_not_equal(access(path, F_OK), 0);
-	assert_int_equal(partial_find(keep, span_of(id), true, &row, &why), FAULT_NONE);
-	assert_int_equal(row.state, PARTIAL_DONE);
+	assert_int_equal(keep_find_upload(keep, span_of(id), true, &row, &why), FAULT_NONE);
+	assert_int_equal(row.state, UPLOAD_DONE);
 	assert_int_equal(row.offset, 11);
 	assert_int_equal(row.length, 11);
-	partial_release(&row);
+	resumable_release(&row);
 	assert_int_equal(ask("SELECT count(*) FROM uploads WHERE state = 0"), 0);
 	assert_int_equal(keep_remove(keep, span_of(id), &why), FAULT_NONE);
 	assert_int_equal(ask("SELECT count(*) FROM uploads"), 0);
@@ -38,32 +38,32 @@ static void test_another_process_goes_on(void **state)
 static void test_discard_takes_everything_back(void **state)
 {
 	char id[ID_LEN + 1];
-	struct partial *p;
+	struct upload *p;
 
 	rest_with(-1, "hello ", id);
 	p = resume(id, 6, true);
 	assert_non_null(p);
-	assert_int_equal(partial_set_length(p, 11, &why), FAULT_NONE);
-	assert_int_equal(partial_write(p, "xxxxx", 5, &why), FAULT_NONE);
-	assert_int_equal(partial_discard(p, &why), FAULT_NONE);
-	partial_leave(p);
+	assert_int_equal(upload_set_length(p, 11, &why), FAULT_NONE);
+	assert_int_equal(upload_write(p, "xxxxx", 5, &why), FAULT_NONE);
+	assert_int_equal(upload_take_back(p, &why), FAULT_NONE);
+	upload_leave(p);
 	assert_int_equal(offset_of(id), 6);
 	assert_int_equal(ask("SELECT length IS NULL FROM uploads"), 1);
 	p = resume(id, 6, false);
-	assert_int_equal(partial_set_length(p, 11, &why), FAULT_NONE);
-	partial_leave(p);
+	assert_int_equal(upload_set_length(p, 11, &why), FAULT_NONE);
+	upload_leave(p);
 	finish_with(id, 6, "world", "hello world");
 }
 
 static void test_what_was_not_paused_is_forgotten(void **state)
 {
 	char id[ID_LEN + 1];
-	struct partial *p;
+	struct upload *p;
 
 	rest_with(11, "hello ", id);
 	p = resume(id, 6, false);
-	assert_int_equal(partial_write(p, "WOR", 3, &why), FAULT_NONE);
-	partial_leave(p);
+	assert_int_equal(upload_write(p, "WOR", 3, &why), FAULT_NONE);
+	upload_leave(p);
 	assert_int_equal(offset_of(id), 6);
 	finish_with(id, 6, "world", "hello world");
 }
@@ -76,12 +76,12 @@ static void test_offsets_and_lengths_are_held_to(void **state)
 	assert_null(resume(id, 5, false));
 	assert_int_equal(why.fault, FAULT_OFFSET_CONFLICT);
 	assert_int_equal(why.upload_offset, 6);
-	struct partial *p = resume(id, 6, false);
-	assert_int_equal(partial_set_length(p, 12, &why), FAULT_BAD_LENGTH_CLAIM);
-	assert_int_equal(partial_set_length(p, 11, &why), FAULT_NONE);
-	assert_int_equal(partial_write(p, "world!", 6, &why), FAULT_BAD_LENGTH_CLAIM);
-	assert_int_equal(partial_offset(p), 11);
-	partial_leave(p);
+	struct upload *p = resume(id, 6, false);
+	assert_int_equal(upload_set_length(p, 12, &why), FAULT_BAD_LENGTH_CLAIM);
+	assert_int_equal(upload_set_length(p, 11, &why), FAULT_NONE);
+	assert_int_equal(upload_write(p, "world!", 6, &why), FAULT_BAD_LENGTH_CLAIM);
+	assert_int_equal(upload_offset(p), 11);
+	upload_leave(p);
 	assert_int_equal(offset_of(id), 6);
 }
 
@@ -93,11 +93,11 @@ static void test_refused_type_is_the_end(void **state)
 	struct files files;
 
 	rest_with(4, "MZ", id);
-	struct partial *p = resume(id, 2, false);
-	assert_int_equal(partial_write(p, "..", 2, &why), FAULT_NONE);
-	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_TYPE_REFUSED);
+	struct upload *p = resume(id, 2, false);
+	assert_int_equal(upload_write(p, "..", 2, &why), FAULT_NONE);
+	assert_int_equal(upload_finish(p, NULL, false, &files, &why), FAULT_TYPE_REFUSED);
 	assert_string_equal(why.detected_type, "application/x-dosexec");
-	partial_leave(p);
+	upload_leave(p);
 	assert_int_equal(offset_of(id), -(int64_t)FAULT_GONE);
 	assert_null(resume(id, 4, false));
 	assert_int_equal(why.fault, FAULT_GONE);
@@ -111,11 +111,11 @@ static void test_verdict_falls_at_the_first_mebibyte(void **state)
 
 	rest_with(3 << 20, "MZ", id);
 	assert_int_equal(sniffed, 0);
-	struct partial *p = resume(id, 2, false);
-	assert_int_equal(partial_write(p, block, HEAD_BYTES - 3, &why), FAULT_NONE);
-	assert_int_equal(partial_write(p, block, 1, &why), FAULT_TYPE_REFUSED);
-	assert_int_equal(partial_write(p, block, 1, &why), FAULT_GONE);
-	partial_leave(p);
+	struct upload *p = resume(id, 2, false);
+	assert_int_equal(upload_write(p, block, HEAD_BYTES - 3, &why), FAULT_NONE);
+	assert_int_equal(upload_write(p, block, 1, &why), FAULT_TYPE_REFUSED);
+	assert_int_equal(upload_write(p, block, 1, &why), FAULT_GONE);
+	upload_leave(p);
 	assert_int_equal(offset_of(id), -(int64_t)FAULT_GONE);
 	free(block);
 }
@@ -126,18 +126,18 @@ static void test_verdict_is_remembered(void **state)
 
 	memset(block, 'x', HEAD_BYTES);
 	rest_with(-1, "text", id);
-	struct partial *p = resume(id, 4, false);
-	assert_int_equal(partial_write(p, block, HEAD_BYTES, &why), FAULT_NONE);
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-	partial_leave(p);
+	struct upload *p = resume(id, 4, false);
+	assert_int_equal(upload_write(p, block, HEAD_BYTES, &why), FAULT_NONE);
+	assert_int_equal(upload_rest(p, &why), FAULT_NONE);
+	upload_leave(p);
 	assert_int_equal(sniffed, 1);
 	p = resume(id, 4 + HEAD_BYTES, false);
-	assert_int_equal(partial_write(p, block, HEAD_BYTES, &why), FAULT_NONE);
+	assert_int_equal(upload_write(p, block, HEAD_BYTES, &why), FAULT_NONE);
 	struct files files;
-	assert_int_equal(partial_finish(p, false, &files, &why), FAULT_NONE);
+	assert_int_equal(upload_finish(p, NULL, false, &files, &why), FAULT_NONE);
 	assert_string_equal(files.at[0].type, "text/plain");
 	files_release(&files);
-	partial_leave(p);
+	upload_leave(p);
 	assert_int_equal(sniffed, 1);
 	free(block);
 }
@@ -148,18 +148,18 @@ static void test_claim_on_the_whole(void **state)
 
 	for (int wrong = 0; wrong < 2; wrong++)
 		for (size_t i = 0; i < 2; i++) {
-			struct partial_plan plan = plan_of(5);
-			struct partial *p;
+			struct upload_plan plan = plan_of(5);
+			struct upload *p;
 			struct files files;
 			plan.whole.algorithm = by[i];
 			digest_of(by[i], wrong ? "other" : "hello", 5, plan.whole.value);
 			assert_int_equal(
-			    partial_create(keep, &nobody, &plan, &p, &why), FAULT_NONE);
-			assert_int_equal(partial_write(p, "hello", 5, &why), FAULT_NONE);
-			assert_int_equal(partial_finish(p, false, &files, &why),
+			    upload_create(keep, &nobody, &plan, &p, &why), FAULT_NONE);
+			assert_int_equal(upload_write(p, "hello", 5, &why), FAULT_NONE);
+			assert_int_equal(upload_finish(p, NULL, false, &files, &why),
 			    wrong ? FAULT_DIGEST_MISMATCH : FAULT_NONE);
 			files_release(&files);
-			partial_leave(p);
+			upload_leave(p);
 		}
 	assert_int_equal(ask("SELECT count(*) FROM files"), 2);
 	assert_int_equal(entries("partial"), 0);
@@ -191,7 +191,7 @@ static void test_lost_bytes_are_the_end(void **state)
 	assert_int_equal(offset_of(id), -(int64_t)FAULT_GONE);
 	assert_null(resume(id, 6, false));
 	assert_int_equal(why.fault, FAULT_GONE);
-	assert_int_equal(partial_remove(keep, span_of(id), &why), FAULT_NONE);
+	assert_int_equal(keep_remove_upload(keep, span_of(id), &why), FAULT_NONE);
 	assert_int_equal(entries("partial"), 0);
 }
 
@@ -219,11 +219,11 @@ static void test_orphan_of_a_crash_is_not_written_to(void **state)
 	in_partial(id, from);
 	snprintf(to, sizeof to, "%s/objects/%064d", data_dir, 7);
 	assert_int_equal(link(from, to), 0);
-	struct partial *p = resume(id, 6, false);
+	struct upload *p = resume(id, 6, false);
 	assert_non_null(p);
-	assert_int_equal(partial_write(p, "WORLD", 5, &why), FAULT_NONE);
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-	partial_leave(p);
+	assert_int_equal(upload_write(p, "WORLD", 5, &why), FAULT_NONE);
+	assert_int_equal(upload_rest(p, &why), FAULT_NONE);
+	upload_leave(p);
 	FILE *file = fopen(to, "r");
 	assert_int_equal(fread(content, 1, sizeof content, file), 6);
 	fclose(file);
@@ -285,19 +285,19 @@ static void test_nothing_expires_while_bytes_come(void **state)
 
 	config.partial_expire_after = 60 * 60 * 1000;
 	rest_with(11, "", id);
-	struct partial *p = resume(id, 0, true);
-	assert_int_equal(partial_write(p, "h", 1, &why), FAULT_NONE);
+	struct upload *p = resume(id, 0, true);
+	assert_int_equal(upload_write(p, "h", 1, &why), FAULT_NONE);
 	assert_int_equal(minutes_left(id), 10);
 	p->prolong_at = clock_calendar(); /* half the time is over */
-	assert_int_equal(partial_write(p, "e", 1, &why), FAULT_NONE);
+	assert_int_equal(upload_write(p, "e", 1, &why), FAULT_NONE);
 	assert_int_equal(minutes_left(id), 60);
 	assert_int_equal(ask("SELECT offset FROM uploads"), 0);
-	assert_int_equal(partial_discard(p, &why), FAULT_NONE);
-	partial_leave(p);
+	assert_int_equal(upload_take_back(p, &why), FAULT_NONE);
+	upload_leave(p);
 	assert_int_equal(offset_of(id), 0);
 }
 
-static void count_row(void *self, const struct partial_row *row)
+static void count_row(void *self, const struct resumable *row)
 {
 	assert_string_equal(row->name, "plan.txt");
 	++*(int *)self;
@@ -311,7 +311,7 @@ static void test_unfinished_ones_are_listed(void **state)
 	for (int i = 0; i < 3; i++)
 		rest_with(11, "hello ", id[i]);
 	finish_with(id[1], 6, "world", "hello world");
-	assert_int_equal(keep_partial_each(keep, count_row, &seen, &why), FAULT_NONE);
+	assert_int_equal(keep_each_upload(keep, count_row, &seen, &why), FAULT_NONE);
 	assert_int_equal(seen, 2);
 }
 

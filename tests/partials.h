@@ -5,7 +5,7 @@
 #define WAYBILL_TESTS_PARTIALS_H
 
 #include "datadir.h"
-#include "keep/uploads.h"
+#include "keep/inside.h"
 
 static int interrupted;
 
@@ -16,9 +16,9 @@ static inline void note_interrupt(struct exchange *x)
 
 static struct exchange here = {.interrupt = note_interrupt};
 
-static inline struct partial_plan plan_of(int64_t length)
+static inline struct upload_plan plan_of(int64_t length)
 {
-	return (struct partial_plan){.protocol = PROTOCOL_TUS,
+	return (struct upload_plan){.protocol = PROTOCOL_TUS,
 	    .name = span_of("plan.txt"),
 	    .fields = "{\"note\":\"x\"}",
 	    .length = length,
@@ -30,38 +30,36 @@ static struct grant nobody = {.length = -1, .max_bytes = 1 << 30, .max_files = 6
 /* Make one, let it rest with these bytes, and say its id. */
 static inline void rest_with(int64_t length, const char *bytes, char id[ID_LEN + 1])
 {
-	struct partial_plan plan = plan_of(length);
-	struct partial *p;
+	struct upload_plan plan = plan_of(length);
+	struct upload *p;
 
 	refusal_clear(&why);
-	if (partial_create(keep, &nobody, &plan, &p, &why) != FAULT_NONE)
+	if (upload_create(keep, &nobody, &plan, &p, &why) != FAULT_NONE)
 		fail_msg("%s", refusal_detail(&why));
-	strcpy(id, partial_row(p)->id);
-	assert_int_equal(partial_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
-	assert_int_equal(partial_pause(p, &why), FAULT_NONE);
-	partial_leave(p);
+	strcpy(id, upload_row(p)->id);
+	assert_int_equal(upload_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
+	assert_int_equal(upload_rest(p, &why), FAULT_NONE);
+	upload_leave(p);
 }
 
-static inline struct partial *resume(const char *id, int64_t offset, bool all_or_nothing)
+static inline struct upload *resume(const char *id, int64_t offset, bool all_or_nothing)
 {
-	struct partial *p;
+	const struct upload_place place = {span_of(id), offset, all_or_nothing, &here};
+	struct upload *p;
 
 	refusal_clear(&why);
-	if (partial_resume(keep, &nobody, span_of(id), offset, all_or_nothing, &here, &p, &why) !=
-	    FAULT_NONE)
-		return NULL;
-	return p;
+	return upload_resume(keep, &nobody, &place, &p, &why) == FAULT_NONE ? p : NULL;
 }
 
 static inline int64_t offset_of(const char *id)
 {
-	struct partial_row row;
+	struct resumable row;
 
 	refusal_clear(&why);
-	if (partial_find(keep, span_of(id), true, &row, &why) != FAULT_NONE)
+	if (keep_find_upload(keep, span_of(id), true, &row, &why) != FAULT_NONE)
 		return -(int64_t)why.fault;
 	int64_t offset = row.offset;
-	partial_release(&row);
+	resumable_release(&row);
 	return offset;
 }
 
@@ -70,14 +68,14 @@ static inline void finish_with(const char *id, int64_t offset, const char *bytes
 {
 	uint8_t sha256[SHA256_LEN];
 	struct files files;
-	struct partial *p = resume(id, offset, false);
+	struct upload *p = resume(id, offset, false);
 
 	if (p == NULL)
 		fail_msg("%s", refusal_detail(&why));
-	assert_int_equal(partial_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
-	if (partial_finish(p, false, &files, &why) != FAULT_NONE)
+	assert_int_equal(upload_write(p, bytes, strlen(bytes), &why), FAULT_NONE);
+	if (upload_finish(p, NULL, false, &files, &why) != FAULT_NONE)
 		fail_msg("%s", refusal_detail(&why));
-	partial_leave(p);
+	upload_leave(p);
 	digest_of(DIGEST_SHA256, whole, strlen(whole), sha256);
 	assert_int_equal(files.count, 1);
 	assert_string_equal(files.at[0].id, id);

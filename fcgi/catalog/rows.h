@@ -17,21 +17,20 @@ struct token {
 };
 typedef void token_visitor(void *self, const struct token *token);
 
-enum partial_state {
-	PARTIAL_OPEN,  /* bytes are missing, or nobody has said that it is complete */
-	PARTIAL_DONE,  /* it is a file now; the row is kept for a while, to answer HEAD */
-	PARTIAL_ENDED, /* refused for good */
-	PARTIAL_USED   /* a part that went into a final upload of its owner's: like open, but counted
-			  with that one, and gone with it or after an hour */
+enum upload_state {
+	UPLOAD_OPEN,  /* bytes are missing, or nobody has said that it is complete */
+	UPLOAD_DONE,  /* it is a file now; the row is kept for a while, to answer HEAD */
+	UPLOAD_ENDED, /* refused for good */
+	UPLOAD_USED   /* a part that went into a final upload of its owner's: like open, but counted
+			 with that one, and gone with it or after an hour */
 };
-enum partial_concat { PARTIAL_WHOLE, PARTIAL_PART, PARTIAL_FINAL };
 
-/* What the catalog knows of a resumable upload. Strings live until partial_release(). */
-struct partial_row {
+/* What the catalog knows of a resumable upload. Strings live until resumable_release(). */
+struct resumable {
 	char id[ID_LEN + 1];
 	enum protocol protocol; /* that it was made with */
-	enum partial_state state;
-	enum partial_concat concat;
+	enum upload_state state;
+	enum concat concat;
 	const char *owner;	   /* NULL: anonymous */
 	const char *client;	   /* its address, as recorded; NULL: none */
 	const char *path;	   /* folders above the name, clean; NULL: none */
@@ -56,10 +55,10 @@ struct partial_row {
 	size_t digest_len;
 	struct files texts; /* keeps the strings */
 };
-static inline void partial_release(struct partial_row *row)
+static inline void resumable_release(struct resumable *row)
 {
 	files_release(&row->texts);
 }
-typedef void partial_visitor(void *self, const struct partial_row *row);
+typedef void resumable_visitor(void *self, const struct resumable *row);
 
 #endif

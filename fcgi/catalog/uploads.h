@@ -7,46 +7,46 @@
 #include "catalog/catalog.h"
 
 /* NOT_FOUND. On a fault nothing is to be released. Does not judge state or expiry. */
-enum fault row_find(
-    struct catalog *catalog, struct span id, struct partial_row *row, struct refusal *why);
+enum fault resumable_find(
+    struct catalog *catalog, struct span id, struct resumable *row, struct refusal *why);
 /* All that are unfinished, in the order of their ids; a moment each, so that the visitor may take its
  * time. *row lives for the call. */
-enum fault row_each(
-    struct catalog *catalog, partial_visitor *visit, void *self, struct refusal *why);
+enum fault resumable_each(
+    struct catalog *catalog, resumable_visitor *visit, void *self, struct refusal *why);
 /* QUOTA_EXCEEDED: this owner, or nameless address, has `most` open ones. */
-enum fault row_add(struct catalog *catalog, const struct partial_row *row, struct span address,
+enum fault resumable_add(struct catalog *catalog, const struct resumable *row, struct span address,
     int64_t most, struct refusal *why);
 /* The same, asked before anything is made. */
-enum fault row_may_be_added(struct catalog *catalog, const struct partial_row *row,
+enum fault resumable_may_be_added(struct catalog *catalog, const struct resumable *row,
     struct span address, int64_t most, struct refusal *why);
 /* What the owner's token may hold, or could when it was last seen; 0: no limit. */
-enum fault row_quota(struct catalog *catalog, const struct partial_row *row, int64_t *quota,
+enum fault resumable_quota(struct catalog *catalog, const struct resumable *row, int64_t *quota,
     struct refusal *why);
 /* Offset, length, digest, type, allocated, expiry, in one change. */
-enum fault row_update(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
+enum fault resumable_update(struct catalog *catalog, const struct resumable *row, struct refusal *why);
 /* Only its expiry. */
-enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, struct refusal *why);
+enum fault resumable_prolong(struct catalog *catalog, const struct resumable *row, struct refusal *why);
 /* The bytes up to row->offset were read: they are the ones that were acknowledged. */
-enum fault row_proved(
-    struct catalog *catalog, const struct partial_row *row, struct refusal *why);
+enum fault resumable_proved(
+    struct catalog *catalog, const struct resumable *row, struct refusal *why);
 /* Refused for good; forgotten at `forget_at`. */
-enum fault row_end(
+enum fault resumable_end(
     struct catalog *catalog, struct span id, int64_t forget_at, struct refusal *why);
 /* NOT_FOUND; FINISHED: it is a file. */
-enum fault row_remove(struct catalog *catalog, struct span id, struct refusal *why);
+enum fault resumable_remove(struct catalog *catalog, struct span id, struct refusal *why);
 /* Shut out whoever holds it. */
-enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal *why);
+enum fault resumable_shut_out(struct catalog *catalog, struct span id, struct refusal *why);
 /* In one change: the file is added, the row becomes a memory of it until row->expires_at.
- * row->concat == PARTIAL_FINAL: the row is new, and `parts` counts with it from now on; LOCKED where
+ * row->concat == CONCAT_FINAL: the row is new, and `parts` counts with it from now on; LOCKED where
  * one of them does with another already. */
 struct finish {
-	struct partial_row *row;
+	struct resumable *row;
 	struct arrivals *arrivals;
 	const struct span *parts; /* ids */
 	size_t parts_count;
 	int64_t parts_expire_at;
 };
-enum fault row_finish(struct catalog *catalog, struct finish *finish, struct refusal *why);
+enum fault resumable_finish(struct catalog *catalog, struct finish *finish, struct refusal *why);
 
 /* ---- what has to go -------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keep/partial.h"
+#include "keep/upload.h"
 #include "reply/reply.h"
 #include "shared/log.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keep/partial.h"
+#include "keep/upload.h"
 #include "reply/reply.h"
 
 struct list {
@@ -42,7 +42,7 @@ static bool print_text(const char *name, const char *value)
 	return object || !value;
 }
 
-static void print_json(struct list *list, const struct partial_row *row)
+static void print_json(struct list *list, const struct resumable *row)
 {
 	printf("%s{\"id\":\"%s\",\"protocol\":\"%s\",\"offset\":%" PRId64, list->first ? "" : ",",
 	    row->id, protocol_name(row->protocol), row->offset);
@@ -50,7 +50,7 @@ static void print_json(struct list *list, const struct partial_row *row)
 		printf(",\"length\":null");
 	else
 		printf(",\"length\":%" PRId64, row->length);
-	printf(",\"part\":%s", row->concat == PARTIAL_PART ? "true" : "false");
+	printf(",\"part\":%s", row->concat == CONCAT_PARTIAL ? "true" : "false");
 	print_time("created_at", row->created_at);
 	print_time("expires_at", row->expires_at);
 	if (!print_text("name", row->name) || !print_text("declared_type", row->declared_type) ||
@@ -59,7 +59,7 @@ static void print_json(struct list *list, const struct partial_row *row)
 	printf("}");
 }
 
-static void print_row(const struct partial_row *row)
+static void print_row(const struct resumable *row)
 {
 	char time[32], length[24] = "?";
 
@@ -70,7 +70,7 @@ static void print_row(const struct partial_row *row)
 	    protocol_name(row->protocol), row->name);
 }
 
-static void print_one(void *self, const struct partial_row *row)
+static void print_one(void *self, const struct resumable *row)
 {
 	struct list *list = self;
 
@@ -95,7 +95,7 @@ int cli_ls_partial(struct options *o)
 	refusal_clear(&why);
 	if (list.json)
 		printf("{\"uploads\":[");
-	if (keep_partial_each(store.keep, print_one, &list, &why) != FAULT_NONE)
+	if (keep_each_upload(store.keep, print_one, &list, &why) != FAULT_NONE)
 		status = complain("%s", refusal_detail(&why));
 	else if (list.short_of_memory)
 		status = complain("out of memory");

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "keep/partial.h"
+#include "keep/upload.h"
 
 enum { PAGE = 1000 };
 
@@ -18,7 +18,7 @@ static enum fault remove_any(struct keep *keep, struct span id, struct refusal *
 	enum fault fault = keep_remove(keep, id, why);
 
 	if (fault == FAULT_NOT_FOUND)
-		fault = partial_remove(keep, id, why);
+		fault = keep_remove_upload(keep, id, why);
 	return fault == FAULT_FINISHED ? keep_remove(keep, id, why) : fault;
 }
 

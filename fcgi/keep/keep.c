@@ -12,6 +12,30 @@ int64_t keep_deadline(int64_t now, int64_t lasts)
 	return lasts == 0 || lasts > INT64_MAX - now ? 0 : now + lasts;
 }
 
+enum {
+	MEMORY_MS = 24 * 3600 * 1000,  /* a finished upload is remembered for so long */
+	FIRST_BYTE_MS = 10 * 60 * 1000 /* and one that was only announced for so long */
+};
+
+int64_t upload_deadline(const struct keep *keep, const struct resumable *row)
+{
+	int64_t deadline = keep_deadline(clock_calendar(), keep->config->partial_expire_after);
+	int64_t first = row->created_at + FIRST_BYTE_MS;
+
+	if (row->state == UPLOAD_USED)
+		return row->expires_at;
+	if (row->offset > 0 || row->length == 0)
+		return deadline;
+	return deadline == 0 || first < deadline ? first : deadline;
+}
+
+int64_t memory_deadline(const struct keep *keep)
+{
+	int64_t lasts = keep->config->partial_expire_after;
+
+	return clock_calendar() + (lasts > MEMORY_MS || lasts == 0 ? MEMORY_MS : lasts);
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static enum fault open_catalog(struct keep *keep, struct refusal *why)

@@ -1,15 +1,9 @@
 /*
- * keep.h: parts become kept files.
+ * keep.h: what is kept in a data_dir: found, listed, read, removed; and who may ask.
  *
- *     keep_open -> { upload_begin -> (upload_file -> upload_write* -> upload_file_end)*
- *                    -> upload_finish -> upload_leave }* -> keep_close
+ *     keep_open -> { uploads (upload.h) | keep_find | keep_list | ... }* -> keep_close
  *
- * An upload is one transaction: after upload_finish() returns FAULT_NONE all its files are kept
- * (with durability=full: synced and committed); after upload_leave() without it, none are.
- * Order of truth: data synced -> in one transaction: objects linked in, rows inserted, directory
- * synced, COMMIT -> yes.
- *
- * All functions are safe to call from any thread, on one upload from one thread at a time.
+ * All functions are safe from any thread.
  */
 #ifndef WAYBILL_KEEP_H
 #define WAYBILL_KEEP_H
@@ -18,8 +12,7 @@
 #include "shared/config.h"
 #include "shared/files.h"
 
-struct keep;   /* an open data_dir */
-struct upload; /* one upload under way */
+struct keep; /* an open data_dir */
 
 /* What to bring up: `waybill ls` needs no sniffers. KEEP_ADOPT: also a catalog that does not belong
  * to the objects, for keep_adopt() alone. */
@@ -33,37 +26,6 @@ bool keep_open(struct keep **keep, const struct config *config, unsigned mode, u
     struct refusal *why);
 void keep_close(struct keep *keep); /* NULL is fine */
 
-/* ---- uploading ------------------------------------------------------------------------------- */
-
-/* Reserve grant->length against free space and quotas. Faults: NO_SPACE, QUOTA_EXCEEDED, INTERNAL.
- * *grant must outlive the upload. */
-enum fault upload_begin(struct keep *keep, const struct grant *grant, struct upload **upload,
-    struct refusal *why);
-enum fault upload_file(struct upload *upload, const struct part *part, struct refusal *why);
-/* May return TYPE_REFUSED as soon as HEAD_BYTES are there. */
-enum fault upload_write(struct upload *upload, const void *bytes, size_t len, struct refusal *why);
-enum fault upload_file_end(struct upload *upload, struct refusal *why);
-/* Would upload_adopt() link this file in? Then grant->spooled may be set before upload_begin(). */
-bool upload_can_adopt(struct keep *keep, const struct grant *grant, int fd);
-/*
- * Instead of the three above: take a whole file that is there already by linking it in; it is read
- * once, through `buffer`. *adopted false with FAULT_NONE: it lies on another file system (or the
- * length is not declared), write its bytes instead. fd stays the caller's.
- */
-enum fault upload_adopt(struct upload *upload, const struct part *part, int fd, char *buffer,
-    size_t room, bool *adopted, struct refusal *why);
-/* Bytes that count against an owner's quota (absent: the anonymous, together): of files, fields and
- * unfinished uploads. */
-enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struct refusal *why);
-/* Keep all. `fields`: JSON object text for every file. with_delete_token: each file gets one
- * (anonymous uploads). With a key in the grant that has been seen: the files of that time, and nothing
- * is kept twice; KEY_REUSED where they are others. On success *files is to be given back with
- * files_release(). */
-enum fault upload_finish(struct upload *upload, const char *fields, bool with_delete_token,
-    struct files *files, struct refusal *why);
-/* The one cleanup: what was not finished vanishes, reservations are released. NULL is fine. */
-void upload_leave(struct upload *upload);
-
 /* ---- looking up ------------------------------------------------------------------------------ */
 
 /* NOT_FOUND; EXPIRED (with *files filled all the same). One record in *files. */
@@ -75,6 +37,10 @@ enum fault keep_find_form(struct keep *keep, struct span id, struct files *files
  * page after this. */
 enum fault keep_list(struct keep *keep, const struct listing *listing, struct files *files,
     int64_t *total, bool *more, struct refusal *why);
+
+/* Bytes that count against an owner's quota (absent: the anonymous, together): of files, fields and
+ * unfinished uploads. */
+enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struct refusal *why);
 
 /* Open a file's bytes for reading; the caller closes *fd. path (may be NULL) gets the object's
  * path relative to data_dir ("objects/9f86..."), at least 80 bytes. */

@@ -2,20 +2,20 @@
  * standing.c: how far a resumable upload has come: the running digest, and whether it is that of the
  * bytes on disk.
  */
-#include "keep/uploads.h"
+#include "keep/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
 #include <string.h>
 
-void partial_store_digest(struct partial_row *row, const struct digest *digest)
+void resumable_store_digest(struct resumable *row, const struct digest *digest)
 {
 	_Static_assert(sizeof *digest <= sizeof row->digest, "a digest's state fits its row");
 	memcpy(row->digest, digest, sizeof *digest);
 	row->digest_len = sizeof *digest;
 }
 
-bool partial_stored_digest(const struct partial_row *row, struct digest *digest)
+bool resumable_stored_digest(const struct resumable *row, struct digest *digest)
 {
 	if (row->digest_len != sizeof *digest)
 		return false;
@@ -34,18 +34,18 @@ static bool same(struct digest a, struct digest b)
 	return memcmp(x, y, SHA256_LEN) == 0;
 }
 
-bool partial_proved(const struct keep *keep, const struct partial_row *row)
+bool resumable_is_proved(const struct keep *keep, const struct resumable *row)
 {
-	bool open = row->state == PARTIAL_OPEN || row->state == PARTIAL_USED;
+	bool open = row->state == UPLOAD_OPEN || row->state == UPLOAD_USED;
 
 	return !open || row->offset == 0 || store_believes(keep->store, row->durable, row->boot);
 }
 
-enum fault partial_stand(struct keep *keep, struct partial_row *row, int fd,
+enum fault resumable_stand(struct keep *keep, struct resumable *row, int fd,
     struct digest *digest, struct refusal *why)
 {
 	struct digest stored;
-	bool loaded = partial_stored_digest(row, &stored), proved = partial_proved(keep, row);
+	bool loaded = resumable_stored_digest(row, &stored), proved = resumable_is_proved(keep, row);
 
 	*digest = stored;
 	if (loaded && proved)
@@ -59,38 +59,45 @@ enum fault partial_stand(struct keep *keep, struct partial_row *row, int fd,
 		return refuse(why, FAULT_GONE, "Bytes of this upload are lost. Start it anew.");
 	}
 	row->boot = store_boot(keep->store);
-	return row_proved(keep->catalog, row, why);
+	return resumable_proved(keep->catalog, row, why);
 }
 
-/* With the lock held, so that the row is as it will stay. */
-static enum fault prove_held(
-    struct keep *keep, struct span id, const struct blob *blob, struct refusal *why)
+/* ---- the row --------------------------------------------------------------------------------- */
+
+/* Is there something to go on with? Judged by state, expiry, and whether the bytes are there. */
+enum fault resumable_judge(struct keep *keep, const struct resumable *row, struct refusal *why)
 {
-	struct partial_row row;
-	struct digest digest;
-	enum fault f = row_find(keep->catalog, id, &row, why);
-
-	if (f != FAULT_NONE)
-		return f;
-	if (!partial_proved(keep, &row))
-		f = partial_stand(keep, &row, blob->fd, &digest, why);
-	if (f == FAULT_GONE && row_end(keep->catalog, id, memory_deadline(keep), NULL) != FAULT_NONE)
-		f = FAULT_INTERNAL;
-	partial_release(&row);
-	return f;
-}
-
-enum fault partial_prove(struct keep *keep, struct span id, struct refusal *why)
-{
-	struct blob blob = {.fd = -1};
-	char name[ID_LEN + 1];
-
-	span_copy(name, sizeof name, id);
-	enum fault f = holder_take(keep->store, name, HOLDER_PATIENCE, &blob, why);
-	if (f == FAULT_NOT_FOUND) /* finished or ended meanwhile */
+	if (row->expires_at != 0 && row->expires_at <= clock_calendar())
+		return refuse(why, FAULT_EXPIRED, "This upload has expired. Start it anew.");
+	if (row->state == UPLOAD_ENDED)
+		return refuse(why, FAULT_GONE, NULL);
+	if (row->state == UPLOAD_DONE)
 		return FAULT_NONE;
+	if (!blob_is_there(keep->store, row->id, row->offset))
+		return refuse(why, FAULT_GONE, "Bytes of this upload are lost. Start it anew.");
+	return FAULT_NONE;
+}
+
+/* A file that was linked and unlinked between the two looks is not lost. */
+enum fault resumable_look(
+    struct keep *keep, struct span id, struct resumable *row, struct refusal *why)
+{
+	enum fault f = resumable_find(keep->catalog, id, row, why);
+
 	if (f == FAULT_NONE)
-		f = prove_held(keep, id, &blob, why);
-	blob_leave(keep->store, &blob, f != FAULT_GONE);
+		f = resumable_judge(keep, row, why);
+	else
+		return f;
+	if (f == FAULT_GONE && row->state != UPLOAD_ENDED) {
+		resumable_release(row);
+		f = resumable_find(keep->catalog, id, row, why);
+		if (f != FAULT_NONE)
+			return f;
+		f = resumable_judge(keep, row, why);
+		if (f == FAULT_GONE && row->state != UPLOAD_ENDED)
+			log_line(LOG_ERROR, "bytes of an upload are lost", "id=%s", row->id);
+	}
+	if (f != FAULT_NONE)
+		resumable_release(row);
 	return f;
 }

@@ -8,9 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-
-enum { TOKEN_BYTES = 32 };
 
 /* ---- when they were used --------------------------------------------------------------------- */
 
@@ -87,22 +84,20 @@ enum fault keep_token_add(
     struct keep *keep, const struct token *token, char *text, struct refusal *why)
 {
 	uint8_t hash[SHA256_LEN];
-	uint8_t random[TOKEN_BYTES];
-	char hex[2 * TOKEN_BYTES + 1], whole[sizeof hex + 3];
+	char secret[TOKEN_TEXT], whole[sizeof secret + 3];
 
 	if (!name_fits(token->name))
 		return refuse(why, FAULT_BAD_REQUEST,
 		    "A token's name has 1 to 255 bytes of UTF-8 without control characters.");
-	if (getrandom(random, sizeof random, 0) != sizeof random)
-		return refuse(why, FAULT_INTERNAL, NULL);
-	text_hex(random, sizeof random, hex);
-	int len = snprintf(whole, sizeof whole, "wb_%s", hex);
+	enum fault f = mint_token(NULL, 0, secret, hash, why);
+	if (f)
+		return f;
+	int len = snprintf(whole, sizeof whole, "wb_%s", secret);
 	digest_of(DIGEST_SHA256, whole, (size_t)len, hash);
-	enum fault f = token_add(keep->catalog, token, hash, why);
+	f = token_add(keep->catalog, token, hash, why);
 	if (f == FAULT_NONE)
 		memcpy(text, whole, (size_t)len + 1);
-	explicit_bzero(random, sizeof random);
-	explicit_bzero(hex, sizeof hex);
+	explicit_bzero(secret, sizeof secret);
 	explicit_bzero(whole, sizeof whole);
 	return f;
 }

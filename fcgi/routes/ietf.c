@@ -35,10 +35,10 @@ static void tell_offset(struct call *c, int64_t offset)
 	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
 }
 
-void ietf_tell_state(struct call *c, const struct partial_row *row, bool all)
+void ietf_tell_state(struct call *c, const struct resumable *row, bool all)
 {
 	tell_offset(c, row->offset);
-	ietf_tell_complete(c, row->state == PARTIAL_DONE);
+	ietf_tell_complete(c, row->state == UPLOAD_DONE);
 	if (row->length >= 0)
 		reply_header(&c->reply, "Upload-Length", "%lld", (long long)row->length);
 	resume_tell_limits(c, all ? row : NULL);
@@ -69,7 +69,7 @@ static void say_104(struct call *c, const char *headers)
 		c->x->write(c->x, NULL, 0);
 }
 
-static void say_location(struct call *c, const struct partial_row *row)
+static void say_location(struct call *c, const struct resumable *row)
 {
 	const char *url = call_url(c, "/upload/%s", row->id);
 	struct upload_limit limit = {.max_size = c->service->config->max_bytes, .max_age = -1};
@@ -95,7 +95,7 @@ void ietf_tell_progress(struct call *c)
 	if (!may_say_104(c, &ietf))
 		return;
 	snprintf(header, sizeof header, "Upload-Offset: %lld\r\n",
-	    (long long)partial_row(c->partial)->offset);
+	    (long long)upload_row(c->upload)->offset);
 	say_104(c, header);
 }
 
@@ -111,9 +111,9 @@ static enum fault answer_whole(struct call *c)
 /* All came and was judged as a whole: that is the resource's answer, even where it is no. */
 static enum fault finish(struct call *c)
 {
-	const struct partial_row *row = partial_row(c->partial);
+	const struct resumable *row = upload_row(c->upload);
 	enum fault fault =
-	    partial_finish(c->partial, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
+	    upload_finish(c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 
 	if (fault == FAULT_TYPE_REFUSED || fault == FAULT_DIGEST_MISMATCH)
 		ietf_tell_complete(c, true);
@@ -125,8 +125,8 @@ static enum fault finish(struct call *c)
 
 static enum fault answer_part(struct call *c, int status)
 {
-	const struct partial_row *row = partial_row(c->partial);
-	enum fault fault = partial_pause(c->partial, &c->why);
+	const struct resumable *row = upload_row(c->upload);
+	enum fault fault = upload_rest(c->upload, &c->why);
 
 	if (fault)
 		return fault;
@@ -157,7 +157,7 @@ static enum fault judge_append(struct call *c, const struct ietf_headers *ietf)
 
 /* Nothing can be added any more; but who did not hear the final answer may ask for it again. */
 static enum fault append_to_done(
-    struct call *c, const struct ietf_headers *ietf, const struct partial_row *row)
+    struct call *c, const struct ietf_headers *ietf, const struct resumable *row)
 {
 	struct span id = span_of(row->id);
 
@@ -182,11 +182,11 @@ static enum fault append_to_done(
 /* More than the length: the upload is invalid from here on (draft section 4.4.2). */
 static enum fault judge_excess(struct call *c, const struct ietf_headers *ietf)
 {
-	int64_t known = partial_row(c->partial)->length, after;
+	int64_t known = upload_row(c->upload)->length, after;
 	bool fits = !__builtin_add_overflow(ietf->offset, c->request.length, &after);
 
 	if (ietf->complete == COMPLETE_NO && known >= 0 && (!fits || after > known)) {
-		partial_end(c->partial);
+		upload_end(c->upload);
 		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 		    "The body goes past the %lld bytes of this upload, which is thereby over.",
 		    (long long)known);
@@ -205,10 +205,10 @@ static enum fault learn_length(struct call *c, const struct ietf_headers *ietf)
 {
 	int64_t length;
 	enum fault fault = ietf_length(
-	    ietf, ietf->offset, body_length(c), partial_row(c->partial)->length, &length, &c->why);
+	    ietf, ietf->offset, body_length(c), upload_row(c->upload)->length, &length, &c->why);
 
 	if (!fault && length >= 0)
-		fault = partial_set_length(c->partial, length, &c->why);
+		fault = upload_set_length(c->upload, length, &c->why);
 	return fault;
 }
 
@@ -218,18 +218,18 @@ static enum fault pour(struct call *c)
 	enum fault fault = resume_pour(c);
 
 	if (fault == FAULT_BAD_LENGTH_CLAIM)
-		partial_end(c->partial);
+		upload_end(c->upload);
 	return fault;
 }
 
 static enum fault complete(struct call *c)
 {
-	const struct partial_row *row = partial_row(c->partial);
+	const struct resumable *row = upload_row(c->upload);
 
-	if (row->length >= 0 && partial_offset(c->partial) < row->length) {
+	if (row->length >= 0 && upload_offset(c->upload) < row->length) {
 		struct refusal unheard;
 		refusal_clear(&unheard);
-		partial_pause(c->partial, &unheard);
+		upload_rest(c->upload, &unheard);
 		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 		    "The upload was declared complete with %lld of its %lld bytes.",
 		    (long long)row->offset, (long long)row->length);
@@ -243,9 +243,9 @@ static enum fault append(struct call *c, const struct ietf_headers *ietf, struct
 
 	c->grant.claims[1].algorithm = DIGEST_NONE; /* Repr-Digest was said at the creation */
 	bool digest = c->grant.claims[0].algorithm != DIGEST_NONE;
+	const struct upload_place place = {id, ietf->offset, digest, c->x};
 	if (!fault)
-		fault = partial_resume(c->service->keep, &c->grant, id, ietf->offset, digest, c->x,
-		    &c->partial, &c->why);
+		fault = upload_resume(c->service->keep, &c->grant, &place, &c->upload, &c->why);
 	if (!fault)
 		fault = judge_excess(c, ietf);
 	if (!fault)
@@ -259,15 +259,15 @@ static enum fault append(struct call *c, const struct ietf_headers *ietf, struct
 
 static enum fault append_to(struct call *c, const struct ietf_headers *ietf, struct span id)
 {
-	struct partial_row row;
+	struct resumable row;
 	enum fault fault = resume_find(c, id, false, &row);
 
 	if (fault)
 		return fault;
-	bool done = row.state == PARTIAL_DONE;
+	bool done = row.state == UPLOAD_DONE;
 	if (done)
 		fault = append_to_done(c, ietf, &row);
-	partial_release(&row);
+	resumable_release(&row);
 	return fault || done ? fault : append(c, ietf, id);
 }
 
@@ -275,7 +275,7 @@ static enum fault append_to(struct call *c, const struct ietf_headers *ietf, str
 static enum fault tell_limit(struct call *c, enum fault fault)
 {
 	if (fault_status(fault) == 413 && !reply_has_header(&c->reply, "Upload-Limit"))
-		resume_tell_limits(c, c->partial ? partial_row(c->partial) : NULL);
+		resume_tell_limits(c, c->upload ? upload_row(c->upload) : NULL);
 	return fault;
 }
 
@@ -296,9 +296,9 @@ enum fault ietf_append(struct call *c, struct span id)
 /* ---- creation -------------------------------------------------------------------------------- */
 
 static enum fault plan_upload(
-    struct call *c, const struct ietf_headers *ietf, struct partial_plan *plan)
+    struct call *c, const struct ietf_headers *ietf, struct upload_plan *plan)
 {
-	*plan = (struct partial_plan){
+	*plan = (struct upload_plan){
 	    .protocol = PROTOCOL_IETF,
 	    .declared_type = c->request.content_type,
 	    .fields = "{}",
@@ -319,19 +319,19 @@ static enum fault plan_upload(
 static enum fault take_first(struct call *c, const struct ietf_headers *ietf)
 {
 	if (may_say_104(c, ietf))
-		say_location(c, partial_row(c->partial));
+		say_location(c, upload_row(c->upload));
 	enum fault fault = pour(c);
 	if (fault)
 		return fault;
 	if (ietf->complete == COMPLETE_YES)
 		return complete(c);
-	fault = resume_tell_location(c, partial_row(c->partial)->id);
+	fault = resume_tell_location(c, upload_row(c->upload)->id);
 	return fault ? fault : answer_part(c, 201);
 }
 
 static enum fault create(struct call *c, const struct ietf_headers *ietf)
 {
-	struct partial_plan plan;
+	struct upload_plan plan;
 	enum fault fault = plan_upload(c, ietf, &plan);
 
 	if (!fault)
@@ -339,7 +339,7 @@ static enum fault create(struct call *c, const struct ietf_headers *ietf)
 	plan.whole = c->grant.claims[1];
 	c->grant.claims[1].algorithm = DIGEST_NONE;
 	if (!fault)
-		fault = partial_create(c->service->keep, &c->grant, &plan, &c->partial, &c->why);
+		fault = upload_create(c->service->keep, &c->grant, &plan, &c->upload, &c->why);
 	if (fault)
 		return fault;
 	fault = take_first(c, ietf);

@@ -5,7 +5,7 @@
 
 /* ---- what answers tell ----------------------------------------------------------------------- */
 
-void resume_tell_limits(struct call *c, const struct partial_row *row)
+void resume_tell_limits(struct call *c, const struct resumable *row)
 {
 	struct upload_limit limit = {.max_size = c->service->config->max_bytes, .max_age = -1};
 	int64_t now = clock_calendar();
@@ -42,11 +42,11 @@ bool resume_wants_token(const struct call *c, struct span owner)
 
 /* ---- finding, pouring ------------------------------------------------------------------------ */
 
-enum fault resume_find(struct call *c, struct span id, bool settle, struct partial_row *row)
+enum fault resume_find(struct call *c, struct span id, bool settle, struct resumable *row)
 {
 	if (!text_is_id(id))
 		return refuse(&c->why, FAULT_NOT_FOUND, "There is no such upload.");
-	return partial_find(c->service->keep, id, settle, row, &c->why);
+	return keep_find_upload(c->service->keep, id, settle, row, &c->why);
 }
 
 enum fault resume_enter(struct call *c)
@@ -61,13 +61,13 @@ enum fault resume_forget(struct call *c, enum fault fault)
 	struct refusal unheard;
 	char id[ID_LEN + 1];
 
-	if (!c->partial)
+	if (!c->upload)
 		return fault;
-	memcpy(id, partial_row(c->partial)->id, sizeof id);
-	partial_leave(c->partial);
-	c->partial = NULL;
+	memcpy(id, upload_row(c->upload)->id, sizeof id);
+	upload_leave(c->upload);
+	c->upload = NULL;
 	refusal_clear(&unheard);
-	partial_remove(c->service->keep, span_of(id), &unheard);
+	keep_remove_upload(c->service->keep, span_of(id), &unheard);
 	return fault;
 }
 
@@ -79,11 +79,11 @@ static enum fault hand_begin(void *self, const struct part *part, struct refusal
 static enum fault hand_write(void *self, const void *bytes, size_t len, struct refusal *why)
 {
 	struct call *c = self;
-	int64_t recorded = partial_row(c->partial)->offset;
+	int64_t recorded = upload_row(c->upload)->offset;
 
 	c->bytes_in += (int64_t)len;
-	enum fault fault = partial_write(c->partial, bytes, len, why);
-	if (!fault && partial_row(c->partial)->offset > recorded)
+	enum fault fault = upload_write(c->upload, bytes, len, why);
+	if (!fault && upload_row(c->upload)->offset > recorded)
 		ietf_tell_progress(c);
 	return fault;
 }
@@ -102,10 +102,10 @@ static bool promised_digest(const struct grant *grant)
 /* A tus client takes an offset at the length for the end; but only what finished well is one. */
 static bool looks_complete(const struct call *c)
 {
-	const struct partial_row *row = partial_row(c->partial);
+	const struct resumable *row = upload_row(c->upload);
 	bool tus = row->protocol == PROTOCOL_TUS || c->request.protocol == PROTOCOL_TUS;
 
-	return tus && row->concat == PARTIAL_WHOLE && partial_offset(c->partial) == row->length;
+	return tus && row->concat == CONCAT_NONE && upload_offset(c->upload) == row->length;
 }
 
 static void keep_what_came(struct call *c)
@@ -114,9 +114,9 @@ static void keep_what_came(struct call *c)
 
 	refusal_clear(&unheard);
 	if (promised_digest(&c->grant) || looks_complete(c))
-		partial_discard(c->partial, &unheard);
+		upload_take_back(c->upload, &unheard);
 	else
-		partial_pause(c->partial, &unheard);
+		upload_rest(c->upload, &unheard);
 }
 
 enum fault resume_pour(struct call *c)
@@ -174,20 +174,20 @@ static enum fault judge_head(struct call *c)
 	    "A request for the offset carries neither Upload-Offset nor Upload-Complete.");
 }
 
-bool resume_may_see(struct call *c, const struct partial_row *row)
+bool resume_may_see(struct call *c, const struct resumable *row)
 {
 	const struct file file = {.owner = row->owner};
 	struct refusal unheard;
 
 	refusal_clear(&unheard);
-	return row->state != PARTIAL_DONE ||
+	return row->state != UPLOAD_DONE ||
 	       rules_may_see(&c->caller, c->service->config, &file, &unheard) == FAULT_NONE;
 }
 
 enum fault resume_head(struct call *c)
 {
 	bool tus = c->request.protocol == PROTOCOL_TUS;
-	struct partial_row row;
+	struct resumable row;
 	enum fault fault = judge(c);
 
 	if (!fault)
@@ -202,9 +202,9 @@ enum fault resume_head(struct call *c)
 	else
 		ietf_tell_state(c, &row, seen);
 	reply_header(&c->reply, "Cache-Control", "no-store");
-	if (row.state == PARTIAL_DONE && seen)
+	if (row.state == UPLOAD_DONE && seen)
 		resume_tell_file(c, row.id);
-	partial_release(&row);
+	resumable_release(&row);
 	return reply_empty(&c->reply, tus ? 200 : 204);
 }
 
@@ -223,19 +223,19 @@ static enum fault delete_what_came_of_it(struct call *c)
 
 enum fault resume_delete(struct call *c)
 {
-	struct partial_row row;
+	struct resumable row;
 	enum fault fault = judge(c);
 
 	if (!fault)
 		fault = resume_find(c, c->request.segment[1], false, &row);
 	if (fault)
 		return fault;
-	bool done = row.state == PARTIAL_DONE;
-	partial_release(&row);
+	bool done = row.state == UPLOAD_DONE;
+	resumable_release(&row);
 	/* What is a file already needs the right to delete files. */
 	if (done)
 		return files_delete(c);
-	fault = partial_remove(c->service->keep, c->request.segment[1], &c->why);
+	fault = keep_remove_upload(c->service->keep, c->request.segment[1], &c->why);
 	if (fault == FAULT_FINISHED)
 		return delete_what_came_of_it(c);
 	return fault ? fault : reply_empty(&c->reply, 204);

@@ -8,17 +8,17 @@
 #define WAYBILL_ROUTES_RESUME_H
 
 #include "body/resume.h"
-#include "keep/partial.h"
+#include "keep/upload.h"
 #include "routes/routes.h"
 
 enum fault tus_create(struct call *c);
 enum fault tus_append(struct call *c, struct span id);
 /* `all`: else no more than how far it is. */
-void tus_tell_state(struct call *c, const struct partial_row *row, bool all);
+void tus_tell_state(struct call *c, const struct resumable *row, bool all);
 
 enum fault ietf_create(struct call *c);
 enum fault ietf_append(struct call *c, struct span id);
-void ietf_tell_state(struct call *c, const struct partial_row *row, bool all);
+void ietf_tell_state(struct call *c, const struct resumable *row, bool all);
 
 /* After a whole upload: Upload-Complete, where the request spoke of it. */
 void ietf_tell_whole(struct call *c);
@@ -29,23 +29,23 @@ void ietf_tell_complete(struct call *c, bool complete);
 
 /* What both append to: found, settled enough to be judged. 404 for what is no id. The row's owner
  * pays, whoever sends. */
-enum fault resume_find(struct call *c, struct span id, bool settle, struct partial_row *row);
-/* The grant and a place to read, for a body that c->partial will take. */
+enum fault resume_find(struct call *c, struct span id, bool settle, struct resumable *row);
+/* The grant and a place to read, for a body that c->upload will take. */
 enum fault resume_enter(struct call *c);
 /*
- * Pour the body into c->partial. A body that breaks off leaves what came recorded, unless a digest
+ * Pour the body into c->upload. A body that breaks off leaves what came recorded, unless a digest
  * was promised for it, or it would look complete to a tus client. Nothing is recorded where it ends
  * well: that is for the caller, who pauses or finishes.
  */
 enum fault resume_pour(struct call *c);
 /* Upload-Limit as of now. */
-void resume_tell_limits(struct call *c, const struct partial_row *row);
+void resume_tell_limits(struct call *c, const struct resumable *row);
 /* Location of the upload resource; INTERNAL: no room. */
 enum fault resume_tell_location(struct call *c, const char *id);
 void resume_tell_file(struct call *c, const char *id);
 /* An unfinished upload is known to who knows its address; a finished one is a file, and more than
  * offset, length and completion is told of it only to who may see that. */
-bool resume_may_see(struct call *c, const struct partial_row *row);
+bool resume_may_see(struct call *c, const struct resumable *row);
 /* Does the finished record get a delete token? */
 bool resume_wants_token(const struct call *c, struct span owner);
 /* This upload was never heard of by its client: it goes. Returns `fault`. */

@@ -10,8 +10,7 @@
 
 #include "accept/accept.h"
 #include "body/body.h"
-#include "keep/keep.h"
-#include "keep/partial.h"
+#include "keep/upload.h"
 #include "reply/reply.h"
 #include "shared/clock.h"
 
@@ -45,7 +44,6 @@ struct call {
 	char owner[256]; /* caller.owner borrows from here */
 	struct files files;
 	struct upload *upload;
-	struct partial *partial;
 	struct fields fields;
 	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
 	bool inside;  /* the turnstile, in this lane */

@@ -23,7 +23,7 @@ static void tell_offset(struct call *c, int64_t offset)
 	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
 }
 
-void tus_tell_state(struct call *c, const struct partial_row *row, bool all)
+void tus_tell_state(struct call *c, const struct resumable *row, bool all)
 {
 	struct reply *r = &c->reply;
 
@@ -38,7 +38,7 @@ void tus_tell_state(struct call *c, const struct partial_row *row, bool all)
 		reply_header(r, "Upload-Metadata", "%s", row->metadata);
 	if (row->parts)
 		reply_header(r, "Upload-Concat", "%s", row->parts);
-	if (row->state != PARTIAL_DONE)
+	if (row->state != UPLOAD_DONE)
 		tell_expiry(c, row->expires_at);
 }
 
@@ -80,13 +80,13 @@ static enum fault pour(struct call *c, const struct tus_headers *tus)
 /* The body was good: it counts; and if it was the last, here is the file. */
 static enum fault settle(struct call *c)
 {
-	const struct partial_row *row = partial_row(c->partial);
-	bool last = row->concat == PARTIAL_WHOLE && partial_offset(c->partial) == row->length;
+	const struct resumable *row = upload_row(c->upload);
+	bool last = row->concat == CONCAT_NONE && upload_offset(c->upload) == row->length;
 
 	if (!last)
-		return partial_pause(c->partial, &c->why);
-	enum fault fault = partial_finish(
-	    c->partial, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
+		return upload_rest(c->upload, &c->why);
+	enum fault fault = upload_finish(
+	    c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 	if (!fault)
 		call_log_stored(c);
 	return fault;
@@ -102,10 +102,10 @@ static void tell_kept(struct call *c, const struct file *file)
 
 static enum fault answer(struct call *c, int status)
 {
-	const struct partial_row *row = partial_row(c->partial);
+	const struct resumable *row = upload_row(c->upload);
 
 	tell_offset(c, row->offset);
-	if (row->state == PARTIAL_DONE)
+	if (row->state == UPLOAD_DONE)
 		tell_kept(c, &c->files.at[0]);
 	else
 		tell_expiry(c, row->expires_at);
@@ -116,9 +116,9 @@ static enum fault answer(struct call *c, int status)
 
 /* What cannot be right wherever the upload stands. */
 static enum fault judge_append(
-    struct call *c, const struct tus_headers *tus, const struct partial_row *row)
+    struct call *c, const struct tus_headers *tus, const struct resumable *row)
 {
-	if (row->concat == PARTIAL_FINAL)
+	if (row->concat == CONCAT_FINAL)
 		return refuse(&c->why, FAULT_FORBIDDEN,
 		    "A final upload is made of its parts; nothing can be added to it.");
 	if (!has_chunk_type(c))
@@ -130,7 +130,7 @@ static enum fault judge_append(
 
 /* Nothing can be added any more, but a client may not have heard of its success. */
 static enum fault append_to_done(
-    struct call *c, const struct tus_headers *tus, const struct partial_row *row)
+    struct call *c, const struct tus_headers *tus, const struct resumable *row)
 {
 	if (tus->offset != row->length) {
 		c->why.upload_offset = row->length;
@@ -149,7 +149,7 @@ static enum fault append_to_done(
 /* Of the body against the length, before anything changes. */
 static enum fault judge_length(struct call *c, const struct tus_headers *tus)
 {
-	int64_t known = partial_row(c->partial)->length;
+	int64_t known = upload_row(c->upload)->length;
 	int64_t length = tus->length >= 0 && known < 0 ? tus->length : known, after;
 	int64_t max = c->grant.max_bytes;
 
@@ -163,7 +163,7 @@ static enum fault judge_length(struct call *c, const struct tus_headers *tus)
 		    (long long)length);
 	if (after > max || length > max)
 		return refuse_too_large(&c->why, after > length ? after : length, max);
-	return tus->length >= 0 ? partial_set_length(c->partial, tus->length, &c->why) : FAULT_NONE;
+	return tus->length >= 0 ? upload_set_length(c->upload, tus->length, &c->why) : FAULT_NONE;
 }
 
 /* With a checksum all or nothing counts; likewise where this request says the length and reaches
@@ -174,8 +174,8 @@ static enum fault hold(struct call *c, const struct tus_headers *tus, struct spa
 	bool digest =
 	    tus->checksum.algorithm != DIGEST_NONE || c->grant.claims[0].algorithm != DIGEST_NONE;
 
-	return partial_resume(c->service->keep, &c->grant, id, tus->offset, digest || reaches, c->x,
-	    &c->partial, &c->why);
+	const struct upload_place place = {id, tus->offset, digest || reaches, c->x};
+	return upload_resume(c->service->keep, &c->grant, &place, &c->upload, &c->why);
 }
 
 static enum fault append(struct call *c, const struct tus_headers *tus, struct span id)
@@ -197,7 +197,7 @@ static enum fault append(struct call *c, const struct tus_headers *tus, struct s
 enum fault tus_append(struct call *c, struct span id)
 {
 	struct tus_headers tus;
-	struct partial_row row;
+	struct resumable row;
 	enum fault fault = tus_read_headers(c->x, &tus, &c->why);
 
 	if (!fault)
@@ -205,10 +205,10 @@ enum fault tus_append(struct call *c, struct span id)
 	if (fault)
 		return fault;
 	fault = judge_append(c, &tus, &row);
-	bool done = row.state == PARTIAL_DONE;
+	bool done = row.state == UPLOAD_DONE;
 	if (!fault && done)
 		fault = append_to_done(c, &tus, &row);
-	partial_release(&row);
+	resumable_release(&row);
 	return fault || done ? fault : append(c, &tus, id);
 }
 
@@ -229,11 +229,11 @@ static enum fault find_path(struct call *c, const struct metadata *metadata, str
 }
 
 static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
-    const struct metadata *metadata, struct partial_plan *plan)
+    const struct metadata *metadata, struct upload_plan *plan)
 {
-	*plan = (struct partial_plan){
+	*plan = (struct upload_plan){
 	    .protocol = PROTOCOL_TUS,
-	    .concat = (enum partial_concat)tus->concat,
+	    .concat = tus->concat,
 	    .name = metadata->name,
 	    .declared_type = metadata->type,
 	    .fields = json_fields(&metadata->fields.at[0].name, metadata->fields.count),
@@ -251,18 +251,18 @@ static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
 
 static enum fault answer_created(struct call *c)
 {
-	enum fault fault = resume_tell_location(c, partial_row(c->partial)->id);
+	enum fault fault = resume_tell_location(c, upload_row(c->upload)->id);
 
 	return fault ? fault : answer(c, 201);
 }
 
 /* Where the client gets no Location it cannot come back: nothing is kept. */
-static enum fault create(struct call *c, const struct tus_headers *tus, struct partial_plan *plan)
+static enum fault create(struct call *c, const struct tus_headers *tus, struct upload_plan *plan)
 {
 	enum fault fault = enter(c, tus, &plan->whole);
 
 	if (!fault)
-		fault = partial_create(c->service->keep, &c->grant, plan, &c->partial, &c->why);
+		fault = upload_create(c->service->keep, &c->grant, plan, &c->upload, &c->why);
 	if (!fault && c->request.length_state == LENGTH_KNOWN)
 		fault = tus->length >= 0 && c->request.length > tus->length
 			    ? refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
@@ -294,8 +294,16 @@ static enum fault read_parts(struct call *c, struct span urls, struct span **ids
 	    id.len > 200 ? 200 : (int)id.len, id.at);
 }
 
+static enum fault join(
+    struct call *c, struct upload_plan *plan, const struct span *ids, size_t count)
+{
+	plan->ids = ids;
+	plan->count = count;
+	return keep_join(c->service->keep, &c->grant, plan, &c->files, &c->why);
+}
+
 static enum fault concatenate(
-    struct call *c, const struct tus_headers *tus, struct partial_plan *plan)
+    struct call *c, const struct tus_headers *tus, struct upload_plan *plan)
 {
 	struct span *ids = NULL;
 	size_t count;
@@ -306,8 +314,7 @@ static enum fault concatenate(
 	if (!fault)
 		fault = read_parts(c, tus->parts, &ids, &count);
 	if (!fault)
-		fault = partial_concat(
-		    c->service->keep, &c->grant, plan, ids, count, &c->files, &c->why);
+		fault = join(c, plan, ids, count);
 	free(ids);
 	if (!fault)
 		fault = resume_tell_location(c, c->files.at[0].id);
@@ -339,7 +346,7 @@ enum fault tus_create(struct call *c)
 {
 	struct tus_headers tus;
 	struct metadata metadata;
-	struct partial_plan plan = {.fields = NULL};
+	struct upload_plan plan = {.fields = NULL};
 	enum fault fault = tus_read_headers(c->x, &tus, &c->why);
 
 	if (!fault)

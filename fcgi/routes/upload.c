@@ -129,17 +129,13 @@ static enum fault take_form(struct call *c)
 
 static enum fault take_body(struct call *c, const struct part *part, int body_file)
 {
-	bool adopted = false;
 	struct hands hands;
-	enum fault fault = FAULT_NONE;
 
-	if (body_file >= 0)
-		fault = upload_adopt(
-		    c->upload, part, body_file, c->buffer, BODY_BUFFER, &adopted, &c->why);
-	if (adopted)
+	if (body_file >= 0) {
 		c->bytes_in = c->grant.length;
-	if (fault || adopted)
-		return fault;
+		return upload_adopt(
+		    c->upload, part, body_file, c->buffer, BODY_BUFFER, &c->why);
+	}
 	upload_hands(c, &hands);
 	return body_pour_raw(c->x, &c->grant, part, c->buffer, &hands, &c->why);
 }

@@ -72,6 +72,9 @@ enum length_state { LENGTH_ABSENT, LENGTH_KNOWN, LENGTH_BAD };
 
 enum protocol { PROTOCOL_PLAIN, PROTOCOL_TUS, PROTOCOL_IETF };
 
+/* tus Upload-Concat: of its own; a part of others; made of parts. */
+enum concat { CONCAT_NONE, CONCAT_PARTIAL, CONCAT_FINAL };
+
 enum { PATH_SEGMENTS = 6 };
 
 #define RECEIPT_COOKIE "waybill-receipt"

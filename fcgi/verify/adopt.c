@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum { DELETION = 1 /* s that one under way may take from COMMIT to unlinking */ };
@@ -183,17 +182,13 @@ static void judge(struct keep *keep, struct adoption *one)
 	snprintf(one->type, sizeof one->type, "application/octet-stream");
 }
 
-static bool mint(struct adoption *one)
+static enum fault christen(struct adoption *one, struct refusal *why)
 {
-	uint8_t random[17];
 	char hex[OBJECT_NAME];
 
-	if (getrandom(random, sizeof random, 0) != sizeof random)
-		return false;
-	text_id(random, one->id);
 	object_name(one->mark.sha256, hex);
 	snprintf(one->name, sizeof one->name, "recovered-%s", hex);
-	return true;
+	return mint_id(NULL, 0, one->id, why);
 }
 
 /* Its bytes were hashed: a record for them. They are synced, whatever `durability` says. */
@@ -216,8 +211,9 @@ static enum fault prepare(
 	    .fields = "{}",
 	    .uploaded_at = mark->mark.written / 1000000};
 	memcpy(one->arrival.file.sha256, mark->sha256, SHA256_LEN);
-	if (!mint(one))
-		return disk_fault(why, "getrandom");
+	enum fault f = christen(one, why);
+	if (f)
+		return f;
 	judge(a->v->keep, one);
 	return blob_sync(&one->blob, why);
 }

@@ -3,7 +3,6 @@
  *
  * Whoever is at a file of partial/ holds its lock, and looks after it himself.
  */
-#include "keep/uploads.h"
 #include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
@@ -35,14 +34,14 @@ static ssize_t read_at(int fd, char *buffer, size_t len, int64_t at)
 
 /* The stored state of the SHA-256 at the offset, against the bytes themselves. Where another build
  * stored it, they are taken as they are. Whoever asks for them meanwhile gets them. */
-static enum bytes compare_bytes(struct verifying *v, int fd, const struct partial_row *row)
+static enum bytes compare_bytes(struct verifying *v, int fd, const struct resumable *row)
 {
 	struct digest stored, found;
 	uint8_t a[SHA256_LEN], b[SHA256_LEN];
 	char buffer[64 * 1024];
 	ssize_t n;
 
-	if (!partial_stored_digest(row, &stored))
+	if (!resumable_stored_digest(row, &stored))
 		return BYTES_GOOD;
 	digest_start(&found, DIGEST_SHA256);
 	for (int64_t at = 0; at < row->offset; at += n) {
@@ -63,20 +62,20 @@ static enum bytes compare_bytes(struct verifying *v, int fd, const struct partia
 	return memcmp(a, b, SHA256_LEN) == 0 ? BYTES_GOOD : BYTES_WRONG;
 }
 
-static bool still_the_same(struct verifying *v, const struct partial_row *row)
+static bool still_the_same(struct verifying *v, const struct resumable *row)
 {
-	struct partial_row now;
+	struct resumable now;
 
-	if (row_find(v->keep->catalog, span_of(row->id), &now, NULL) != FAULT_NONE)
+	if (resumable_find(v->keep->catalog, span_of(row->id), &now, NULL) != FAULT_NONE)
 		return false;
 	bool same = now.state == row->state && now.offset == row->offset;
-	partial_release(&now);
+	resumable_release(&now);
 	return same;
 }
 
 /* Loss ends an upload; what only cannot be read now may be whole. */
 static enum fault tell_upload(
-    struct verifying *v, const struct partial_row *row, enum bytes bytes, struct refusal *why)
+    struct verifying *v, const struct resumable *row, enum bytes bytes, struct refusal *why)
 {
 	static const char *const words[] = {[BYTES_MISSING] = "missing",
 	    [BYTES_SHORT] = "too-short",
@@ -85,7 +84,7 @@ static enum fault tell_upload(
 	    [BYTES_UNREADABLE] = "unreadable"};
 	char name[1024];
 	bool end = v->repair && bytes != BYTES_UNREADABLE;
-	enum fault f = end ? row_end(v->keep->catalog, span_of(row->id), memory_deadline(v->keep), why) : FAULT_NONE;
+	enum fault f = end ? resumable_end(v->keep->catalog, span_of(row->id), memory_deadline(v->keep), why) : FAULT_NONE;
 
 	if (f != FAULT_NONE)
 		return f;
@@ -97,7 +96,7 @@ static enum fault tell_upload(
 }
 
 static enum bytes examine_upload(
-    struct verifying *v, int fd, int err, const struct partial_row *row)
+    struct verifying *v, int fd, int err, const struct resumable *row)
 {
 	struct stat st;
 
@@ -113,7 +112,7 @@ static enum bytes examine_upload(
 	return st.st_size < row->offset ? BYTES_SHORT : compare_bytes(v, fd, row);
 }
 
-static void check_upload(void *self, const struct partial_row *row)
+static void check_upload(void *self, const struct resumable *row)
 {
 	struct visit *visit = self;
 
@@ -132,13 +131,13 @@ static void check_upload(void *self, const struct partial_row *row)
 static enum fault check_seized(
     struct verifying *v, const char *name, bool temporary, bool *nobodys, struct refusal *why)
 {
-	struct partial_row row;
+	struct resumable row;
 	enum fault f =
-	    temporary ? FAULT_NOT_FOUND : row_find(v->keep->catalog, span_of(name), &row, why);
-	bool ours = f == FAULT_NONE && (row.state == PARTIAL_OPEN || row.state == PARTIAL_USED);
+	    temporary ? FAULT_NOT_FOUND : resumable_find(v->keep->catalog, span_of(name), &row, why);
+	bool ours = f == FAULT_NONE && (row.state == UPLOAD_OPEN || row.state == UPLOAD_USED);
 
 	if (f == FAULT_NONE)
-		partial_release(&row);
+		resumable_release(&row);
 	*nobodys = !ours && (f == FAULT_NONE || f == FAULT_NOT_FOUND);
 	if (*nobodys)
 		verify_tell(v, v->repair ? "removed" : NULL, "leftover partial=%s", name);
@@ -162,7 +161,7 @@ static bool check_file(void *self, const char *name, bool temporary)
 enum fault verify_partial(struct verifying *v, struct refusal *why)
 {
 	struct visit visit = {.v = v, .why = why};
-	enum fault f = row_each(v->keep->catalog, check_upload, &visit, why);
+	enum fault f = resumable_each(v->keep->catalog, check_upload, &visit, why);
 
 	if (f == FAULT_NONE)
 		f = visit.fault;

@@ -19,7 +19,7 @@ static size_t claim_store(const struct claim *claim, uint8_t to[65])
 }
 
 static enum fault add_on(
-    struct connection *c, const struct partial_row *row, struct span address, struct refusal *why)
+    struct connection *c, const struct resumable *row, struct span address, struct refusal *why)
 {
 	uint8_t whole[65];
 	sqlite3_stmt *s;
@@ -36,7 +36,7 @@ static enum fault add_on(
 	bind_text(s, 6, row->name);
 	bind_text(s, 7, row->declared_type);
 	/* As for SQL_UPLOAD_DONE: what is a file already has its fields there, and they are paid for. */
-	bind_text(s, 8, row->state == PARTIAL_DONE ? NO_FIELDS : row->fields);
+	bind_text(s, 8, row->state == UPLOAD_DONE ? NO_FIELDS : row->fields);
 	bind_text(s, 9, row->metadata);
 	bind_text(s, 10, row->parts);
 	bind_length(s, 11, row->length);
@@ -60,7 +60,7 @@ static enum fault add_on(
 
 /* A row that may be one too many. */
 struct addition {
-	const struct partial_row *row;
+	const struct resumable *row;
 	struct span address;
 	int64_t most;
 };
@@ -93,7 +93,7 @@ static enum fault run_add(struct catalog *catalog, void *self, struct refusal *w
 	return f != FAULT_NONE ? f : add_on(catalog->writer, a->row, a->address, why);
 }
 
-enum fault row_add(struct catalog *catalog, const struct partial_row *row, struct span address,
+enum fault resumable_add(struct catalog *catalog, const struct resumable *row, struct span address,
     int64_t most, struct refusal *why)
 {
 	struct addition a = {row, address, most};
@@ -101,7 +101,7 @@ enum fault row_add(struct catalog *catalog, const struct partial_row *row, struc
 	return catalog_commit(catalog, run_add, &a, why);
 }
 
-enum fault row_may_be_added(struct catalog *catalog, const struct partial_row *row,
+enum fault resumable_may_be_added(struct catalog *catalog, const struct resumable *row,
     struct span address, int64_t most, struct refusal *why)
 {
 	const struct addition a = {row, address, most};
@@ -114,8 +114,8 @@ enum fault row_may_be_added(struct catalog *catalog, const struct partial_row *r
 	return f;
 }
 
-enum fault row_quota(
-    struct catalog *catalog, const struct partial_row *row, int64_t *quota, struct refusal *why)
+enum fault resumable_quota(
+    struct catalog *catalog, const struct resumable *row, int64_t *quota, struct refusal *why)
 {
 	struct connection *c = reader_take(catalog, why);
 	sqlite3_stmt *s;
@@ -134,7 +134,7 @@ enum fault row_quota(
 
 /* ---- finishing ------------------------------------------------------------------------------- */
 
-static enum fault done_on(struct connection *c, const struct partial_row *row, struct refusal *why)
+static enum fault done_on(struct connection *c, const struct resumable *row, struct refusal *why)
 {
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_DONE, &s, why);
@@ -168,7 +168,7 @@ static enum fault run_finish(struct catalog *catalog, void *self, struct refusal
 	struct finish *finish = self;
 	enum fault f;
 
-	if (finish->row->concat == PARTIAL_FINAL)
+	if (finish->row->concat == CONCAT_FINAL)
 		f = add_on(c, finish->row, (struct span){NULL, 0}, why);
 	else
 		f = done_on(c, finish->row, why);
@@ -178,7 +178,7 @@ static enum fault run_finish(struct catalog *catalog, void *self, struct refusal
 	return f != FAULT_NONE ? f : records_add(catalog, finish->arrivals, why);
 }
 
-enum fault row_finish(struct catalog *catalog, struct finish *finish, struct refusal *why)
+enum fault resumable_finish(struct catalog *catalog, struct finish *finish, struct refusal *why)
 {
 	return catalog_commit(catalog, run_finish, finish, why);
 }

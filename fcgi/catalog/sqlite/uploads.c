@@ -24,7 +24,7 @@ static void claim_read(sqlite3_stmt *s, int at, struct claim *claim)
 }
 
 /* A text column on loan. False: no memory. */
-static bool text_read(sqlite3_stmt *s, int at, struct partial_row *row, const char **to)
+static bool text_read(sqlite3_stmt *s, int at, struct resumable *row, const char **to)
 {
 	struct span text = column_span(s, at);
 
@@ -33,13 +33,13 @@ static bool text_read(sqlite3_stmt *s, int at, struct partial_row *row, const ch
 }
 
 /* In the order of UPLOAD_COLUMNS. */
-static bool row_read(sqlite3_stmt *s, struct partial_row *row)
+static bool row_read(sqlite3_stmt *s, struct resumable *row)
 {
 	memset(row, 0, sizeof *row);
 	span_copy(row->id, sizeof row->id, column_span(s, 0));
 	row->protocol = (enum protocol)sqlite3_column_int(s, 1);
-	row->state = (enum partial_state)sqlite3_column_int(s, 2);
-	row->concat = (enum partial_concat)sqlite3_column_int(s, 3);
+	row->state = (enum upload_state)sqlite3_column_int(s, 2);
+	row->concat = (enum concat)sqlite3_column_int(s, 3);
 	bool whole = text_read(s, 4, row, &row->owner) && text_read(s, 5, row, &row->name) &&
 		     text_read(s, 6, row, &row->declared_type) &&
 		     text_read(s, 7, row, &row->fields) && text_read(s, 8, row, &row->metadata) &&
@@ -66,7 +66,7 @@ static bool row_read(sqlite3_stmt *s, struct partial_row *row)
 }
 
 static enum fault find_on(
-    struct connection *c, struct span id, struct partial_row *row, struct refusal *why)
+    struct connection *c, struct span id, struct resumable *row, struct refusal *why)
 {
 	sqlite3_stmt *s;
 	bool there = false;
@@ -84,12 +84,12 @@ static enum fault find_on(
 	sql_done(s);
 	if (whole)
 		return FAULT_NONE;
-	partial_release(row);
+	resumable_release(row);
 	return refuse(why, FAULT_INTERNAL, NULL);
 }
 
-enum fault row_find(
-    struct catalog *catalog, struct span id, struct partial_row *row, struct refusal *why)
+enum fault resumable_find(
+    struct catalog *catalog, struct span id, struct resumable *row, struct refusal *why)
 {
 	struct connection *c = reader_take(catalog, why);
 
@@ -101,10 +101,10 @@ enum fault row_find(
 }
 
 /* Row by row, each in a transaction of its own, so that the visitor may take its time. */
-enum fault row_each(
-    struct catalog *catalog, partial_visitor *visit, void *self, struct refusal *why)
+enum fault resumable_each(
+    struct catalog *catalog, resumable_visitor *visit, void *self, struct refusal *why)
 {
-	struct partial_row row = {.id = ""};
+	struct resumable row = {.id = ""};
 	enum fault f = FAULT_NONE;
 	bool there = true;
 
@@ -129,7 +129,7 @@ enum fault row_each(
 		if (f != FAULT_NONE || !there)
 			break;
 		visit(self, &row);
-		partial_release(&row);
+		resumable_release(&row);
 	}
 	return f;
 }
@@ -162,7 +162,7 @@ enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why)
 static enum fault run_update(struct catalog *catalog, void *self, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
-	const struct partial_row *row = self;
+	const struct resumable *row = self;
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_UPDATE, &s, why);
 
@@ -181,14 +181,14 @@ static enum fault run_update(struct catalog *catalog, void *self, struct refusal
 	return row_step(c, s, why);
 }
 
-enum fault row_update(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
+enum fault resumable_update(struct catalog *catalog, const struct resumable *row, struct refusal *why)
 {
 	return catalog_commit(catalog, run_update, (void *)(uintptr_t)row, why);
 }
 
 static enum fault run_prolong(struct catalog *catalog, void *self, struct refusal *why)
 {
-	const struct partial_row *row = self;
+	const struct resumable *row = self;
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(catalog->writer, SQL_UPLOAD_PROLONG, &s, why);
 
@@ -200,7 +200,7 @@ static enum fault run_prolong(struct catalog *catalog, void *self, struct refusa
 	return row_step(catalog->writer, s, why);
 }
 
-enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
+enum fault resumable_prolong(struct catalog *catalog, const struct resumable *row, struct refusal *why)
 {
 	return catalog_commit(catalog, run_prolong, (void *)(uintptr_t)row, why);
 }
@@ -208,7 +208,7 @@ enum fault row_prolong(struct catalog *catalog, const struct partial_row *row, s
 static enum fault run_proved(struct catalog *catalog, void *self, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
-	const struct partial_row *row = self;
+	const struct resumable *row = self;
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_PROVED, &s, why);
 
@@ -220,7 +220,7 @@ static enum fault run_proved(struct catalog *catalog, void *self, struct refusal
 	return sql_finish(c, s, why);
 }
 
-enum fault row_proved(struct catalog *catalog, const struct partial_row *row, struct refusal *why)
+enum fault resumable_proved(struct catalog *catalog, const struct resumable *row, struct refusal *why)
 {
 	return catalog_commit(catalog, run_proved, (void *)(uintptr_t)row, why);
 }
@@ -252,7 +252,7 @@ static enum fault run_end(struct catalog *catalog, void *self, struct refusal *w
 	return sql_finish(catalog->writer, s, why);
 }
 
-enum fault row_end(
+enum fault resumable_end(
     struct catalog *catalog, struct span id, int64_t forget_at, struct refusal *why)
 {
 	struct change change = {.id = id, .which = SQL_UPLOAD_END, .forget_at = forget_at};
@@ -265,7 +265,7 @@ static enum fault run_remove(struct catalog *catalog, void *self, struct refusal
 {
 	struct connection *c = catalog->writer;
 	const struct change *change = self;
-	struct partial_row row;
+	struct resumable row;
 	enum fault f = run_by_id(catalog, self, why);
 
 	if (f != FAULT_NONE || sqlite3_changes(c->db) > 0)
@@ -273,18 +273,18 @@ static enum fault run_remove(struct catalog *catalog, void *self, struct refusal
 	f = find_on(c, change->id, &row, why);
 	if (f != FAULT_NONE)
 		return f;
-	partial_release(&row);
+	resumable_release(&row);
 	return refuse(why, FAULT_FINISHED, NULL);
 }
 
-enum fault row_remove(struct catalog *catalog, struct span id, struct refusal *why)
+enum fault resumable_remove(struct catalog *catalog, struct span id, struct refusal *why)
 {
 	struct change change = {.id = id, .which = SQL_UPLOAD_REMOVE};
 
 	return catalog_commit(catalog, run_remove, &change, why);
 }
 
-enum fault row_shut_out(struct catalog *catalog, struct span id, struct refusal *why)
+enum fault resumable_shut_out(struct catalog *catalog, struct span id, struct refusal *why)
 {
 	struct change change = {.id = id, .which = SQL_UPLOAD_SHUT_OUT};
 

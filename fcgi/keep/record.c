@@ -1,0 +1,162 @@
+/*
+ * record.c: files become records.
+ */
+#include "keep/inside.h"
+#include "shared/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *keep_text(struct files *files, struct span text, bool *short_of_memory)
+{
+	const char *kept = files_text(files, text);
+
+	*short_of_memory |= kept == NULL && text.at != NULL;
+	return kept;
+}
+
+enum fault record_make(const struct incoming *in, const struct about *about, struct files *files,
+    struct refusal *why)
+{
+	struct file *file = &files->at[files->count++];
+	bool first = files->count == 1, out = false; /* the others share its fields */
+	int64_t now = clock_calendar();
+	struct span declared = span_of(in->declared_type[0] != '\0' ? in->declared_type : NULL);
+
+	memcpy(file->sha256, in->sha256, SHA256_LEN);
+	file->size = in->blob.size;
+	file->id = keep_text(files, span_of(about->id), &out);
+	file->name = keep_text(files, span_of(in->name), &out);
+	file->type = keep_text(files, span_of(in->type), &out);
+	file->declared_type = keep_text(files, declared, &out);
+	file->owner = keep_text(files, about->owner, &out);
+	file->address = keep_text(files, about->address, &out);
+	file->path = keep_text(files, about->path, &out);
+	file->fields =
+	    first ? keep_text(files, span_of(about->fields), &out) : files->at[0].fields;
+	file->delete_token = keep_text(files, span_of(about->token), &out);
+	file->uploaded_at = now;
+	file->expires_at = keep_deadline(now, about->lasts);
+	return out ? refuse(why, FAULT_INTERNAL, NULL) : FAULT_NONE;
+}
+
+/* Each upload's own thread waits for its own data; only the commit is shared. What is stored already
+ * needs no second sync: should it vanish before the commit, blob_link() makes up for it. */
+static enum fault sync_bytes(struct keep *keep, struct incoming *in, struct refusal *why)
+{
+	if (in->known_durable || !store_syncs(keep->store))
+		return FAULT_NONE;
+	return blob_sync(&in->blob, why);
+}
+
+/* ---- a resumable one ------------------------------------------------------------------------- */
+
+static enum fault enter(struct keep *keep, struct incoming *in, const char *token,
+    const uint8_t *hash, struct finish *finish, struct files *files, struct refusal *why)
+{
+	struct resumable *row = finish->row;
+	const struct about about = {.id = row->id,
+	    .token = token,
+	    .owner = span_of(row->owner),
+	    .address = span_of(row->client),
+	    .path = span_of(row->path),
+	    .fields = row->fields,
+	    .lasts = row->lasts};
+	enum fault f = record_make(in, &about, files, why);
+
+	if (f)
+		return f;
+	struct arrival arrival = {.file = files->at[0],
+	    .blob = &in->blob,
+	    .delete_hash = hash,
+	    .magic = sniff_version()};
+	struct arrivals all = {.at = &arrival, .count = 1};
+	row->length = row->offset = in->blob.size;
+	row->expires_at = memory_deadline(keep);
+	finish->arrivals = &all;
+	f = resumable_finish(keep->catalog, finish, why);
+	files->at[0].seq = arrival.file.seq;
+	return f;
+}
+
+enum fault record_enter(struct keep *keep, struct incoming *in, bool with_token,
+    struct finish *finish, struct files *files, struct refusal *why)
+{
+	char token[TOKEN_TEXT];
+	uint8_t hash[SHA256_LEN];
+	enum fault f = sync_bytes(keep, in, why);
+
+	if (!f && with_token)
+		f = mint_token(NULL, 0, token, hash, why);
+	if (!f)
+		f = files_make(files, 1, why);
+	return f ? f
+		 : enter(keep, in, with_token ? token : NULL, with_token ? hash : NULL, finish, files,
+		       why);
+}
+
+/* ---- all of one request ---------------------------------------------------------------------- */
+
+struct minted {
+	char id[ID_LEN + 1], token[TOKEN_TEXT];
+	uint8_t hash[SHA256_LEN];
+};
+
+/* The i-th file's record. */
+static enum fault prepare(struct upload *u, size_t i, const char *fields, struct minted *m,
+    struct files *files, struct refusal *why)
+{
+	const struct grant *grant = u->grant;
+	const struct about about = {.id = m->id,
+	    .token = m->token[0] != '\0' ? m->token : NULL,
+	    .owner = grant->owner,
+	    .address = grant->address,
+	    .path = grant->path,
+	    .fields = fields,
+	    .lasts = grant->lasts};
+	const uint8_t *key = grant->keyed ? grant->key : NULL;
+	enum fault f = mint_id(key, i, m->id, why);
+
+	return f ? f : record_make(u->file[i], &about, files, why);
+}
+
+static enum fault prepare_all(struct upload *u, const char *fields, bool with_token,
+    struct minted *minted, struct arrival *arrival, struct files *files, struct refusal *why)
+{
+	const uint8_t *key = u->grant->keyed ? u->grant->key : NULL;
+	enum fault f = FAULT_NONE;
+
+	for (size_t i = 0; i < u->count && !f; i++) {
+		if (with_token)
+			f = mint_token(key, i, minted[i].token, minted[i].hash, why);
+		if (!f)
+			f = prepare(u, i, fields, &minted[i], files, why);
+		if (!f)
+			f = sync_bytes(u->keep, u->file[i], why);
+		arrival[i] = (struct arrival){.file = files->at[i],
+		    .blob = &u->file[i]->blob,
+		    .delete_hash = with_token ? minted[i].hash : NULL,
+		    .magic = sniff_version()};
+	}
+	return f;
+}
+
+enum fault record_enter_all(struct upload *u, const char *fields, bool with_token,
+    struct files *files, struct refusal *why)
+{
+	struct minted *minted = calloc(u->count, sizeof *minted);
+	struct arrival *arrival = calloc(u->count, sizeof *arrival);
+	struct arrivals all = {.at = arrival, .count = u->count, .keyed = u->grant->keyed};
+	enum fault f = minted == NULL || arrival == NULL ? refuse(why, FAULT_INTERNAL, NULL)
+							 : files_make(files, u->count, why);
+
+	if (!f)
+		f = prepare_all(u, fields, with_token, minted, arrival, files, why);
+	if (!f)
+		f = catalog_commit(u->keep->catalog, records_add, &all, why);
+	for (size_t i = 0; i < u->count && !f; i++)
+		files->at[i] = arrival[i].file;
+	free(minted);
+	free(arrival);
+	return f;
+}

@@ -1,0 +1,55 @@
+/*
+ * mint.c: ids and tokens.
+ */
+#include "shared/mint.h"
+#include "shared/digest.h"
+#include "shared/config.h"
+#include "shared/log.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+static enum fault draw(
+    const uint8_t *key, const char *what, size_t i, uint8_t to[SHA256_LEN], struct refusal *why)
+{
+	struct digest d;
+
+	if (key == NULL && getrandom(to, SHA256_LEN, 0) != SHA256_LEN) {
+		log_line(LOG_ERROR, "no random bytes", "errno=%d", errno);
+		return refuse(why, FAULT_INTERNAL, NULL);
+	}
+	if (key == NULL)
+		return FAULT_NONE;
+	digest_start(&d, DIGEST_SHA256);
+	digest_add(&d, key, SHA256_LEN);
+	digest_add(&d, what, strlen(what));
+	digest_add(&d, &i, sizeof i);
+	digest_end(&d, to);
+	return FAULT_NONE;
+}
+
+enum fault mint_id(const uint8_t *key, size_t i, char id[ID_LEN + 1], struct refusal *why)
+{
+	uint8_t bytes[SHA256_LEN];
+	enum fault f = draw(key, "id", i, bytes, why);
+
+	if (!f)
+		text_id(bytes, id);
+	return f;
+}
+
+enum fault mint_token(const uint8_t *key, size_t i, char text[TOKEN_TEXT],
+    uint8_t hash[SHA256_LEN], struct refusal *why)
+{
+	uint8_t bytes[SHA256_LEN];
+	enum fault f = draw(key, "delete token", i, bytes, why);
+
+	if (f)
+		return f;
+	text_hex(bytes, sizeof bytes, text);
+	digest_of(DIGEST_SHA256, text, TOKEN_TEXT - 1, hash);
+	explicit_bzero(bytes, sizeof bytes);
+	return FAULT_NONE;
+}
