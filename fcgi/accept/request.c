@@ -5,13 +5,6 @@
 
 enum { RETURN_BYTES = 2048 };
 
-struct span request_header(struct exchange *x, const char *name)
-{
-	struct span value = span_trim(span_of(x->env(x, name)));
-
-	return value.len > 0 ? value : (struct span){0};
-}
-
 /* ---- method and protocol --------------------------------------------------------------------- */
 
 enum method request_method(struct span name)

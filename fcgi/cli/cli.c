@@ -1,17 +1,10 @@
 /* cli.c: the command line: one table of subcommands, one of options. */
 #include "cli/inside.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "shared/log.h"
-
-const struct command cli_commands[] = {
+static const struct command commands[] = {
     {"serve", "l", 0, 0, cli_serve, "[-l unix:PATH|HOST:PORT]",
 	"serve FastCGI on a socket of its own"},
     {"ls", "jtnoasuLOp", 0, 0, cli_ls,
@@ -40,7 +33,7 @@ const struct command cli_commands[] = {
     {.name = NULL},
 };
 
-const struct option cli_options[] = {
+static const struct option options[] = {
     {'c', "config", 'c', false, offsetof(struct options, config_path), "FILE",
 	"read the configuration from FILE"},
     {'l', "listen", 'l', false, offsetof(struct options, listen), "unix:PATH|HOST:PORT",
@@ -97,25 +90,13 @@ void cli_usage(FILE *out)
 	      "socket,\n"
 	      "                                one request where the environment is plain CGI's\n",
 	    out);
-	for (const struct command *c = cli_commands; c->name; c++)
+	for (const struct command *c = commands; c->name; c++)
 		fprintf(out, "       waybill %s%s%s\n                                %s\n", c->name,
 		    c->usage[0] ? " " : "", c->usage, c->meaning);
 	fputs("       waybill --version | --help | --man | --sample-config\n"
 	      "Every subcommand takes -c FILE (else $WAYBILL_CONFIG, else /etc/waybill.conf).\n"
 	      "Exit codes: 0 done, 1 the thing asked for failed, 2 usage or configuration error.\n",
 	    out);
-}
-
-int complain(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	fputs("waybill: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return FAILED;
 }
 
 static int misused(const struct command *command, const char *what, const char *which)
@@ -129,7 +110,7 @@ static int help(const struct command *command)
 {
 	printf("usage: waybill %s%s%s\n%s.\n", command->name, command->usage[0] ? " " : "",
 	    command->usage, command->meaning);
-	for (const struct option *o = cli_options; o->name; o++)
+	for (const struct option *o = options; o->name; o++)
 		if (strchr(command->options, o->letter))
 			printf("  --%s%s%s\n      %s\n", o->name, o->flag ? "" : " ",
 			    o->flag ? "" : o->value, o->meaning);
@@ -145,7 +126,7 @@ static const struct option *find_option(const char *word, const char **value)
 	size_t len = strcspn(word, "=");
 
 	*value = word[len] == '=' ? word + len + 1 : NULL;
-	for (const struct option *o = cli_options; o->name; o++) {
+	for (const struct option *o = options; o->name; o++) {
 		bool is_long = word[1] == '-' && strlen(o->name) == len - 2 &&
 			       memcmp(word + 2, o->name, len - 2) == 0;
 		bool is_short = o->brief && word[1] == o->brief && word[2] == '\0';
@@ -209,7 +190,7 @@ int cli_run(int argc, char **argv)
 	if (strcmp(argv[1], "--version") == 0)
 		return cli_version();
 	if (strcmp(argv[1], "--man") == 0) {
-		cli_manual(stdout);
+		cli_manual(stdout, commands, options);
 		return DONE;
 	}
 	if (strcmp(argv[1], "--sample-config") == 0) {
@@ -220,7 +201,7 @@ int cli_run(int argc, char **argv)
 		cli_usage(stdout);
 		return DONE;
 	}
-	for (const struct command *c = cli_commands; c->name; c++) {
+	for (const struct command *c = commands; c->name; c++) {
 		if (strcmp(argv[1], c->name) != 0)
 			continue;
 		if (argv[2] && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
@@ -231,47 +212,4 @@ int cli_run(int argc, char **argv)
 	complain("there is no subcommand \"%s\"", argv[1]);
 	cli_usage(stderr);
 	return USAGE;
-}
-
-/* ---- opening the store ----------------------------------------------------------------------- */
-
-/* Root becomes the owner of the data for what it writes there: files of root's would stand in the
- * worker's way. Not where that user cannot reach the data; then it is root's house after all. */
-static void become_owner(const char *data_dir)
-{
-	struct stat st;
-
-	if (geteuid() != 0 || stat(data_dir, &st) != 0 || st.st_uid == 0)
-		return;
-	bool became = setegid(st.st_gid) == 0 && seteuid(st.st_uid) == 0;
-	if ((!became || faccessat(AT_FDCWD, data_dir, W_OK | X_OK, AT_EACCESS) != 0) &&
-	    (seteuid(0) != 0 || setegid(0) != 0))
-		complain("%s: %s", data_dir, strerror(errno));
-}
-
-int open_keep(struct store *store, const struct options *o, unsigned mode)
-{
-	struct refusal why;
-	char problem[512];
-
-	*store = (struct store){0};
-	refusal_clear(&why);
-	log_level(LOG_WARN);
-	if (!config_load(&store->config, o->config_path, problem, sizeof problem)) {
-		complain("%s", problem);
-		return USAGE;
-	}
-	if (mode & KEEP_WRITE)
-		become_owner(store->config.data_dir);
-	if (keep_open(&store->keep, &store->config, mode, 1, &why))
-		return DONE;
-	config_free(&store->config);
-	return complain("%s", refusal_detail(&why));
-}
-
-int close_keep(struct store *store, int status)
-{
-	keep_close(store->keep);
-	config_free(&store->config);
-	return fflush(stdout) == 0 ? status : FAILED;
 }

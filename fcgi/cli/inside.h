@@ -29,7 +29,6 @@ struct command {
 	subcommand *run;
 	const char *usage, *meaning;
 };
-extern const struct command cli_commands[]; /* ends with a NULL name */
 
 struct option {
 	char letter;	  /* as in struct command */
@@ -39,13 +38,12 @@ struct option {
 	size_t at;		     /* of its member in struct options */
 	const char *value, *meaning; /* for the manual; value NULL: a flag */
 };
-extern const struct option cli_options[]; /* ends with a NULL name */
 
 /* version.c: `waybill --version`. */
 int cli_version(void);
 
 /* manual.c: waybill(8) in man(7), made of the same tables as the program. */
-void cli_manual(FILE *out);
+void cli_manual(FILE *out, const struct command *commands, const struct option *options);
 
 subcommand cli_ls, cli_show;			      /* files.c */
 subcommand cli_get;				      /* get.c */
@@ -72,7 +70,7 @@ void bar_draw(void *self, int64_t bytes, int64_t expected);
 void bar_clear(struct bar *bar);
 void bar_say(void *self, const char *line); /* a line on stderr, in its place */
 
-/* Say it on stderr, after "waybill: "; returns FAILED. */
+/* common.c: say it on stderr, after "waybill: "; returns FAILED. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 struct store {

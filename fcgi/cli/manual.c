@@ -66,30 +66,31 @@ static void put_option(FILE *out, const struct option *o)
 	manual_put(out, "", o->meaning);
 }
 
-static void put_command(FILE *out, const struct command *c)
+static void put_command(FILE *out, const struct command *c, const struct option *options)
 {
 	put_usages(out, c, ".TP\n\\fB", ".TQ\n\\fB");
 	manual_put(out, "", c->meaning);
 	if (!c->options[0])
 		return;
 	fputs(".RS\n", out);
-	for (const struct option *o = cli_options; o->name; o++)
+	for (const struct option *o = options; o->name; o++)
 		if (strchr(c->options, o->letter))
 			put_option(out, o);
 	fputs(".RE\n", out);
 }
 
-static void put_synopsis(FILE *out)
+static void put_synopsis(FILE *out, const struct command *commands)
 {
 	fputs(".SH SYNOPSIS\n.nh\n.B waybill\n", out);
-	for (const struct command *c = cli_commands; c->name; c++)
+	for (const struct command *c = commands; c->name; c++)
 		put_usages(out, c, ".br\n\\fB", ".br\n\\fB");
 	fputs(".br\n.BR \"waybill \\-\\-version\" | \\-\\-help | \\-\\-man | "
 	      "\\-\\-sample\\-config\n.hy\n",
 	    out);
 }
 
-static void put_commands(FILE *out)
+static void put_commands(
+    FILE *out, const struct command *commands, const struct option *options)
 {
 	fputs(".SH SUBCOMMANDS\n", out);
 	manual_put(out, "",
@@ -97,13 +98,13 @@ static void put_commands(FILE *out)
 	    "catalog "
 	    "may be used while waybill is serving; run by root, what writes to it does so as the "
 	    "owner of data_dir. ID is the 26 characters of a file, or of an unfinished upload.");
-	for (const struct command *c = cli_commands; c->name; c++)
-		put_command(out, c);
+	for (const struct command *c = commands; c->name; c++)
+		put_command(out, c, options);
 	fputs(".TP\n\\fB\\-c\\fR, ", out);
-	fprintf(out, "\\fB\\-\\-%s\\fR ", cli_options[0].name);
-	put_usage(out, cli_options[0].value);
+	fprintf(out, "\\fB\\-\\-%s\\fR ", options[0].name);
+	put_usage(out, options[0].value);
 	fputc('\n', out);
-	manual_put(out, "", cli_options[0].meaning);
+	manual_put(out, "", options[0].meaning);
 	fputs(".TP\n.B waybill \\-\\-sample\\-config\n", out);
 	manual_put(out, "", "print a waybill.conf with every key, commented out");
 	fputs(".TP\n.B waybill \\-\\-man\n", out);
@@ -251,14 +252,14 @@ static void put_examples(FILE *out)
 	}
 }
 
-void cli_manual(FILE *out)
+void cli_manual(FILE *out, const struct command *commands, const struct option *options)
 {
 	fprintf(out, ".TH WAYBILL 8 %s \"waybill %s\" \"System administration\"\n", date,
 	    WAYBILL_VERSION);
 	fputs(".SH NAME\nwaybill \\- upload backend for CGI and FastCGI\n", out);
-	put_synopsis(out);
+	put_synopsis(out, commands);
 	put_description(out);
-	put_commands(out);
+	put_commands(out, commands, options);
 	put_configuration(out);
 	put_entries(out);
 	put_examples(out);

@@ -28,6 +28,12 @@ void buffer_number(struct buffer *b, int64_t n);
 void buffer_html(struct buffer *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buffer_free(struct buffer *b);
 
+/* A header that every answer of its kind has: callers leave some room to these. */
+void reply_own(struct reply *r, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same, unless it was said already. */
+void reply_default(struct reply *r, const char *name, const char *value);
+
 /* Status line and headers for a body of `length` bytes (-1: none announced); then the body in
  * pieces, which HEAD, 204 and 304 swallow. INTERNAL from begin: something else was answered before,
  * or the client is gone; any other fault: a long body was not let begin. */

@@ -93,8 +93,7 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...)
 }
 
 /* One that every answer has; two bytes stay for the blank line. */
-__attribute__((format(printf, 3, 4))) static void own_header(
-    struct reply *r, const char *name, const char *fmt, ...)
+void reply_own(struct reply *r, const char *name, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
@@ -115,24 +114,18 @@ bool reply_has_header(const struct reply *r, const char *name)
 	return false;
 }
 
-static void default_header(struct reply *r, const char *name, const char *value)
+void reply_default(struct reply *r, const char *name, const char *value)
 {
 	if (!reply_has_header(r, name))
-		own_header(r, name, "%s", value);
-}
-
-static void default_number(struct reply *r, const char *name, const char *before, int64_t value)
-{
-	if (!reply_has_header(r, name))
-		own_header(r, name, "%s%lld", before, (long long)value);
+		reply_own(r, name, "%s", value);
 }
 
 /* Errors too: a script of another site that may ask may also read why it was refused. */
 static void allow_origin(struct reply *r)
 {
 	struct span origin = r->request->origin;
-	own_header(r, "Access-Control-Allow-Origin", "%.*s", (int)origin.len, origin.at);
-	default_header(r, "Access-Control-Expose-Headers", exposed);
+	reply_own(r, "Access-Control-Allow-Origin", "%.*s", (int)origin.len, origin.at);
+	reply_default(r, "Access-Control-Expose-Headers", exposed);
 }
 
 /* What every answer has. Origin is in every Vary: a browser that cached the answer to its own site
@@ -141,22 +134,22 @@ static void allow_origin(struct reply *r)
 static void seal(struct reply *r, const char *type)
 {
 	if (r->status == 200 && r->x->env(r->x, "HTTP_RANGE"))
-		default_header(r, "Accept-Ranges", "none");
+		reply_default(r, "Accept-Ranges", "none");
 	if (r->id)
-		own_header(r, "X-Request-Id", "%s", r->id);
-	default_header(r, "Cache-Control", "no-store");
-	default_header(r, "X-Content-Type-Options", "nosniff");
-	own_header(r, "Vary", "%s", r->negotiated ? "Accept, Origin" : "Origin");
+		reply_own(r, "X-Request-Id", "%s", r->id);
+	reply_default(r, "Cache-Control", "no-store");
+	reply_default(r, "X-Content-Type-Options", "nosniff");
+	reply_own(r, "Vary", "%s", r->negotiated ? "Accept, Origin" : "Origin");
 	if (type && strncmp(type, "text/html", 9) == 0) {
-		default_header(r, "Content-Security-Policy",
+		reply_default(r, "Content-Security-Policy",
 		    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
 		    "base-uri 'none'; frame-ancestors 'none'");
-		default_header(r, "Referrer-Policy", "same-origin");
+		reply_default(r, "Referrer-Policy", "same-origin");
 	}
 	if (r->request && r->request->origin_allowed)
 		allow_origin(r);
 	if (r->request && r->request->protocol == PROTOCOL_TUS)
-		default_header(r, "Tus-Resumable", "1.0.0");
+		reply_default(r, "Tus-Resumable", "1.0.0");
 }
 
 static const char *reason(int status)
@@ -204,14 +197,14 @@ enum fault reply_begin(struct reply *r, int status, const char *type, int64_t le
 		return f;
 	r->status = status;
 	if (type && !bodiless(status))
-		own_header(r, "Content-Type", "%s", type);
+		reply_own(r, "Content-Type", "%s", type);
 	if (length >= 0 && !bodiless(status))
-		own_header(r, "Content-Length", "%lld", (long long)length);
+		reply_own(r, "Content-Length", "%lld", (long long)length);
 	seal(r, type);
 
 	char line[80];
 	int len = snprintf(line, sizeof line, "Status: %d %s\r\n", status, reason(status));
-	memcpy(r->headers + r->used, "\r\n", 2); /* own_header() leaves room for it */
+	memcpy(r->headers + r->used, "\r\n", 2); /* reply_own() leaves room for it */
 	f = r->x->write(r->x, line, (size_t)len);
 	return f != FAULT_NONE ? f : r->x->write(r->x, r->headers, r->used + 2);
 }
@@ -254,7 +247,7 @@ static void put_methods(struct reply *r, const char *name, unsigned methods)
 		if (methods & 1u << i)
 			used += (unsigned)snprintf(
 			    list + used, sizeof list - used, "%s%s", used ? ", " : "", names[i]);
-	own_header(r, name, "%s", list);
+	reply_own(r, name, "%s", list);
 }
 
 void reply_allow(struct reply *r, unsigned methods)
@@ -270,40 +263,4 @@ void reply_preflight(struct reply *r, unsigned methods)
 	put_methods(r, "Access-Control-Allow-Methods", METHOD_OTHER - 1);
 	reply_header(r, "Access-Control-Allow-Headers", "%s", sendable);
 	reply_header(r, "Access-Control-Max-Age", "%d", PREFLIGHT_SECONDS);
-}
-
-/* The headers that belong to a fault, whatever the form of its body. */
-static void refusal_headers(struct reply *r, const struct refusal *why, bool ietf)
-{
-	int status = fault_status(why->fault);
-	if (why->fault == FAULT_METHOD_NOT_ALLOWED)
-		reply_allow(r, why->allow);
-	if (status == 401)
-		default_header(r, "WWW-Authenticate", "Bearer");
-	if (status == 503)
-		default_header(r, "Retry-After", "5");
-	if (why->max_bytes > 0)
-		default_number(r, "Upload-Limit", "max-size=", why->max_bytes);
-	if (why->max_bytes > 0 && r->request && r->request->protocol == PROTOCOL_TUS)
-		default_number(r, "Tus-Max-Size", "", why->max_bytes);
-	if (why->fault == FAULT_TUS_VERSION)
-		default_header(r, "Tus-Version", "1.0.0");
-	if (why->upload_offset >= 0 && !reply_has_header(r, "Upload-Offset"))
-		own_header(r, "Upload-Offset", "%lld", (long long)why->upload_offset);
-	if (ietf && (why->fault == FAULT_OFFSET_CONFLICT || why->fault == FAULT_BAD_LENGTH_CLAIM))
-		default_header(r, "Upload-Complete", "?0");
-}
-
-enum fault reply_refuse(struct reply *r, const struct refusal *why)
-{
-	if (r->status)
-		return FAULT_INTERNAL;
-	bool ietf = r->request && r->request->protocol == PROTOCOL_IETF;
-	refusal_headers(r, why, ietf);
-	r->negotiated = true;
-	if (reply_wants_html(r))
-		return page_refusal(r, why);
-	struct buffer b = {0};
-	json_problem(&b, why, ietf, r->id);
-	return reply_buffer(r, fault_status(why->fault), "application/problem+json", &b);
 }

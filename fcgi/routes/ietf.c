@@ -11,7 +11,8 @@ enum { TYPED_SINCE = 6 /* interop version in which PATCH got its media type */ }
 
 /* ---- what answers tell ----------------------------------------------------------------------- */
 
-void ietf_tell_complete(struct call *c, bool complete)
+/* Upload-Complete, in the words the client understands. */
+static void tell_complete(struct call *c, bool complete)
 {
 	struct ietf_headers ietf;
 
@@ -19,15 +20,6 @@ void ietf_tell_complete(struct call *c, bool complete)
 	if (ietf.says_incomplete)
 		reply_header(&c->reply, "Upload-Incomplete", complete ? "?0" : "?1");
 	reply_header(&c->reply, "Upload-Complete", complete ? "?1" : "?0");
-}
-
-void ietf_tell_whole(struct call *c)
-{
-	struct ietf_headers ietf;
-
-	ietf_read_headers(c->x, &ietf);
-	if (c->request.protocol == PROTOCOL_IETF && ietf.complete == COMPLETE_YES)
-		ietf_tell_complete(c, true);
 }
 
 static void tell_offset(struct call *c, int64_t offset)
@@ -38,7 +30,7 @@ static void tell_offset(struct call *c, int64_t offset)
 void ietf_tell_state(struct call *c, const struct resumable *row, bool all)
 {
 	tell_offset(c, row->offset);
-	ietf_tell_complete(c, row->state == UPLOAD_DONE);
+	tell_complete(c, row->state == UPLOAD_DONE);
 	if (row->length >= 0)
 		reply_header(&c->reply, "Upload-Length", "%lld", (long long)row->length);
 	resume_tell_limits(c, all ? row : NULL);
@@ -84,13 +76,12 @@ static void say_location(struct call *c, const struct resumable *row)
 		say_104(c, headers);
 }
 
-void ietf_tell_progress(struct call *c)
+/* How much is safe by now. */
+static void say_progress(struct call *c)
 {
 	struct ietf_headers ietf;
 	char header[64];
 
-	if (c->request.protocol != PROTOCOL_IETF)
-		return;
 	ietf_read_headers(c->x, &ietf);
 	if (!may_say_104(c, &ietf))
 		return;
@@ -103,7 +94,7 @@ void ietf_tell_progress(struct call *c)
 
 static enum fault answer_whole(struct call *c)
 {
-	ietf_tell_complete(c, true);
+	tell_complete(c, true);
 	c->request.wants_html = false; /* a redirect to a receipt would say nothing to a client */
 	return reply_created(&c->reply, &c->files, (struct span){0});
 }
@@ -116,7 +107,7 @@ static enum fault finish(struct call *c)
 	    upload_finish(c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 
 	if (fault == FAULT_TYPE_REFUSED || fault == FAULT_DIGEST_MISMATCH)
-		ietf_tell_complete(c, true);
+		tell_complete(c, true);
 	if (fault)
 		return fault;
 	call_log_stored(c);
@@ -131,7 +122,7 @@ static enum fault answer_part(struct call *c, int status)
 	if (fault)
 		return fault;
 	tell_offset(c, row->offset);
-	ietf_tell_complete(c, false);
+	tell_complete(c, false);
 	resume_tell_limits(c, row);
 	return reply_empty(&c->reply, status);
 }
@@ -172,7 +163,7 @@ static enum fault append_to_done(
 		    "This upload is complete; nothing can be added to it.");
 	if (!resume_may_see(c, row)) {
 		tell_offset(c, row->length);
-		ietf_tell_complete(c, true);
+		tell_complete(c, true);
 		return reply_empty(&c->reply, 204);
 	}
 	enum fault fault = keep_find(c->service->keep, id, &c->files, &c->why);
@@ -215,6 +206,7 @@ static enum fault learn_length(struct call *c, const struct ietf_headers *ietf)
 /* Bytes that came beyond a length although Content-Length did not say so. */
 static enum fault pour(struct call *c)
 {
+	c->on_recorded = say_progress;
 	enum fault fault = resume_pour(c);
 
 	if (fault == FAULT_BAD_LENGTH_CLAIM)
@@ -289,7 +281,7 @@ enum fault ietf_append(struct call *c, struct span id)
 		fault = append_to(c, &ietf, id);
 	/* Where nothing else was said, the upload is not complete. */
 	if (fault && !reply_has_header(&c->reply, "Upload-Complete"))
-		ietf_tell_complete(c, false);
+		tell_complete(c, false);
 	return tell_limit(c, fault);
 }
 
@@ -347,6 +339,16 @@ static enum fault create(struct call *c, const struct ietf_headers *ietf)
 	return fault && !may_say_104(c, ietf) ? resume_forget(c, fault) : fault;
 }
 
+static enum fault take_whole(struct call *c, const struct ietf_headers *ietf)
+{
+	struct span return_to;
+	enum fault fault = whole_take(c, &return_to);
+
+	if (!fault && ietf->complete == COMPLETE_YES)
+		tell_complete(c, true);
+	return fault ? fault : reply_created(&c->reply, &c->files, return_to);
+}
+
 enum fault ietf_create(struct call *c)
 {
 	struct ietf_headers ietf;
@@ -363,5 +365,5 @@ enum fault ietf_create(struct call *c)
 	    (ietf.complete == COMPLETE_YES && !form && may_say_104(c, &ietf)))
 		return tell_limit(c, create(c, &ietf));
 	enum fault fault = ietf_length(&ietf, 0, body_length(c), -1, &length, &c->why);
-	return tell_limit(c, fault ? fault : upload_plain(c));
+	return tell_limit(c, fault ? fault : take_whole(c, &ietf));
 }

@@ -1,4 +1,4 @@
-/* resume.c: endpoints of resumable uploads, whichever protocol asks; what both have in common. */
+/* resume.c: what the two protocols of resumable uploads have in common. */
 #include "routes/resume.h"
 
 #include <string.h>
@@ -38,6 +38,16 @@ void resume_tell_file(struct call *c, const char *id)
 bool resume_wants_token(const struct call *c, struct span owner)
 {
 	return !owner.at && c->service->config->delete_access == ACCESS_OWNER;
+}
+
+bool resume_may_see(struct call *c, const struct resumable *row)
+{
+	const struct file file = {.owner = row->owner};
+	struct refusal unheard;
+
+	refusal_clear(&unheard);
+	return row->state != UPLOAD_DONE ||
+	       rules_may_see(&c->caller, c->service->config, &file, &unheard) == FAULT_NONE;
 }
 
 /* ---- finding, pouring ------------------------------------------------------------------------ */
@@ -83,8 +93,8 @@ static enum fault hand_write(void *self, const void *bytes, size_t len, struct r
 
 	c->bytes_in += (int64_t)len;
 	enum fault fault = upload_write(c->upload, bytes, len, why);
-	if (!fault && upload_row(c->upload)->offset > recorded)
-		ietf_tell_progress(c);
+	if (!fault && c->on_recorded && upload_row(c->upload)->offset > recorded)
+		c->on_recorded(c);
 	return fault;
 }
 
@@ -128,136 +138,4 @@ enum fault resume_pour(struct call *c)
 	if (fault)
 		keep_what_came(c);
 	return fault;
-}
-
-/* ---- endpoints ------------------------------------------------------------------------------- */
-
-static enum fault judge(struct call *c)
-{
-	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
-
-	if (!fault && c->request.protocol == PROTOCOL_TUS && !tus_version_fits(c->x))
-		fault = refuse(&c->why, FAULT_TUS_VERSION, NULL);
-	return fault;
-}
-
-enum fault resume_create(struct call *c)
-{
-	enum fault fault = judge(c);
-
-	if (fault)
-		return fault;
-	return c->request.protocol == PROTOCOL_TUS ? tus_create(c) : ietf_create(c);
-}
-
-enum fault resume_append(struct call *c)
-{
-	struct span id = c->request.segment[1];
-	enum fault fault = judge(c);
-
-	if (fault)
-		return fault;
-	return c->request.protocol == PROTOCOL_TUS ? tus_append(c, id) : ietf_append(c, id);
-}
-
-/* A HEAD that says where it thinks it is has been taken for an append (draft section 4.3). */
-static enum fault judge_head(struct call *c)
-{
-	struct ietf_headers ietf;
-
-	if (c->request.protocol == PROTOCOL_TUS)
-		return FAULT_NONE;
-	ietf_read_headers(c->x, &ietf);
-	if (ietf.offset < 0 && ietf.complete == COMPLETE_UNSAID)
-		return FAULT_NONE;
-	return refuse(&c->why, FAULT_BAD_REQUEST,
-	    "A request for the offset carries neither Upload-Offset nor Upload-Complete.");
-}
-
-bool resume_may_see(struct call *c, const struct resumable *row)
-{
-	const struct file file = {.owner = row->owner};
-	struct refusal unheard;
-
-	refusal_clear(&unheard);
-	return row->state != UPLOAD_DONE ||
-	       rules_may_see(&c->caller, c->service->config, &file, &unheard) == FAULT_NONE;
-}
-
-enum fault resume_head(struct call *c)
-{
-	bool tus = c->request.protocol == PROTOCOL_TUS;
-	struct resumable row;
-	enum fault fault = judge(c);
-
-	if (!fault)
-		fault = judge_head(c);
-	if (!fault)
-		fault = resume_find(c, c->request.segment[1], true, &row);
-	if (fault)
-		return fault;
-	bool seen = resume_may_see(c, &row);
-	if (tus)
-		tus_tell_state(c, &row, seen);
-	else
-		ietf_tell_state(c, &row, seen);
-	reply_header(&c->reply, "Cache-Control", "no-store");
-	if (row.state == UPLOAD_DONE && seen)
-		resume_tell_file(c, row.id);
-	resumable_release(&row);
-	return reply_empty(&c->reply, tus ? 200 : 204);
-}
-
-/* Its last byte was faster. The file goes where the caller may delete it; else it has to be said that
- * there is one. */
-static enum fault delete_what_came_of_it(struct call *c)
-{
-	enum fault fault = files_delete(c);
-	int status = fault_status(fault);
-
-	if (status != 401 && status != 403 && status != 404)
-		return fault;
-	return refuse(&c->why, FAULT_FINISHED,
-	    "This upload was being finished and is a file now; deleting that takes the right to.");
-}
-
-enum fault resume_delete(struct call *c)
-{
-	struct resumable row;
-	enum fault fault = judge(c);
-
-	if (!fault)
-		fault = resume_find(c, c->request.segment[1], false, &row);
-	if (fault)
-		return fault;
-	bool done = row.state == UPLOAD_DONE;
-	resumable_release(&row);
-	/* What is a file already needs the right to delete files. */
-	if (done)
-		return files_delete(c);
-	fault = keep_remove_upload(c->service->keep, c->request.segment[1], &c->why);
-	if (fault == FAULT_FINISHED)
-		return delete_what_came_of_it(c);
-	return fault ? fault : reply_empty(&c->reply, 204);
-}
-
-enum fault resume_options(struct call *c)
-{
-	struct reply *r = &c->reply;
-	bool whole = c->request.segments == 1;
-
-	reply_header(r, "Tus-Resumable", TUS_VERSION_TEXT);
-	reply_header(r, "Tus-Version", TUS_VERSION_TEXT);
-	reply_header(r, "Tus-Extension", "%s", TUS_EXTENSIONS);
-	reply_header(r, "Tus-Max-Size", "%lld", (long long)c->service->config->max_bytes);
-	reply_header(r, "Tus-Checksum-Algorithm", TUS_CHECKSUMS);
-	reply_header(
-	    r, "Accept-Patch", "application/partial-upload, application/offset+octet-stream");
-	resume_tell_limits(c, NULL);
-	reply_preflight(r, whole ? METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_OPTIONS
-				 : METHOD_GET | METHOD_HEAD | METHOD_PUT | METHOD_PATCH |
-				       METHOD_DELETE | METHOD_OPTIONS);
-	/* To a client of tus or the draft; iOS looks for a 200. A browser's preflight gets its usual 204. */
-	bool preflight = request_header(c->x, "HTTP_ACCESS_CONTROL_REQUEST_METHOD").at != NULL;
-	return reply_empty(r, preflight ? 204 : 200);
 }

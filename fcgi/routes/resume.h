@@ -1,7 +1,7 @@
 /*
  * resume.h: what the two protocols of resumable uploads share.
  *
- *     resume.c  the endpoints, the pour, what every answer tells
+ *     resumable.c  the endpoints        resume.c  the pour, what every answer tells
  *     tus.c     tus 1.0.0          ietf.c  draft-ietf-httpbis-resumable-upload-12
  */
 #ifndef WAYBILL_ROUTES_RESUME_H
@@ -19,13 +19,6 @@ void tus_tell_state(struct call *c, const struct resumable *row, bool all);
 enum fault ietf_create(struct call *c);
 enum fault ietf_append(struct call *c, struct span id);
 void ietf_tell_state(struct call *c, const struct resumable *row, bool all);
-
-/* After a whole upload: Upload-Complete, where the request spoke of it. */
-void ietf_tell_whole(struct call *c);
-/* In a pour: tell a client that can hear it how much is safe by now (104). */
-void ietf_tell_progress(struct call *c);
-/* Upload-Complete, in the words the client understands. */
-void ietf_tell_complete(struct call *c, bool complete);
 
 /* What both append to: found, settled enough to be judged. 404 for what is no id. The row's owner
  * pays, whoever sends. */

@@ -44,6 +44,7 @@ struct call {
 	char owner[256]; /* caller.owner borrows from here */
 	struct files files;
 	struct upload *upload;
+	void (*on_recorded)(struct call *c); /* while it is poured into: more of it is safe; or NULL */
 	struct fields fields;
 	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
 	bool inside;  /* the turnstile, in this lane */
@@ -84,13 +85,15 @@ const char *call_url(struct call *c, const char *fmt, ...) __attribute__((format
 /* What files are kept for when their sender asks for so long; BAD_REQUEST: it is no time. */
 enum fault call_expires_in(struct call *c, struct span asked);
 
-/* upload.c: forms, raw bodies, the policy. */
+/* upload.c: what comes to /upload; the policy. */
 endpoint upload_policy, upload_post, upload_put;
-/* A whole upload in one request: POST as a form or raw, PUT raw. */
-enum fault upload_plain(struct call *c);
+/* whole.c: an upload in one request, POST as a form or raw, PUT raw; and its answer. */
+endpoint whole_upload;
+/* The same without the answer, which then is reply_created() with *return_to. */
+enum fault whole_take(struct call *c, struct span *return_to);
 /* files.c: the catalog and the content. */
 endpoint files_list, files_show, files_content, files_delete, files_receipt, files_withdraw;
-/* resume.c: tus and IETF resumable uploads; each serves both. */
+/* resumable.c: tus and IETF resumable uploads; each serves both. */
 endpoint resume_create, resume_head, resume_append, resume_delete, resume_options;
 /* site.c: the page and what belongs to it, embedded from www/. */
 endpoint site_page, site_asset;

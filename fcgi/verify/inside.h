@@ -1,7 +1,8 @@
 /*
  * inside.h: what the files behind verify_run() know of each other.
  *
- *     verify.c   the order of things, findings told, records whose content is lost
+ *     verify.c   the order of things, records whose content is lost
+ *     tell.c     findings told
  *     catalog.c  waybill.db by itself: integrity, sums, rows that point nowhere
  *     objects.c  objects/ against the catalog, both ways
  *     partial.c  partial/ against the catalog, both ways

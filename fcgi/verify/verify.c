@@ -9,41 +9,9 @@
 #include "shared/text.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void verify_tell(struct verifying *v, const char *repaired, const char *fmt, ...)
-{
-	char line[2048];
-	va_list args;
-
-	va_start(args, fmt);
-	int len = vsnprintf(line, sizeof line, fmt, args);
-	va_end(args);
-	if (repaired != NULL && len >= 0 && (size_t)len < sizeof line)
-		snprintf(line + len, sizeof line - (size_t)len, " repaired=%s", repaired);
-	v->result->findings++;
-	v->result->repaired += repaired != NULL;
-	if (v->held != NULL)
-		fprintf(v->held, "%s\n", line);
-	else
-		verify_say(v, line);
-}
-
-void verify_say(const struct verifying *v, const char *line)
-{
-	if (v->inspector->found != NULL)
-		v->inspector->found(v->inspector->self, line);
-}
-
-void verify_advance(struct verifying *v, int64_t bytes)
-{
-	v->result->bytes += bytes;
-	if (v->inspector->progress != NULL)
-		v->inspector->progress(v->inspector->self, v->result->bytes, v->result->expected);
-}
 
 /* ---- records whose content is lost ----------------------------------------------------------- */
 

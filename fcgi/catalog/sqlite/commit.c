@@ -50,12 +50,6 @@ enum fault catalog_ready(struct catalog *catalog, struct refusal *why)
 	return catalog->dropped == NULL ? refuse(why, FAULT_INTERNAL, NULL) : FAULT_NONE;
 }
 
-void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN])
-{
-	if (catalog->dropped_count < DROPPED_MAX)
-		memcpy(catalog->dropped[catalog->dropped_count++], sha256, SHA256_LEN);
-}
-
 /* ---- one batch ------------------------------------------------------------------------------- */
 
 /*

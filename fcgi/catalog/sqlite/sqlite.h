@@ -2,9 +2,10 @@
  * sqlite.h: SQLite's only door, for the files that stand right behind it, in the order of a change's
  * way:
  *
- *     catalog.c  connections                   migrate.c  schema, steps forward
+ *     catalog.c  opened and closed             connection.c connections
+ *     migrate.c  schema, steps forward         lineage.c  does it belong to the objects
  *     statements.c every word of SQL
- *     commit.c   group commit, checkpoints     generation.c  does it belong to the objects
+ *     commit.c   group commit, checkpoints     generation.c  what tells
  *     objects.c  content as rows               records.c  files: add, find, remove
  *     rows.c     rows of files read            listing.c  pages of them
  *     uploads.c  resumable uploads; enter.c: how they come, and become files
@@ -22,6 +23,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "catalog/catalog.h"
 #include "catalog/sqlite/generation.h"
@@ -30,6 +32,8 @@
 
 enum {
 	READERS_MAX = 8,   /* connections; more threads wait for one */
+	WRITER_PATIENCE = 10 * 1000,	/* ms to wait for other processes' commits */
+	TENDER_PATIENCE = 20,	/* ms; writers may have to wait as long, and it can be had later */
 	DROPPED_MAX = 1024 /* objects that one batch may give up; more are left to the sweep */
 };
 
@@ -141,7 +145,11 @@ enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struc
     struct files *files, bool *more, struct refusal *why);
 /* In a job: no record has this content any more. After COMMIT the object is dropped, if that is still
  * true under a new write lock. */
-void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN]);
+static inline void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN])
+{
+	if (catalog->dropped_count < DROPPED_MAX)
+		memcpy(catalog->dropped[catalog->dropped_count++], sha256, SHA256_LEN);
+}
 
 /* ---- uploads.c ------------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /*
- * disk.c: what can go wrong with a disk, and how its entries are called.
+ * disk.c: what a disk promises, what can go wrong with one, and how its entries are called.
  */
 #include "store/disk/disk.h"
 #include "shared/log.h"
@@ -26,6 +26,23 @@ enum fault disk_fault(struct refusal *why, const char *what)
 		    strerrordesc_np(err));
 	return refuse(why, f, NULL);
 }
+
+bool store_syncs(const struct store *store)
+{
+	return store->config->durability == DURABILITY_FULL;
+}
+
+int64_t store_boot(const struct store *store)
+{
+	return store->boot;
+}
+
+bool store_believes(const struct store *store, bool durable, int64_t boot)
+{
+	return durable || (boot != 0 && boot == store->boot);
+}
+
+/* ---- entries --------------------------------------------------------------------------------- */
 
 enum fault disk_entries(int directory, const char *what, DIR **dir, struct refusal *why)
 {

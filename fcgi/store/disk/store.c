@@ -219,18 +219,3 @@ struct ledger *store_ledger(const struct store *store)
 {
 	return store->ledger;
 }
-
-bool store_syncs(const struct store *store)
-{
-	return store->config->durability == DURABILITY_FULL;
-}
-
-int64_t store_boot(const struct store *store)
-{
-	return store->boot;
-}
-
-bool store_believes(const struct store *store, bool durable, int64_t boot)
-{
-	return durable || (boot != 0 && boot == store->boot);
-}
