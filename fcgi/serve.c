@@ -109,7 +109,7 @@ static bool misses_name(const struct request *r)
 }
 
 /* The route; NULL with the fault in *fault, or with FAULT_NONE where it has been answered. */
-static const struct route *find_route(struct call *c, enum fault *fault)
+static const struct route *find_route(struct call *c, enum fault *f)
 {
 	unsigned allowed = 0;
 
@@ -123,12 +123,12 @@ static const struct route *find_route(struct call *c, enum fault *fault)
 		allowed |= routes[i].is.methods;
 	}
 	if (!allowed)
-		*fault = refuse(&c->why, FAULT_NOT_FOUND, NULL);
+		*f = refuse(&c->why, FAULT_NOT_FOUND, NULL);
 	else if (c->request.method == METHOD_OPTIONS)
-		*fault = answer_options(c, allowed);
+		*f = answer_options(c, allowed);
 	else {
 		c->why.allow = allowed | METHOD_OPTIONS;
-		*fault = refuse(&c->why, FAULT_METHOD_NOT_ALLOWED,
+		*f = refuse(&c->why, FAULT_METHOD_NOT_ALLOWED,
 		    misses_name(&c->request) ? PUT_WANTS_NAME : NULL);
 	}
 	return NULL;
@@ -152,12 +152,12 @@ static enum fault find_caller(struct call *c)
 	c->sought = true;
 	caller->bearer = c->request.bearer;
 	if (caller->bearer.at) {
-		enum fault fault = keep_token_find(
+		enum fault f = keep_token_find(
 		    c->service->keep, caller->bearer, c->owner, &caller->rights, &caller->quota);
-		if (fault != FAULT_NONE && fault != FAULT_NOT_FOUND)
-			return refuse(&c->why, fault, NULL);
-		caller->has_token = fault == FAULT_NONE;
-		caller->bad_token = fault == FAULT_NOT_FOUND;
+		if (f && f != FAULT_NOT_FOUND)
+			return refuse(&c->why, f, NULL);
+		caller->has_token = !f;
+		caller->bad_token = f == FAULT_NOT_FOUND;
 		if (caller->has_token)
 			caller->owner = span_of(c->owner);
 	}
@@ -173,24 +173,24 @@ static enum fault find_caller(struct call *c)
 static enum fault judge_and_answer(struct call *c)
 {
 	const struct config *config = c->service->config;
-	enum fault fault = request_parse(&c->request, c->x, config, &c->scratch, &c->why);
+	enum fault f = request_parse(&c->request, c->x, config, &c->scratch, &c->why);
 
-	if (!fault)
-		fault = request_turned_away(&c->request, c->x, config, &c->why);
-	if (!fault && rules_needs_length(&c->request))
-		fault = rules_length(&c->request, config, &c->why);
-	if (!fault)
-		fault = rules_host(c->x, config, &c->why);
-	if (fault)
-		return fault;
-	const struct route *route = find_route(c, &fault);
+	if (!f)
+		f = request_turned_away(&c->request, c->x, config, &c->why);
+	if (!f && rules_needs_length(&c->request))
+		f = rules_length(&c->request, config, &c->why);
+	if (!f)
+		f = rules_host(c->x, config, &c->why);
+	if (f)
+		return f;
+	const struct route *route = find_route(c, &f);
 	if (!route)
-		return fault;
-	fault = rules_site(&c->request, &c->why);
-	if (!fault)
-		fault = find_caller(c);
+		return f;
+	f = rules_site(&c->request, &c->why);
+	if (!f)
+		f = find_caller(c);
 	c->reply.addressed = c->caller.rights & RIGHT_ADMIN;
-	return fault ? fault : route->serve(c);
+	return f ? f : route->serve(c);
 }
 
 /* Readers that do not read must not take every thread: what may take as long as they like needs a
@@ -259,12 +259,12 @@ static void give_back(struct call *c)
 
 /* ---- the log --------------------------------------------------------------------------------- */
 
-static void log_failure(const struct call *c, enum fault fault)
+static void log_failure(const struct call *c, enum fault f)
 {
 	char detail[512];
 
-	log_line(fault_status(fault) == 500 ? LOG_ERROR : LOG_WARN, "request failed",
-	    "fault=%s detail=%s", fault_slug(fault),
+	log_line(fault_status(f) == 500 ? LOG_ERROR : LOG_WARN, "request failed",
+	    "fault=%s detail=%s", fault_slug(f),
 	    log_value(span_of(refusal_detail(&c->why)), detail, sizeof detail));
 }
 
@@ -286,16 +286,16 @@ static void seek_caller(struct call *c)
 	c->why = why;
 }
 
-static void log_call(struct call *c, enum fault fault, double ms)
+static void log_call(struct call *c, enum fault f, double ms)
 {
 	char path[512], owner[256], method[24], address[64], length[24];
-	const char *ended = c->aborted ? "aborted" : fault ? fault_slug(fault) : "-";
+	const char *ended = c->aborted ? "aborted" : f ? fault_slug(f) : "-";
 
-	if (fault_status(fault) >= 500 && !c->aborted)
-		log_failure(c, fault);
+	if (fault_status(f) >= 500 && !c->aborted)
+		log_failure(c, f);
 	if (!log_wants(LOG_INFO))
 		return;
-	if (fault)
+	if (f)
 		seek_caller(c);
 	log_line(LOG_INFO, "request",
 	    "address=%s method=%s path=%s route=%s status=%d length=%s bytes_in=%lld bytes_out=%lld "
@@ -314,7 +314,7 @@ static void warn_of_open_doors(const struct call *c)
 	const struct config *config = c->service->config;
 
 	if (config_is_open(config) &&
-	    c->request.client.at && !request_is_local(c->x) && !atomic_flag_test_and_set(&said))
+	    c->request.client.at && !c->request.local && !atomic_flag_test_and_set(&said))
 		log_line(LOG_WARN, CONFIG_OPEN_DOORS, NULL);
 }
 
@@ -325,10 +325,10 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	metrics_begin(service->metrics);
 	begin(c, service, x);
-	enum fault fault = judge_and_answer(c);
-	c->aborted = fault && c->reply.status; /* what has begun can only break off */
-	if (fault && !c->aborted) {
-		c->why.fault = fault;
+	enum fault f = judge_and_answer(c);
+	c->aborted = f && c->reply.status; /* what has begun can only break off */
+	if (f && !c->aborted) {
+		c->why.fault = f;
 		reply_refuse(&c->reply, &c->why);
 	}
 	give_back(c);
@@ -336,7 +336,7 @@ void serve(const struct service *service, struct exchange *x, struct call *c)
 	double seconds =
 	    (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
 	metrics_end(service->metrics, c, seconds);
-	log_call(c, fault, seconds * 1e3);
+	log_call(c, f, seconds * 1e3);
 	warn_of_open_doors(c);
 	log_request(NULL);
 }

@@ -143,7 +143,7 @@ static void *sweep(void *argument)
 	struct refusal why;
 
 	refusal_clear(&why);
-	if (keep_sweep(server->service.keep, &swept, &why) != FAULT_NONE)
+	if (keep_sweep(server->service.keep, &swept, &why))
 		log_line(LOG_WARN, "sweeping failed", "reason=\"%s\"", refusal_detail(&why));
 	else if (swept.files + swept.partials + swept.orphans > 0)
 		log_line(LOG_INFO, "swept", "files=%lld uploads=%lld orphans=%lld bytes=%lld",

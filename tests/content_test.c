@@ -121,7 +121,7 @@ static void head_is_get_without_body(void **state)
 	struct scene s;
 	set(&s, 26);
 	s.request.method = METHOD_HEAD;
-	memory_env(&s.m, "HTTP_RANGE", "bytes=0-3"); /* defined for GET alone */
+	s.request.header[HEADER_RANGE] = span_trim(span_of("bytes=0-3")); /* defined for GET alone */
 	const char *a = answer(&s);
 	assert_int_equal(strncmp(a, "Status: 200 OK\r\n", 16), 0);
 	assert_true(has(a, "Content-Length: 26"));
@@ -140,7 +140,7 @@ static void empty_file(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct scene s;
 		set(&s, 0);
-		memory_env(&s.m, "HTTP_RANGE", rows[i].range);
+		s.request.header[HEADER_RANGE] = span_trim(span_of(rows[i].range));
 		const char *a = answer(&s);
 		assert_int_equal(s.r.status, rows[i].status);
 		if (s.r.status == 200)
@@ -191,7 +191,7 @@ static void one_range(void **state)
 		struct scene s;
 		char line[80];
 		set(&s, 26);
-		memory_env(&s.m, "HTTP_RANGE", singles[i].range);
+		s.request.header[HEADER_RANGE] = span_trim(span_of(singles[i].range));
 		const char *a = answer(&s);
 		if (s.r.status != singles[i].status)
 			fail_msg("%s: %d", singles[i].range, s.r.status);
@@ -212,7 +212,7 @@ static void out_of_range_is_a_refusal(void **state)
 {
 	struct scene s;
 	set(&s, 26);
-	memory_env(&s.m, "HTTP_RANGE", "bytes=26-");
+	s.request.header[HEADER_RANGE] = span_trim(span_of("bytes=26-"));
 	const char *a = answer(&s);
 	assert_int_equal(strncmp(a, "Status: 416 Range Not Satisfiable\r\n", 35), 0);
 	assert_true(has(a, "Content-Type: application/problem+json"));
@@ -235,7 +235,7 @@ static void several_ranges_are_multipart(void **state)
 	struct scene s;
 	char line[80];
 	set(&s, 26);
-	memory_env(&s.m, "HTTP_RANGE", "bytes=20-24, 0-9,10-10"); /* in the order asked for */
+	s.request.header[HEADER_RANGE] = span_trim(span_of("bytes=20-24, 0-9,10-10")); /* in the order asked for */
 	const char *a = answer(&s);
 	assert_int_equal(strncmp(a, "Status: 206 Partial Content\r\n", 29), 0);
 	assert_true(has(a, "Content-Type: multipart/byteranges; boundary=" BOUNDARY));
@@ -253,13 +253,13 @@ static void too_many_ranges_are_ignored(void **state)
 		strcat(range, ",0-0");
 	struct scene s;
 	set(&s, 26);
-	memory_env(&s.m, "HTTP_RANGE", range);
+	s.request.header[HEADER_RANGE] = span_trim(span_of(range));
 	assert_string_equal(body_of(answer(&s)), "a");
 	strike(&s);
 
 	strcat(range, ",0-0");
 	set(&s, 26);
-	memory_env(&s.m, "HTTP_RANGE", range);
+	s.request.header[HEADER_RANGE] = span_trim(span_of(range));
 	const char *a = answer(&s);
 	assert_int_equal(s.r.status, 200);
 	assert_true(has(a, "Accept-Ranges: none")); /* lighttpd would slice it all the same */
@@ -276,8 +276,8 @@ static void if_range(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct scene s;
 		set(&s, 26);
-		memory_env(&s.m, "HTTP_RANGE", "bytes=0-1");
-		memory_env(&s.m, "HTTP_IF_RANGE", rows[i].validator);
+		s.request.header[HEADER_RANGE] = span_trim(span_of("bytes=0-1"));
+		s.request.header[HEADER_IF_RANGE] = span_trim(span_of(rows[i].validator));
 		const char *a = answer(&s);
 		assert_int_equal(s.r.status, rows[i].status);
 		assert_true(has(a, "Accept-Ranges: bytes"));
@@ -303,8 +303,8 @@ static void conditions(void **state)
 		struct scene s;
 		set(&s, 26);
 		s.request.method = i % 2 ? METHOD_HEAD : METHOD_GET;
-		memory_env(&s.m, "HTTP_IF_NONE_MATCH", rows[i / 2].tags);
-		memory_env(&s.m, "HTTP_IF_MODIFIED_SINCE", rows[i / 2].since);
+		s.request.header[HEADER_IF_NONE_MATCH] = span_trim(span_of(rows[i / 2].tags));
+		s.request.header[HEADER_IF_MODIFIED_SINCE] = span_trim(span_of(rows[i / 2].since));
 		const char *a = answer(&s);
 		if (s.r.status != rows[i / 2].status)
 			fail_msg("row %zu: %d", i / 2, s.r.status);
@@ -378,8 +378,8 @@ static void handing_over(void **state)
 		set(&s, 26);
 		s.content.sendfile = rows[i].how;
 		s.content.object_path = rows[i].path;
-		memory_env(&s.m, "HTTP_RANGE", rows[i].range);
-		memory_env(&s.m, "HTTP_IF_RANGE", rows[i].if_range);
+		s.request.header[HEADER_RANGE] = span_trim(span_of(rows[i].range));
+		s.request.header[HEADER_IF_RANGE] = span_trim(span_of(rows[i].if_range));
 		const char *a = answer(&s);
 		bool ours = !names(a, "X-Sendfile") && !names(a, "X-Accel-Redirect");
 		assert_int_equal(ours, rows[i].line == NULL);

@@ -12,6 +12,7 @@
 
 #include "body/resume.h"
 #include "shared/digest.h"
+#include "accept/accept.h"
 #include "shared/text.h"
 
 /* An exchange of nothing but variables. */
@@ -30,16 +31,25 @@ static const char *pretend_env(struct exchange *x, const char *name)
 	return NULL;
 }
 
-#define WITH(...) (&(struct pretend){.x.env = pretend_env, __VA_ARGS__}.x)
+/* What accept/ would make of it. */
+static const struct request *request_of(struct pretend *p)
+{
+	static struct request r;
+
+	request_headers(&r, &p->x);
+	return &r;
+}
+
+#define WITH(...) request_of(&(struct pretend){.x.env = pretend_env, __VA_ARGS__})
 #define ONE(n, v) WITH(.name = {n}, .value = {v})
 #define TWO(n, v, m, w) WITH(.name = {n, m}, .value = {v, w})
 
-static enum fault tus(struct exchange *x, struct tus_headers *h)
+static enum fault tus(const struct request *request, struct tus_headers *h)
 {
 	struct refusal why;
 
 	refusal_clear(&why);
-	enum fault f = tus_read_headers(x, h, &why);
+	enum fault f = tus_read_headers(request, h, &why);
 	assert_int_equal(f, why.fault);
 	return f;
 }

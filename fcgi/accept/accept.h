@@ -91,8 +91,8 @@ struct span request_method_sent(struct exchange *x);
  * (X-Forwarded-For, Forwarded, Via, X-Real-IP). */
 bool request_is_local(struct exchange *x);
 
-/* The value of a header field by its CGI name ("HTTP_IF_MATCH"); absent when empty or unset. */
-struct span request_header(struct exchange *x, const char *name);
+/* header.c: request->header, out of the environment. request_parse() does that. */
+void request_headers(struct request *request, struct exchange *x);
 
 /* One parameter of the query, decoded ('+' is a blank). Absent: not given. BAD_REQUEST: bad
  * escape, or given twice. */
@@ -100,8 +100,8 @@ enum fault request_parameter(const struct request *request, const char *name,
     struct scratch *scratch, struct span *value, struct refusal *why);
 /* May a browser be sent to `url` after a form? BAD_REQUEST: it is neither a path of this origin nor on
  * it or on one of allowed_origins. */
-enum fault request_may_return(const struct request *request, struct exchange *x,
-    const struct config *config, struct span url, struct refusal *why);
+enum fault request_may_return(const struct request *request, const struct config *config,
+    struct span url, struct refusal *why);
 /* Every parameter's name must be in `known` (NULL-terminated), else BAD_REQUEST naming it. */
 enum fault request_only_parameters(const struct request *request, const char *const known[],
     struct scratch *scratch, struct refusal *why);
@@ -110,21 +110,22 @@ enum fault request_listing(const struct request *request, struct listing *listin
     struct scratch *scratch, struct refusal *why);
 /* The file name of a raw body: ?name=, then PUT's last segment, then Content-Disposition
  * (filename* before filename). NAME_TOO_LONG: over 255 bytes in the URL. */
-enum fault request_file_name(const struct request *request, struct exchange *x,
-    struct scratch *scratch, struct span *name, struct refusal *why);
+enum fault request_file_name(const struct request *request, struct scratch *scratch,
+    struct span *name, struct refusal *why);
 /* Content-Digest and Repr-Digest (RFC 9530): sha-256 and sha-512 count, others are ignored.
  * BAD_REQUEST: a value of those two that is no byte sequence of the right length. */
-enum fault request_claims(struct exchange *x, struct claim claims[2], struct refusal *why);
+enum fault request_claims(
+    const struct request *request, struct claim claims[2], struct refusal *why);
 
 /* ---- told.c: what the server in front tells of itself ---------------------------------------- */
 
 /* WAYBILL_STREAMED: bodies come as they arrive: 1, 0; -1: it does not say. */
-int told_streamed(struct exchange *x);
+int told_streamed(const struct request *request);
 /* How content goes out, by WAYBILL_SENDFILE, WAYBILL_OBJECTS and the key sendfile: SENDFILE_NONE,
  * SENDFILE_X_SENDFILE or SENDFILE_X_ACCEL. */
-int told_sendfile(struct exchange *x, const struct config *config);
+int told_sendfile(const struct request *request, const struct config *config);
 /* Bytes of the largest body that gets here: max_bytes, or WAYBILL_BODY_LIMIT where that is less. */
-int64_t told_max_bytes(struct exchange *x, const struct config *config);
+int64_t told_max_bytes(const struct request *request, const struct config *config);
 /* WAYBILL_BASE without slashes at its end; absent: it does not say, empty: the root. */
 struct span told_base(struct exchange *x, const struct config *config);
 /* A body's file was named, and there is no body_file_dir. */
@@ -157,7 +158,8 @@ enum fault rules_may_see(const struct caller *caller, const struct config *confi
 enum fault rules_may_delete(const struct caller *caller, const struct config *config,
     const struct file *file, bool token_fits, struct refusal *why);
 /* Metrics and the figures of /healthz: a token with admin, or this machine itself. */
-enum fault rules_may_watch(const struct caller *caller, struct exchange *x, struct refusal *why);
+enum fault rules_may_watch(
+    const struct caller *caller, const struct request *request, struct refusal *why);
 
 /*
  * An idempotency key (draft-ietf-httpapi-idempotency-key-header: a quoted string; most send it bare):

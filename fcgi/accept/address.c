@@ -203,11 +203,11 @@ static enum fault split(struct request *r, struct scratch *scratch, struct refus
 enum fault request_address(struct request *r, struct exchange *x, const struct config *config,
     struct scratch *scratch, struct refusal *why)
 {
-	enum fault fault = read_uri(r, x, scratch, why);
+	enum fault f = read_uri(r, x, scratch, why);
 
 	r->base = (struct span){"", 0};
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	struct span mounted = find_base(x, config, r->path);
 	r->base = clean_base(mounted);
 	if (r->base.len > 0) {

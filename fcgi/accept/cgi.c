@@ -128,7 +128,7 @@ void cgi_finish(struct exchange *x)
 	if (cgi->timeout > DRAIN_SECONDS * 1000)
 		cgi->timeout = DRAIN_SECONDS * 1000;
 	while (has_body && got > 0 && drained < DRAIN_BYTES && pace_now() <= until) {
-		if (cgi_read(x, trash, sizeof trash, &got) != FAULT_NONE)
+		if (cgi_read(x, trash, sizeof trash, &got))
 			break;
 		drained += (int64_t)got;
 	}

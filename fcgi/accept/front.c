@@ -63,7 +63,7 @@ enum fault request_turned_away(
 	case 411:
 		return length_missing(r, why);
 	case 413:
-		return too_large(told_max_bytes(x, config), why);
+		return too_large(told_max_bytes(r, config), why);
 	case 414:
 		return refuse(why, FAULT_NAME_TOO_LONG, NULL);
 	case 405:

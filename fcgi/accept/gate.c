@@ -172,25 +172,25 @@ static enum fault fcgi_body_file(struct exchange *x, int *fd, struct refusal *wh
 {
 	struct visitor *v = visitor_of(x);
 	const char *path = fcgi_env(x, "REQUEST_BODY_FILE");
-	enum fault fault = FAULT_NONE;
+	enum fault f = FAULT_NONE;
 
 	if (path && path[0] && !v->gate->body_file_dir[0])
 		told_body_file();
 	else if (v->body_file < 0 && path && path[0])
-		fault = body_file_open(v->gate->body_file_dir, path, &v->body_file, why);
+		f = body_file_open(v->gate->body_file_dir, path, &v->body_file, why);
 	*fd = v->body_file;
-	return fault;
+	return f;
 }
 
 static enum fault fcgi_read(struct exchange *x, void *buf, size_t room, size_t *got)
 {
 	struct visitor *v = visitor_of(x);
 	int fd;
-	enum fault fault = fcgi_body_file(x, &fd, NULL);
+	enum fault f = fcgi_body_file(x, &fd, NULL);
 
 	*got = 0;
-	if (fault || fd >= 0)
-		return fault ? fault : body_file_read(fd, buf, room, got);
+	if (f || fd >= 0)
+		return f ? f : body_file_read(fd, buf, room, got);
 	return wire_read(&v->wire, buf, room, got);
 }
 

@@ -4,6 +4,9 @@
 
 #include "accept/accept.h"
 
+/* The value of a header field by its CGI name; absent when empty or unset. */
+struct span request_header(struct exchange *x, const char *name);
+
 /* METHOD_OTHER for what no route knows. Methods are case-sensitive (RFC 9110 9.1). */
 enum method request_method(struct span name);
 

@@ -9,9 +9,9 @@ enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000 };
 
 /* ---- the query ------------------------------------------------------------------------------- */
 
-/* Next "name=value" of the query, decoded. False: none is left; *fault says if one was bad. */
+/* Next "name=value" of the query, decoded. False: none is left; *f says if one was bad. */
 static bool next_parameter(struct span *rest, struct scratch *scratch, struct span *name,
-    struct span *value, enum fault *fault, struct refusal *why)
+    struct span *value, enum fault *f, struct refusal *why)
 {
 	struct span raw = {0};
 
@@ -26,7 +26,7 @@ static bool next_parameter(struct span *rest, struct scratch *scratch, struct sp
 	if (text_percent_decode(raw_name, true, scratch, name) &&
 	    text_percent_decode(*value, true, scratch, value))
 		return true;
-	*fault = refuse(why, FAULT_BAD_REQUEST,
+	*f = refuse(why, FAULT_BAD_REQUEST,
 	    "The query has a %% that two hexadecimal digits do not follow, or is too long.");
 	return false;
 }
@@ -35,10 +35,10 @@ enum fault request_parameter(const struct request *request, const char *wanted,
     struct scratch *scratch, struct span *found, struct refusal *why)
 {
 	struct span rest = request->query, name, value;
-	enum fault fault = FAULT_NONE;
+	enum fault f = FAULT_NONE;
 
 	*found = (struct span){0};
-	while (next_parameter(&rest, scratch, &name, &value, &fault, why)) {
+	while (next_parameter(&rest, scratch, &name, &value, &f, why)) {
 		if (!span_is(name, wanted))
 			continue;
 		if (found->at)
@@ -46,17 +46,17 @@ enum fault request_parameter(const struct request *request, const char *wanted,
 			    why, FAULT_BAD_REQUEST, "The parameter %s is given twice.", wanted);
 		*found = value;
 	}
-	return fault;
+	return f;
 }
 
 enum fault request_only_parameters(const struct request *request, const char *const known[],
     struct scratch *scratch, struct refusal *why)
 {
 	struct span rest = request->query, name, value;
-	enum fault fault = FAULT_NONE;
+	enum fault f = FAULT_NONE;
 	size_t mark = scratch->used;
 
-	while (next_parameter(&rest, scratch, &name, &value, &fault, why)) {
+	while (next_parameter(&rest, scratch, &name, &value, &f, why)) {
 		size_t i = 0;
 		while (known[i] && !span_is(name, known[i]))
 			i++;
@@ -68,7 +68,7 @@ enum fault request_only_parameters(const struct request *request, const char *co
 		}
 	}
 	scratch->used = mark;
-	return fault;
+	return f;
 }
 
 /* ---- GET /files ------------------------------------------------------------------------------ */
@@ -156,14 +156,14 @@ enum fault request_listing(const struct request *request, struct listing *listin
 	    read_order};
 
 	*listing = (struct listing){.limit = LIMIT_DEFAULT};
-	enum fault fault = request_only_parameters(request, names, scratch, why);
-	for (size_t i = 0; !fault && names[i]; i++) {
+	enum fault f = request_only_parameters(request, names, scratch, why);
+	for (size_t i = 0; !f && names[i]; i++) {
 		struct span value;
-		fault = request_parameter(request, names[i], scratch, &value, why);
-		if (!fault && value.at)
-			fault = readers[i](listing, value, why);
+		f = request_parameter(request, names[i], scratch, &value, why);
+		if (!f && value.at)
+			f = readers[i](listing, value, why);
 	}
-	return fault;
+	return f;
 }
 
 /* ---- a raw body's name and digests ----------------------------------------------------------- */
@@ -212,18 +212,17 @@ static bool quoted_name(struct span header, struct scratch *scratch, struct span
 	return true;
 }
 
-enum fault request_file_name(const struct request *request, struct exchange *x,
-    struct scratch *scratch, struct span *name, struct refusal *why)
+enum fault request_file_name(const struct request *request, struct scratch *scratch, struct span *name, struct refusal *why)
 {
-	enum fault fault = request_parameter(request, "name", scratch, name, why);
+	enum fault f = request_parameter(request, "name", scratch, name, why);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	if (!name->at && request->method == METHOD_PUT && request->segments > 1)
 		*name = request->segment[1];
 	if (name->at)
 		return check_url_name(*name, why);
-	struct span header = request_header(x, "HTTP_CONTENT_DISPOSITION");
+	struct span header = request->header[HEADER_CONTENT_DISPOSITION];
 	if (header.at && !extended_name(header, scratch, name) &&
 	    !quoted_name(header, scratch, name))
 		*name = (struct span){0};
@@ -267,12 +266,13 @@ static enum fault claims_of(
 	return FAULT_NONE;
 }
 
-enum fault request_claims(struct exchange *x, struct claim claims[2], struct refusal *why)
+enum fault request_claims(
+    const struct request *request, struct claim claims[2], struct refusal *why)
 {
-	enum fault fault =
-	    claims_of(request_header(x, "HTTP_CONTENT_DIGEST"), "Content-Digest", &claims[0], why);
+	enum fault f =
+	    claims_of(request->header[HEADER_CONTENT_DIGEST], "Content-Digest", &claims[0], why);
 
-	if (fault)
-		return fault;
-	return claims_of(request_header(x, "HTTP_REPR_DIGEST"), "Repr-Digest", &claims[1], why);
+	if (f)
+		return f;
+	return claims_of(request->header[HEADER_REPR_DIGEST], "Repr-Digest", &claims[1], why);
 }

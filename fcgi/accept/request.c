@@ -164,14 +164,14 @@ static bool is_plain_url(struct span url)
 	return url.len <= RETURN_BYTES;
 }
 
-enum fault request_may_return(const struct request *r, struct exchange *x,
-    const struct config *config, struct span url, struct refusal *why)
+enum fault request_may_return(const struct request *r, const struct config *config,
+    struct span url, struct refusal *why)
 {
 	struct span origin = origin_of(url);
 	bool path = url.len > 0 && url.at[0] == '/' && (url.len == 1 || url.at[1] != '/');
 
 	if (is_plain_url(url) &&
-	    (path || is_own_origin(origin, request_header(x, "HTTP_HOST")) ||
+	    (path || is_own_origin(origin, r->header[HEADER_HOST]) ||
 		(origin.at && is_allowed_origin(origin, config->allowed_origins))))
 		return FAULT_NONE;
 	return refuse(why, FAULT_BAD_REQUEST,
@@ -194,7 +194,7 @@ static void find_site(struct request *r, struct exchange *x, const struct config
 		return;
 	struct span site = request_header(x, "HTTP_SEC_FETCH_SITE");
 	r->cross_site = span_is_nocase(site, "cross-site") ||
-			(r->origin.at && !is_own_origin(r->origin, request_header(x, "HTTP_HOST")));
+			(r->origin.at && !is_own_origin(r->origin, r->header[HEADER_HOST]));
 }
 
 /* RFC 6265, section 4.2.1. */
@@ -214,10 +214,12 @@ enum fault request_parse(struct request *r, struct exchange *x, const struct con
     struct scratch *scratch, struct refusal *why)
 {
 	*r = (struct request){.method = request_method(span_of(x->env(x, "REQUEST_METHOD")))};
+	request_headers(r, x);
 	r->content_type = request_header(x, "CONTENT_TYPE");
+	r->local = request_is_local(x);
 	r->wants_html = request_prefers_html(request_header(x, "HTTP_ACCEPT"));
 	find_length(r, x);
-	enum fault fault = request_address(r, x, config, scratch, why);
+	enum fault f = request_address(r, x, config, scratch, why);
 	find_protocol(r, x);
 	find_site(r, x, config);
 	r->bearer = find_bearer(x);
@@ -227,5 +229,5 @@ enum fault request_parse(struct request *r, struct exchange *x, const struct con
 	request_client(r, x, config, scratch);
 	if (config->remote_user == REMOTE_USER_TRUST)
 		r->remote_user = request_header(x, "REMOTE_USER");
-	return fault;
+	return f;
 }

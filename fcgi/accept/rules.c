@@ -119,10 +119,10 @@ enum fault rules_may_see(const struct caller *caller, const struct config *confi
     const struct file *file, struct refusal *why)
 {
 	bool only_own;
-	enum fault fault = rules_may_read(caller, config, &only_own, why);
+	enum fault f = rules_may_read(caller, config, &only_own, why);
 
-	if (fault || !only_own || is_owner(caller, file))
-		return fault;
+	if (f || !only_own || is_owner(caller, file))
+		return f;
 	return not_found(why);
 }
 
@@ -146,9 +146,10 @@ enum fault rules_may_delete(const struct caller *caller, const struct config *co
 	return may(caller, config->delete_access, RIGHT_DELETE, "delete", why);
 }
 
-enum fault rules_may_watch(const struct caller *caller, struct exchange *x, struct refusal *why)
+enum fault rules_may_watch(
+    const struct caller *caller, const struct request *request, struct refusal *why)
 {
-	if ((caller->rights & RIGHT_ADMIN) || request_is_local(x))
+	if ((caller->rights & RIGHT_ADMIN) || request->local)
 		return FAULT_NONE;
 	if (!is_known(caller))
 		return unauthorized(caller, why);

@@ -13,9 +13,9 @@
 
 enum { SHOWN = 512 };
 
-int told_streamed(struct exchange *x)
+int told_streamed(const struct request *request)
 {
-	struct span said = request_header(x, "WAYBILL_STREAMED");
+	struct span said = request->header[HEADER_TOLD_STREAMED];
 
 	if (span_is(said, "yes"))
 		return 1;
@@ -31,7 +31,7 @@ static const char *const ways[] = {[SENDFILE_AUTO] = "auto", [SENDFILE_NONE] = "
 
 static int announced(struct span said)
 {
-	if (!said.at)
+	if (said.len == 0)
 		return TOLD_NOTHING;
 	for (int way = SENDFILE_NONE; way <= SENDFILE_X_ACCEL; way++)
 		if (span_is(said, ways[way]))
@@ -52,10 +52,10 @@ static void disagree_sendfile(struct span said, int own)
 }
 
 /* Does the server look for objects where they are? Not told: nothing speaks against it. */
-static bool same_objects(struct exchange *x, const struct config *config)
+static bool same_objects(const struct request *request, const struct config *config)
 {
 	static atomic_flag logged = ATOMIC_FLAG_INIT;
-	struct span said = request_header(x, "WAYBILL_OBJECTS");
+	struct span said = request->header[HEADER_TOLD_OBJECTS];
 	size_t dir = strlen(config->data_dir);
 	char shown[SHOWN], ours[SHOWN];
 
@@ -64,7 +64,7 @@ static bool same_objects(struct exchange *x, const struct config *config)
 	bool same = said.len == dir + strlen("/objects") &&
 		    memcmp(said.at, config->data_dir, dir) == 0 &&
 		    memcmp(said.at + dir, "/objects", strlen("/objects")) == 0;
-	if (!said.at || same)
+	if (said.len == 0 || same)
 		return true;
 	if (!atomic_flag_test_and_set(&logged))
 		log_line(LOG_WARN, "the web server and data_dir disagree",
@@ -75,9 +75,9 @@ static bool same_objects(struct exchange *x, const struct config *config)
 	return false;
 }
 
-int told_sendfile(struct exchange *x, const struct config *config)
+int told_sendfile(const struct request *request, const struct config *config)
 {
-	struct span said = request_header(x, "WAYBILL_SENDFILE");
+	struct span said = request->header[HEADER_TOLD_SENDFILE];
 	int told = announced(said), own = config->sendfile;
 
 	if (own == SENDFILE_NONE)
@@ -88,15 +88,15 @@ int told_sendfile(struct exchange *x, const struct config *config)
 		disagree_sendfile(said, own);
 		return SENDFILE_NONE;
 	}
-	return told == SENDFILE_NONE || same_objects(x, config) ? told : SENDFILE_NONE;
+	return told == SENDFILE_NONE || same_objects(request, config) ? told : SENDFILE_NONE;
 }
 
 /* ---- uploads --------------------------------------------------------------------------------- */
 
-int64_t told_max_bytes(struct exchange *x, const struct config *config)
+int64_t told_max_bytes(const struct request *request, const struct config *config)
 {
 	static atomic_flag logged = ATOMIC_FLAG_INIT;
-	struct span said = request_header(x, "WAYBILL_BODY_LIMIT");
+	struct span said = request->header[HEADER_TOLD_BODY_LIMIT];
 	int64_t limit;
 
 	if (!text_number(said, &limit) || limit == 0 || limit >= config->max_bytes)

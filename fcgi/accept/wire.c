@@ -84,16 +84,16 @@ static enum fault send_record(struct wire *w, struct span content)
 enum fault wire_write(struct wire *w, const void *bytes, size_t len)
 {
 	struct span left = {bytes, len};
-	enum fault fault = FAULT_NONE;
+	enum fault f = FAULT_NONE;
 
 	if (len <= WIRE_OUT - w->written) {
 		memcpy(w->out + FCGI_HEADER_LEN + w->written, bytes, len);
 		w->written += len;
 		return FAULT_NONE;
 	}
-	while (!fault && left.len > 0)
-		fault = send_record(w, span_take(&left, FCGI_MAX_LENGTH));
-	return fault;
+	while (!f && left.len > 0)
+		f = send_record(w, span_take(&left, FCGI_MAX_LENGTH));
+	return f;
 }
 
 /* A socket counts as writable when a good part of its buffer is free, not the first byte. */
@@ -101,7 +101,7 @@ void wire_settle(struct wire *w, int64_t ms)
 {
 	struct pollfd room = {.fd = w->fd, .events = POLLOUT};
 
-	if (wire_flush(w) == FAULT_NONE)
+	if (!wire_flush(w))
 		w->stuck = poll(&room, 1, ms < INT32_MAX ? (int)ms : INT32_MAX) <= 0;
 }
 
@@ -117,7 +117,7 @@ bool wire_end(struct wire *w, bool more)
 	record_head(behind, FCGI_GET_VALUES_RESULT, FCGI_NULL_REQUEST_ID, 0);
 	if (more)
 		pieces[count++] = (struct iovec){behind, sizeof behind};
-	return send_all(w, pieces, count) == FAULT_NONE;
+	return !send_all(w, pieces, count);
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */
@@ -154,7 +154,7 @@ static enum record_event step(struct wire *w, size_t most, struct span *body)
 		if (event != RECORD_ANSWER)
 			return event;
 		struct iovec piece = {w->records.answer, w->records.answer_len};
-		if (send_all(w, &piece, 1) != FAULT_NONE)
+		if (send_all(w, &piece, 1))
 			return RECORD_BROKEN;
 	}
 }

@@ -45,7 +45,7 @@ static bool wanted(struct keep *keep, const uint8_t *sha256)
 {
 	struct known known;
 
-	return catalog_known(keep->catalog, sha256, &known, NULL) != FAULT_NONE || known.found;
+	return catalog_known(keep->catalog, sha256, &known, NULL) || known.found;
 }
 
 /*
@@ -62,7 +62,7 @@ static enum fault bring(struct backing *b, const uint8_t *sha256, int64_t size, 
 	*gone = false;
 	for (int look = 0; look < 2 || (look < MOMENTS && b->looks < IN_ALL); look++) {
 		f = copy_object(&b->copying, sha256, size, how, why);
-		if (f != FAULT_NONE || *how < COPY_MISSING)
+		if (f || *how < COPY_MISSING)
 			return f;
 		*gone = !wanted(b->keep, sha256);
 		if (*gone || *how != COPY_MISSING)
@@ -108,7 +108,7 @@ static enum fault take_object(
 	bool gone;
 	enum fault f = bring(b, sha256, size, &how, &gone, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (gone)
 		return snapshot_forget(b->snapshot, sha256, why);
@@ -130,9 +130,9 @@ static enum fault take_objects(struct backing *b, struct refusal *why)
 {
 	enum fault f = copying_start(&b->copying, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = snapshot_objects(b->snapshot, take_object, b, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = copying_settle(&b->copying, why);
 	copying_end(&b->copying);
 	return f;
@@ -164,9 +164,9 @@ static enum fault take_catalog(struct backing *b, struct refusal *why)
 		refuse(why, f, "%s What was in %s is left as it was. See `waybill verify`.", said,
 		    b->to.path);
 	}
-	if (f == FAULT_NONE)
+	if (!f)
 		f = may_replace(b, why);
-	return f != FAULT_NONE ? f : snapshot_sums(b->snapshot, &b->result->files, &b->result->expected, why);
+	return f ? f : snapshot_sums(b->snapshot, &b->result->files, &b->result->expected, why);
 }
 
 static enum fault put_in_place(struct backing *b, struct refusal *why)
@@ -174,9 +174,9 @@ static enum fault put_in_place(struct backing *b, struct refusal *why)
 	enum fault f = snapshot_settle(b->snapshot, why);
 	int64_t bytes;
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = snapshot_sums(b->snapshot, &b->result->files, &bytes, why);
-	return f == FAULT_NONE ? catalog_publish(b->to.dir, fresh_name, name_there, why) : f;
+	return !f ? catalog_publish(b->to.dir, fresh_name, name_there, why) : f;
 }
 
 static enum fault back_up(struct backing *b, struct refusal *why)
@@ -185,11 +185,11 @@ static enum fault back_up(struct backing *b, struct refusal *why)
 
 	b->copying.from = b->keep->store->objects;
 	b->copying.to = b->to.objects;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = take_objects(b, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = put_in_place(b, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = objects_keep_only(b->to.objects, b->snapshot, &b->result->removed, why);
 	snapshot_close(b->snapshot);
 	return f;
@@ -204,9 +204,9 @@ enum fault backup_take(struct keep *keep, const char *dir, bool full,
 	b.copying = (struct copying){.may_link = true, .read_again = full};
 	/* Nothing tells in a data_dir that was just restored; nobody has served from it either. */
 	enum fault f = catalog_tells(keep->catalog) ? catalog_belongs(keep->catalog, why) : FAULT_NONE;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = backup_dir_open(&b.to, dir, keep->store->dir, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = back_up(&b, why);
 	if (f == FAULT_NO_SPACE)
 		refuse(why, f,

@@ -181,7 +181,7 @@ static enum fault bring(struct copying *c, int source, const char *tmp, const ui
 	if (*fd < 0)
 		return disk_fault(why, "create copy");
 	enum fault f = pour(c, shares ? *fd : source, shares ? -1 : *fd, sha256, how, why);
-	if (f == FAULT_NONE && *how == COPY_FRESH)
+	if (!f && *how == COPY_FRESH)
 		return FAULT_NONE;
 	close(*fd);
 	*fd = -1;
@@ -228,11 +228,11 @@ static enum fault name_batch(struct copying *c, struct refusal *why)
 {
 	enum fault f = FAULT_NONE;
 
-	for (size_t i = 0; i < c->count && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < c->count && !f; i++)
 		f = sync_one(c->batch[i].fd, why);
-	for (size_t i = 0; i < c->count && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < c->count && !f; i++)
 		f = name_one(c, &c->batch[i], why);
-	if (f == FAULT_NONE)
+	if (!f)
 		drop_batch(c);
 	return f;
 }
@@ -260,7 +260,7 @@ enum fault copy_object(struct copying *c, const uint8_t sha256[SHA256_LEN], int6
 	tmp_name(name, tmp);
 	enum fault f = look(c, name, sha256, size, &there, why);
 	*how = there;
-	if (f != FAULT_NONE || there == COPY_THERE)
+	if (f || there == COPY_THERE)
 		return f;
 	int source = open_object(c->from, name, how);
 	if (source < 0)
@@ -268,7 +268,7 @@ enum fault copy_object(struct copying *c, const uint8_t sha256[SHA256_LEN], int6
 							  : FAULT_NONE;
 	f = bring(c, source, tmp, sha256, &fd, how, why);
 	close(source);
-	if (f != FAULT_NONE || fd < 0)
+	if (f || fd < 0)
 		return f;
 	if (there != COPY_MISSING)
 		*how = COPY_REPLACED;
@@ -284,9 +284,9 @@ enum fault copying_start(struct copying *c, struct refusal *why)
 	if (c->buffer == NULL)
 		return refuse(why, FAULT_INTERNAL, "Out of memory.");
 	enum fault f = disk_entries(c->to, "objects", &dir, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
-	while (f == FAULT_NONE && (entry = readdir(dir)) != NULL)
+	while (!f && (entry = readdir(dir)) != NULL)
 		if (strncmp(entry->d_name, "tmp-", 4) == 0 &&
 		    unlinkat(c->to, entry->d_name, 0) != 0 && errno != ENOENT)
 			f = disk_fault(why, "remove what was left");
@@ -298,7 +298,7 @@ enum fault copying_settle(struct copying *c, struct refusal *why)
 {
 	enum fault f = name_batch(c, why);
 
-	if (f == FAULT_NONE && fsync(c->to) != 0)
+	if (!f && fsync(c->to) != 0)
 		f = disk_fault(why, "sync objects");
 	return f;
 }
@@ -318,7 +318,7 @@ enum fault objects_keep_only(
 	DIR *dir;
 	enum fault f = disk_entries(objects, "objects", &dir, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	while ((entry = readdir(dir)) != NULL) {
 		if (!object_named(entry->d_name, sha256) || snapshot_knows(s, sha256))

@@ -60,7 +60,7 @@ static enum fault check_empty(const struct backup_dir *b, struct refusal *why)
 	bool empty = true;
 	enum fault f = disk_entries(b->dir, b->path, &dir, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	while (empty && (entry = readdir(dir)) != NULL) {
 		empty = false;
@@ -149,12 +149,12 @@ static enum fault open_mark(struct backup_dir *b, bool write, struct refusal *wh
 		    why, FAULT_INTERNAL, "%s is no backup: there is no %s.", b->path, mark_name);
 	if (b->mark < 0 && errno == ENOENT) {
 		enum fault f = check_empty(b, why);
-		return f == FAULT_NONE ? make_mark(b, why) : f;
+		return !f ? make_mark(b, why) : f;
 	}
 	if (b->mark < 0)
 		return cannot_do(why, "open the mark of", b->path);
 	enum fault f = lock_mark(b, write, why);
-	return f == FAULT_NONE ? read_mark(b, write, why) : f;
+	return !f ? read_mark(b, write, why) : f;
 }
 
 /* ---- the directories ------------------------------------------------------------------------- */
@@ -169,15 +169,15 @@ static enum fault open_top(struct backup_dir *b, const char *path, int store, st
 	if (b->dir < 0)
 		return cannot_do(why, "open", path);
 	enum fault f = directory_path(b->dir, b->path) ? FAULT_NONE : cannot_do(why, "find", path);
-	if (f == FAULT_NONE && store >= 0 && lies_within(b->dir, store))
+	if (!f && store >= 0 && lies_within(b->dir, store))
 		f = refuse(why, FAULT_INTERNAL,
 		    "%s lies in data_dir. Name a directory elsewhere, at best on another disk.",
 		    b->path);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = check_private(b->dir, b->path, why);
-	if (f == FAULT_NONE && made && !sync_above(b->dir))
+	if (!f && made && !sync_above(b->dir))
 		f = cannot_do(why, "sync", b->path);
-	if (f != FAULT_NONE && made)
+	if (f && made)
 		rmdir(path);
 	return f;
 }
@@ -200,9 +200,9 @@ enum fault backup_dir_open(struct backup_dir *b, const char *path, int store, st
 {
 	*b = (struct backup_dir){.dir = -1, .objects = -1, .mark = -1};
 	enum fault f = open_top(b, path, store, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = open_mark(b, store >= 0, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = open_objects(b, store >= 0, why);
 	return f;
 }

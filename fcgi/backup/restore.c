@@ -60,7 +60,7 @@ static enum fault check_empty(struct restoring *r, bool again, struct refusal *w
 	DIR *dir;
 	enum fault f = disk_entries(r->dir, r->data_dir, &dir, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	while ((entry = readdir(dir)) != NULL && is_harmless(entry->d_name, again)) {
 	}
@@ -83,7 +83,7 @@ static enum fault set_mark(struct restoring *r, struct refusal *why)
 	bool again = faccessat(r->dir, mark_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	enum fault f = check_empty(r, again, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	r->mark = openat(r->dir, mark_name,
 	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
@@ -127,12 +127,12 @@ static enum fault open_data_dir(struct restoring *r, struct refusal *why)
 	enum fault f = sync_above(r->dir) && directory_path(r->dir, r->path)
 			   ? FAULT_NONE
 			   : cannot_do(why, "sync", r->data_dir);
-	if (f == FAULT_NONE && (lies_within(r->dir, r->from.dir) || lies_within(r->from.dir, r->dir)))
+	if (!f && (lies_within(r->dir, r->from.dir) || lies_within(r->from.dir, r->dir)))
 		f = refuse(why, FAULT_INTERNAL, "%s and %s lie in each other.", r->data_dir,
 		    r->from.path);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = find_owner(r, why);
-	return f == FAULT_NONE ? begin(r, why) : f;
+	return !f ? begin(r, why) : f;
 }
 
 static enum fault open_objects(struct restoring *r, struct refusal *why)
@@ -181,17 +181,17 @@ static enum fault take_catalog(struct restoring *r, struct refusal *why)
 	char said[sizeof why->detail];
 	enum fault f = catalog_remove(r->dir, fresh_name, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = catalog_remove(r->dir, name_there, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = copy_catalog(r, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = snapshot_open(r->path, fresh_name, &r->snapshot, why);
 	if (f == FAULT_BAD_REQUEST) {
 		span_copy(said, sizeof said, span_of(why->detail));
 		refuse(why, f, "%s That is how it stands in the backup %s.", said, r->from.path);
 	}
-	return f == FAULT_NONE
+	return !f
 		   ? snapshot_sums(r->snapshot, &r->result->files, &r->result->expected, why)
 		   : f;
 }
@@ -216,7 +216,7 @@ static enum fault take_object(
 	enum copied how;
 	enum fault f = copy_object(&r->copying, sha256, size, &how, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (how >= COPY_MISSING)
 		tell_lost(r, how, sha256);
@@ -235,9 +235,9 @@ static enum fault take_objects(struct restoring *r, struct refusal *why)
 {
 	enum fault f = copying_start(&r->copying, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = snapshot_objects(r->snapshot, take_object, r, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = copying_settle(&r->copying, why);
 	copying_end(&r->copying);
 	return f;
@@ -250,13 +250,13 @@ static enum fault end(struct restoring *r, struct refusal *why)
 	int64_t removed = 0; /* of another backup, whose restore was killed */
 	enum fault f = objects_keep_only(r->copying.to, r->snapshot, &removed, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = snapshot_make_live(r->snapshot, why);
 	snapshot_close(r->snapshot); /* folds the log back */
 	r->snapshot = NULL;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = catalog_publish(r->dir, fresh_name, name_there, why);
-	if (f == FAULT_NONE &&
+	if (!f &&
 	    (unlinkat(r->dir, mark_name, 0) != 0 || fsync(r->dir) != 0))
 		f = cannot_do(why, "end the restore in", r->data_dir);
 	return f;
@@ -266,18 +266,18 @@ static enum fault restore(struct restoring *r, const char *dir, struct refusal *
 {
 	enum fault f = backup_dir_open(&r->from, dir, -1, why);
 
-	if (f == FAULT_NONE && faccessat(r->from.dir, name_there, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+	if (!f && faccessat(r->from.dir, name_there, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		f = refuse(why, FAULT_INTERNAL,
 		    "There is no catalog in %s: no backup has come to its end there.", r->from.path);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = open_data_dir(r, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = open_objects(r, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = take_catalog(r, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = take_objects(r, why);
-	return f == FAULT_NONE ? end(r, why) : f;
+	return !f ? end(r, why) : f;
 }
 
 enum fault backup_restore(const struct config *config, const char *dir,

@@ -142,9 +142,9 @@ static enum fault count(struct pour *p, size_t *have, struct refusal *why)
 static enum fault read_some(struct pour *p, size_t *have, struct refusal *why)
 {
 	enum fault f = p->x->read(p->x, p->buffer, BODY_BUFFER, have);
-	p->ended = f == FAULT_NONE && *have == 0;
+	p->ended = !f && *have == 0;
 	enum fault counted = count(p, have, why);
-	if (f == FAULT_NONE || counted != FAULT_NONE)
+	if (!f || counted)
 		return counted;
 	return broken(p, f, p->came, why);
 }
@@ -166,9 +166,9 @@ static enum fault pour(struct pour *p, struct refusal *why)
 		size_t have;
 		struct refusal unheard;
 		enum fault wrong = read_some(p, &have, why);
-		enum fault refused = hand_on(p, have, wrong != FAULT_NONE ? &unheard : why);
-		if (wrong != FAULT_NONE || refused != FAULT_NONE)
-			return wrong != FAULT_NONE ? wrong : refused;
+		enum fault refused = hand_on(p, have, wrong ? &unheard : why);
+		if (wrong || refused)
+			return wrong ? wrong : refused;
 	}
 	return FAULT_NONE;
 }
@@ -179,11 +179,11 @@ enum fault body_pour_raw(struct exchange *x, const struct grant *grant, const st
 	struct pour p = {
 	    .x = x, .grant = grant, .buffer = buffer, .take = hands->write, .self = hands->self};
 	enum fault f = hands->begin(hands->self, part, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = pour(&p, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = digests_compare(&p, why);
-	return f != FAULT_NONE ? f : hands->end(hands->self, why);
+	return f ? f : hands->end(hands->self, why);
 }
 
 static enum fault feed(void *self, const void *bytes, size_t len, struct refusal *why)
@@ -194,11 +194,11 @@ static enum fault feed(void *self, const void *bytes, size_t len, struct refusal
 static enum fault pour_form(struct pour *p, const struct form *form, struct refusal *why)
 {
 	enum fault f = pour(p, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = multipart_end(p->self, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = digests_compare(p, why);
-	if (f == FAULT_NONE && form->files == 0)
+	if (!f && form->files == 0)
 		f = refuse(why, FAULT_NO_FILE, NULL);
 	return f;
 }

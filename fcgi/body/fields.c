@@ -90,7 +90,7 @@ enum fault fields_add(
 		f = too_many(why);
 	else if (more > FIELDS_BYTES - fields->bytes)
 		f = too_large(why);
-	if (f != FAULT_NONE) {
+	if (f) {
 		free(text);
 		return f;
 	}
@@ -120,7 +120,7 @@ static enum fault add(struct form *form, const void *bytes, size_t len, struct r
 	/* A value is never shorter as JSON, so it need not be held to its end to know. */
 	if (form->len + len > FIELDS_BYTES - form->fields->bytes + form->name_len)
 		return too_large(why);
-	if (grow(form, form->len + len) != FAULT_NONE)
+	if (grow(form, form->len + len))
 		return refuse(why, FAULT_INTERNAL, NULL);
 	if (len > 0)
 		memcpy(form->raw + form->len, bytes, len);

@@ -59,7 +59,7 @@ static enum fault read_pairs(
 			    "Upload-Metadata may have at most %d keys beside name and type.",
 			    FIELDS_MAX);
 		enum fault f = read_pair(span_cut(&raw, ','), &pairs[*count], why);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 		if (key_is_taken(pairs, *count, pairs[*count].key))
 			return refuse(why, FAULT_BAD_REQUEST,
@@ -127,13 +127,13 @@ static enum fault add_fields(
 		struct span key, value;
 		char *text = NULL;
 		enum fault f = decode_pair(&pairs[i], &text, &key, &value, why);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 		if (is_own(pairs[i].key)) {
 			free(text); /* judged here, taken by take_own() */
 			continue;
 		}
-		if ((f = add_field(m, text, key, value, why)) != FAULT_NONE)
+		if ((f = add_field(m, text, key, value, why)))
 			return f;
 	}
 	return FAULT_NONE;

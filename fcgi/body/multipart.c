@@ -51,7 +51,7 @@ static enum fault give(struct multipart *m, const char *at, size_t len, struct r
 	if (m->unbegun)
 		f = m->hands.begin(m->hands.self, &m->heads.part, why);
 	m->unbegun = false;
-	return f != FAULT_NONE ? f : m->hands.write(m->hands.self, at, len, why);
+	return f ? f : m->hands.write(m->hands.self, at, len, why);
 }
 
 /* The needle was none after all. */
@@ -72,7 +72,7 @@ static void await_delimiter(struct multipart *m)
 static enum fault begin_part(struct multipart *m, struct refusal *why)
 {
 	enum fault f = heads_end(&m->heads, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	const struct part *part = &m->heads.part;
 	m->in_part = true;
@@ -175,7 +175,7 @@ static enum fault scan(struct multipart *m, struct span *rest, struct refusal *w
 	}
 	enum fault f = give(m, rest->at, (size_t)(hit - rest->at), why);
 	*rest = (struct span){behind, (size_t)(end - behind)};
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (v == OPEN) {
 		m->matched = m->needle_len;
@@ -200,7 +200,7 @@ static enum fault weigh(struct multipart *m, struct span *rest, struct refusal *
 	}
 	if (v == DATA) { /* this chunk's bytes stay in it: the next needle may begin there */
 		enum fault f = give_matched(m, why);
-		return f != FAULT_NONE ? f : give(m, m->tail, m->tail_len, why);
+		return f ? f : give(m, m->tail, m->tail_len, why);
 	}
 	*rest = skip(*rest, eaten - m->tail_len);
 	return delimiter(m, v, why);
@@ -229,7 +229,7 @@ static enum fault read_heads(struct multipart *m, struct span *rest, struct refu
 	m->block_len += n;
 	*rest = skip(*rest, n);
 	enum fault f = lf == NULL ? FAULT_NONE : take_line(m, why);
-	if (f == FAULT_NONE && m->state == READING_HEADS && m->block_len == sizeof m->block)
+	if (!f && m->state == READING_HEADS && m->block_len == sizeof m->block)
 		return refuse(why, FAULT_BAD_MULTIPART,
 		    "The header of a part is longer than %d bytes.", PART_HEADERS_MAX);
 	return f;
@@ -255,7 +255,7 @@ struct multipart *multipart_new(
     struct span content_type, const struct hands *hands, struct refusal *why)
 {
 	struct span boundary;
-	if (boundary_of(content_type, &boundary, why) != FAULT_NONE)
+	if (boundary_of(content_type, &boundary, why))
 		return NULL;
 	/* Not calloc: the block's pages are touched only where a header reaches them. */
 	struct multipart *m = malloc(sizeof *m);
@@ -275,16 +275,16 @@ struct multipart *multipart_new(
 enum fault multipart_feed(struct multipart *m, const void *bytes, size_t len, struct refusal *why)
 {
 	struct span rest = {bytes, len};
-	if (m->fault != FAULT_NONE)
+	if (m->fault)
 		return refuse(why, m->fault, NULL);
-	while (rest.len > 0 && m->fault == FAULT_NONE)
+	while (rest.len > 0 && !m->fault)
 		m->fault = states[m->state](m, &rest, why);
 	return m->fault;
 }
 
 enum fault multipart_end(struct multipart *m, struct refusal *why)
 {
-	if (m->fault != FAULT_NONE)
+	if (m->fault)
 		return refuse(why, m->fault, NULL);
 	if (m->state == EPILOGUE)
 		return FAULT_NONE;

@@ -108,7 +108,7 @@ static enum fault take_disposition(struct heads *h, struct span value, struct re
 	struct parameter p;
 	enum parameter_found found;
 	enum fault f = FAULT_NONE;
-	while (f == FAULT_NONE && (found = parameter_next(&value, &p)) != PARAMETER_END)
+	while (!f && (found = parameter_next(&value, &p)) != PARAMETER_END)
 		f = found == PARAMETER_FOUND
 			? take_parameter(h, &p, why)
 			: refuse(why, FAULT_BAD_MULTIPART,

@@ -9,23 +9,18 @@
 #include "shared/digest.h"
 #include "shared/text.h"
 
-static struct span header(struct exchange *x, const char *name)
-{
-	return span_of(x->env(x, name));
-}
-
 /* ---- tus ------------------------------------------------------------------------------------- */
 
-bool tus_version_fits(struct exchange *x)
+bool tus_version_fits(const struct request *r)
 {
-	return span_is(span_trim(header(x, "HTTP_TUS_RESUMABLE")), TUS_VERSION_TEXT);
+	return span_is(r->header[HEADER_TUS_RESUMABLE], TUS_VERSION_TEXT);
 }
 
 /* A count of bytes. Two headers of one name reach us as "1, 1": not a number, hence 400. */
 static enum fault tus_count(
-    struct exchange *x, const char *variable, const char *name, int64_t *value, struct refusal *why)
+    const struct request *r, enum header which, const char *name, int64_t *value, struct refusal *why)
 {
-	struct span s = span_trim(header(x, variable));
+	struct span s = r->header[which];
 
 	*value = -1;
 	if (s.at == NULL)
@@ -38,9 +33,9 @@ static enum fault tus_count(
 	return FAULT_NONE;
 }
 
-static enum fault tus_defer(struct exchange *x, bool *defer, struct refusal *why)
+static enum fault tus_defer(const struct request *r, bool *defer, struct refusal *why)
 {
-	struct span s = span_trim(header(x, "HTTP_UPLOAD_DEFER_LENGTH"));
+	struct span s = r->header[HEADER_UPLOAD_DEFER_LENGTH];
 
 	*defer = s.at != NULL;
 	if (*defer && !span_is(s, "1"))
@@ -65,9 +60,9 @@ static enum digest_algorithm checksum_algorithm(struct span name)
 	return DIGEST_NONE;
 }
 
-static enum fault tus_checksum(struct exchange *x, struct claim *claim, struct refusal *why)
+static enum fault tus_checksum(const struct request *r, struct claim *claim, struct refusal *why)
 {
-	struct span rest = span_trim(header(x, "HTTP_UPLOAD_CHECKSUM"));
+	struct span rest = r->header[HEADER_UPLOAD_CHECKSUM];
 	size_t len = 0;
 
 	claim->algorithm = DIGEST_NONE;
@@ -87,9 +82,9 @@ static enum fault tus_checksum(struct exchange *x, struct claim *claim, struct r
 	return FAULT_NONE;
 }
 
-static enum fault tus_concat(struct exchange *x, struct tus_headers *tus, struct refusal *why)
+static enum fault tus_concat(const struct request *r, struct tus_headers *tus, struct refusal *why)
 {
-	struct span s = span_trim(header(x, "HTTP_UPLOAD_CONCAT"));
+	struct span s = r->header[HEADER_UPLOAD_CONCAT];
 
 	tus->concat = CONCAT_NONE;
 	tus->concat_text = s;
@@ -119,16 +114,16 @@ static enum fault tus_consistent(const struct tus_headers *tus, struct refusal *
 	return FAULT_NONE;
 }
 
-enum fault tus_read_headers(struct exchange *x, struct tus_headers *tus, struct refusal *why)
+enum fault tus_read_headers(const struct request *r, struct tus_headers *tus, struct refusal *why)
 {
 	enum fault f;
 
 	memset(tus, 0, sizeof *tus);
-	tus->metadata = span_trim(header(x, "HTTP_UPLOAD_METADATA"));
-	if ((f = tus_count(x, "HTTP_UPLOAD_OFFSET", "Upload-Offset", &tus->offset, why)) ||
-	    (f = tus_count(x, "HTTP_UPLOAD_LENGTH", "Upload-Length", &tus->length, why)) ||
-	    (f = tus_defer(x, &tus->defer_length, why)) ||
-	    (f = tus_checksum(x, &tus->checksum, why)) || (f = tus_concat(x, tus, why)))
+	tus->metadata = r->header[HEADER_UPLOAD_METADATA];
+	if ((f = tus_count(r, HEADER_UPLOAD_OFFSET, "Upload-Offset", &tus->offset, why)) ||
+	    (f = tus_count(r, HEADER_UPLOAD_LENGTH, "Upload-Length", &tus->length, why)) ||
+	    (f = tus_defer(r, &tus->defer_length, why)) ||
+	    (f = tus_checksum(r, &tus->checksum, why)) || (f = tus_concat(r, tus, why)))
 		return f;
 	return tus_consistent(tus, why);
 }
@@ -186,24 +181,24 @@ bool tus_next_part(struct span *parts, struct span base, struct span *id)
 
 /* ---- IETF ------------------------------------------------------------------------------------ */
 
-static int64_t sf_count(struct exchange *x, const char *variable)
+static int64_t sf_count(const struct request *r, enum header which)
 {
 	int64_t value;
 
-	return sf_integer(header(x, variable), &value) && value >= 0 ? value : -1;
+	return sf_integer(r->header[which], &value) && value >= 0 ? value : -1;
 }
 
-void ietf_read_headers(struct exchange *x, struct ietf_headers *ietf)
+void ietf_read_headers(const struct request *r, struct ietf_headers *ietf)
 {
 	bool yes;
 
 	memset(ietf, 0, sizeof *ietf);
-	ietf->offset = sf_count(x, "HTTP_UPLOAD_OFFSET");
-	ietf->length = sf_count(x, "HTTP_UPLOAD_LENGTH");
-	ietf->interop = sf_count(x, "HTTP_UPLOAD_DRAFT_INTEROP_VERSION");
-	if (sf_boolean(header(x, "HTTP_UPLOAD_COMPLETE"), &yes)) {
+	ietf->offset = sf_count(r, HEADER_UPLOAD_OFFSET);
+	ietf->length = sf_count(r, HEADER_UPLOAD_LENGTH);
+	ietf->interop = sf_count(r, HEADER_INTEROP_VERSION);
+	if (sf_boolean(r->header[HEADER_UPLOAD_COMPLETE], &yes)) {
 		ietf->complete = yes ? COMPLETE_YES : COMPLETE_NO;
-	} else if (sf_boolean(header(x, "HTTP_UPLOAD_INCOMPLETE"), &yes)) {
+	} else if (sf_boolean(r->header[HEADER_UPLOAD_INCOMPLETE], &yes)) {
 		ietf->complete = yes ? COMPLETE_NO : COMPLETE_YES;
 		ietf->says_incomplete = true;
 	}

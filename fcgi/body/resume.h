@@ -32,10 +32,11 @@ struct tus_headers {
 };
 
 /* BAD_REQUEST: a header is malformed or two contradict each other; *why says which and how. */
-enum fault tus_read_headers(struct exchange *x, struct tus_headers *tus, struct refusal *why);
+enum fault tus_read_headers(
+    const struct request *request, struct tus_headers *tus, struct refusal *why);
 
 /* Tus-Resumable is there and is 1.0.0; otherwise the request must not be processed (412). */
-bool tus_version_fits(struct exchange *x);
+bool tus_version_fits(const struct request *request);
 
 /*
  * Cut the next part's id off *parts. The URL may be absolute or path-absolute; its path must be
@@ -76,7 +77,7 @@ struct ietf_headers {
 	bool says_incomplete;	    /* the client speaks Upload-Incomplete: so shall the answer */
 };
 
-void ietf_read_headers(struct exchange *x, struct ietf_headers *ietf);
+void ietf_read_headers(const struct request *request, struct ietf_headers *ietf);
 
 /*
  * The length that a request gives away (draft section 4.1.3): Upload-Length, or offset +

@@ -29,14 +29,14 @@ int cli_backup(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	enum fault fault =
+	enum fault f =
 	    backup_take(store.keep, o->rest[0], o->full, &inspector, &result, &why);
 	bar_clear(&bar);
-	if (fault)
+	if (f)
 		status = complain("backup: %s", refusal_detail(&why));
 	else
 		print_backed_up(o->rest[0], &result, since);
-	if (!fault && result.lost > 0)
+	if (!f && result.lost > 0)
 		status = complain("backup: %" PRId64 " objects could not be copied.", result.lost);
 	return close_keep(&store, status);
 }
@@ -63,9 +63,9 @@ static int restore(const struct config *config, const char *dir)
 	int64_t since = clock_steady();
 
 	refusal_clear(&why);
-	enum fault fault = backup_restore(config, dir, &inspector, &result, &why);
+	enum fault f = backup_restore(config, dir, &inspector, &result, &why);
 	bar_clear(&bar);
-	if (fault)
+	if (f)
 		return complain("restore: %s", refusal_detail(&why));
 	print_restored(config, dir, &result, since);
 	if (result.lost > 0)

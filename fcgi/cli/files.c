@@ -72,7 +72,7 @@ static int list_pages(struct keep *keep, struct listing *l, int64_t left, bool j
 	while (more && left > 0 && printed) {
 		struct files files = {0};
 		l->limit = left < PAGE ? left : PAGE;
-		if (keep_list(keep, l, &files, &total, &more, &why) != FAULT_NONE)
+		if (keep_list(keep, l, &files, &total, &more, &why))
 			return complain("%s", refusal_detail(&why));
 		printed = print_files(&files, json, &first);
 		left -= (int64_t)files.count;
@@ -114,7 +114,7 @@ bool find_file(struct keep *keep, const char *id, struct files *files, struct re
 	refusal_clear(why);
 	if (!text_is_id(span_of(id)))
 		refuse(why, FAULT_BAD_REQUEST, "\"%s\" is not an id", id);
-	else if (keep_find(keep, span_of(id), files, why) == FAULT_NONE)
+	else if (!keep_find(keep, span_of(id), files, why))
 		return true;
 	files_release(files);
 	complain("%s: %s", id, refusal_detail(why));

@@ -113,15 +113,15 @@ static int get_one(struct keep *keep, const struct options *o)
 
 	if (!find_file(keep, id, &files, &why))
 		return FAILED;
-	enum fault fault = keep_content(keep, &files.at[0], &fd, NULL, &why);
+	enum fault f = keep_content(keep, &files.at[0], &fd, NULL, &why);
 	const char *wrong =
-	    fault ? refusal_detail(&why) : copy_to(fd, o, files.at[0].sha256);
+	    f ? refusal_detail(&why) : copy_to(fd, o, files.at[0].sha256);
 	files_release(&files);
 	if (fd >= 0)
 		close(fd);
 	if (!wrong)
 		return DONE;
-	return complain("%s: %s", fault ? id : o->output ? o->output : "standard output", wrong);
+	return complain("%s: %s", f ? id : o->output ? o->output : "standard output", wrong);
 }
 
 int cli_get(struct options *o)

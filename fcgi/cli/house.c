@@ -16,7 +16,7 @@ int cli_gc(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	if (keep_sweep(store.keep, &swept, &why) != FAULT_NONE)
+	if (keep_sweep(store.keep, &swept, &why))
 		status = complain("%s", refusal_detail(&why));
 	else
 		printf("dropped %" PRId64 " expired files, %" PRId64 " unfinished uploads, %" PRId64
@@ -108,13 +108,13 @@ static int check(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	enum fault fault = verify_run(store.keep, wishes(o), &inspector, &result, &why);
+	enum fault f = verify_run(store.keep, wishes(o), &inspector, &result, &why);
 	bar_clear(&bar);
-	if (fault)
+	if (f)
 		status = complain("verify: %s", refusal_detail(&why));
 	else
 		print_verified(&result);
-	return close_keep(&store, !fault && result.findings > 0 ? FAILED : status);
+	return close_keep(&store, !f && result.findings > 0 ? FAILED : status);
 }
 
 static int adopt(struct options *o)
@@ -129,14 +129,14 @@ static int adopt(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	enum fault fault = verify_adopt(store.keep, &inspector, &result, &why);
-	if (fault)
+	enum fault f = verify_adopt(store.keep, &inspector, &result, &why);
+	if (f)
 		status = complain("verify: %s", refusal_detail(&why));
 	else
 		printf("adopted %" PRId64 " objects, %" PRId64 " bytes: catalog and objects belong "
 		       "together\n",
 		    result.objects, result.bytes);
-	return close_keep(&store, !fault && result.findings > 0 ? FAILED : status);
+	return close_keep(&store, !f && result.findings > 0 ? FAILED : status);
 }
 
 int cli_verify(struct options *o)

@@ -95,7 +95,7 @@ int cli_ls_partial(struct options *o)
 	refusal_clear(&why);
 	if (list.json)
 		printf("{\"uploads\":[");
-	if (keep_each_upload(store.keep, print_one, &list, &why) != FAULT_NONE)
+	if (keep_each_upload(store.keep, print_one, &list, &why))
 		status = complain("%s", refusal_detail(&why));
 	else if (list.short_of_memory)
 		status = complain("out of memory");

@@ -15,11 +15,11 @@ enum { PAGE = 1000 };
 /* A file, or an upload that is not one yet, or has just become one. */
 static enum fault remove_any(struct keep *keep, struct span id, struct refusal *why)
 {
-	enum fault fault = keep_remove(keep, id, why);
+	enum fault f = keep_remove(keep, id, why);
 
-	if (fault == FAULT_NOT_FOUND)
-		fault = keep_remove_upload(keep, id, why);
-	return fault == FAULT_FINISHED ? keep_remove(keep, id, why) : fault;
+	if (f == FAULT_NOT_FOUND)
+		f = keep_remove_upload(keep, id, why);
+	return f == FAULT_FINISHED ? keep_remove(keep, id, why) : f;
 }
 
 static int remove_ids(struct keep *keep, const struct options *o)
@@ -31,7 +31,7 @@ static int remove_ids(struct keep *keep, const struct options *o)
 		refusal_clear(&why);
 		if (!text_is_id(span_of(o->rest[i])))
 			status = complain("\"%s\" is not an id", o->rest[i]);
-		else if (remove_any(keep, span_of(o->rest[i]), &why) != FAULT_NONE)
+		else if (remove_any(keep, span_of(o->rest[i]), &why))
 			status = complain("%s: %s", o->rest[i], refusal_detail(&why));
 	}
 	return status;
@@ -54,11 +54,11 @@ static bool take(struct keep *keep, const struct file *file, bool yes, struct ta
 	enum fault f = yes ? keep_remove(keep, span_of(file->id), &why) : FAULT_NONE;
 	if (f == FAULT_NOT_FOUND)
 		return true;
-	tally->files += f == FAULT_NONE;
-	tally->bytes += f == FAULT_NONE ? file->size : 0;
-	if (f != FAULT_NONE)
+	tally->files += !f;
+	tally->bytes += !f ? file->size : 0;
+	if (f)
 		complain("%s: %s", file->id, refusal_detail(&why));
-	return f == FAULT_NONE;
+	return !f;
 }
 
 static int take_all(struct keep *keep, struct listing *l, bool yes, struct tally *tally)
@@ -71,7 +71,7 @@ static int take_all(struct keep *keep, struct listing *l, bool yes, struct tally
 	l->limit = PAGE;
 	while (more && done) {
 		struct files files = {0};
-		if (keep_list(keep, l, &files, &total, &more, &why) != FAULT_NONE)
+		if (keep_list(keep, l, &files, &total, &more, &why))
 			return complain("%s", refusal_detail(&why));
 		for (size_t i = 0; i < files.count && done; i++)
 			done = take(keep, &files.at[i], yes, tally);

@@ -79,7 +79,7 @@ static int token_add(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	if (keep_token_add(store.keep, &token, text, &why) != FAULT_NONE)
+	if (keep_token_add(store.keep, &token, text, &why))
 		status = complain("%s: %s", token.name, refusal_detail(&why));
 	else
 		puts(text);
@@ -116,7 +116,7 @@ static int token_ls(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	if (keep_token_each(store.keep, print_token, NULL, &why) != FAULT_NONE)
+	if (keep_token_each(store.keep, print_token, NULL, &why))
 		status = complain("%s", refusal_detail(&why));
 	return close_keep(&store, status);
 }
@@ -130,7 +130,7 @@ static int token_rm(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	if (keep_token_remove(store.keep, o->rest[1], &why) != FAULT_NONE)
+	if (keep_token_remove(store.keep, o->rest[1], &why))
 		status = complain("%s: %s", o->rest[1], refusal_detail(&why));
 	return close_keep(&store, status);
 }

@@ -93,12 +93,12 @@ static enum fault judge_plan(
 			   ? refuse_too_large(why, plan->length, u->grant->max_bytes)
 			   : resumable_plan(keep, u->grant, plan, &u->row, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		resumable_describe(u);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = resumable_may_be_added(
 		    keep->catalog, &u->row, plan->address, keep->config->open_uploads, why);
-	return f == FAULT_NONE ? upload_expect(u, why) : f;
+	return !f ? upload_expect(u, why) : f;
 }
 
 static enum fault make(struct upload *u, const struct upload_plan *plan, struct refusal *why)
@@ -106,10 +106,10 @@ static enum fault make(struct upload *u, const struct upload_plan *plan, struct 
 	enum fault f = blob_create_named(u->keep->store, &upload_last(u)->blob, u->row.id, why);
 
 	resumable_store_digest(&u->row, &upload_last(u)->blob.digest);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = resumable_add(
 		    u->keep->catalog, &u->row, plan->address, u->keep->config->open_uploads, why);
-	if (f != FAULT_NONE)
+	if (f)
 		blob_leave(u->keep->store, &upload_last(u)->blob, false);
 	return f;
 }
@@ -123,9 +123,9 @@ enum fault upload_create(struct keep *keep, const struct grant *grant,
 	if (u == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
 	enum fault f = judge_plan(u, plan, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = make(u, plan, why);
-	if (f != FAULT_NONE) {
+	if (f) {
 		upload_leave(u);
 		return f;
 	}
@@ -143,20 +143,20 @@ enum fault keep_remove_upload(struct keep *keep, struct span id, struct refusal 
 	struct blob blob = {.fd = -1};
 	enum fault f = resumable_find(keep->catalog, id, &row, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	f = resumable_judge(keep, &row, why);
 	if (f == FAULT_GONE && row.state != UPLOAD_ENDED)
 		f = FAULT_NONE; /* its bytes are lost: the row may go as well */
-	if (f == FAULT_NONE) {
+	if (!f) {
 		/* Held or not, it goes: who still writes will find no row to record it in. */
 		bool ours = row.state != UPLOAD_DONE &&
-			    holder_take(keep->store, row.id, HOLDER_PATIENCE, &blob, why) == FAULT_NONE;
+			    !holder_take(keep->store, row.id, HOLDER_PATIENCE, &blob, why);
 		f = resumable_remove(keep->catalog, id, why);
-		if (f == FAULT_NONE && !ours)
+		if (!f && !ours)
 			blob_discard(keep->store, row.id);
 		if (ours)
-			blob_leave(keep->store, &blob, f != FAULT_NONE);
+			blob_leave(keep->store, &blob, f);
 	}
 	resumable_release(&row);
 	return f;

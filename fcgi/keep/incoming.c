@@ -135,7 +135,7 @@ static enum fault check_whole(
 		/* By another algorithm than the one that ran along: one more pass. */
 		digest_start(&digest, claim->algorithm);
 		enum fault f = bytes_digest(file->blob.fd, file->blob.size, &digest, why);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 		digest_end(&digest, value);
 	}

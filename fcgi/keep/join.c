@@ -39,13 +39,13 @@ static enum fault look_at_part(
 
 	if (f == FAULT_NOT_FOUND || f == FAULT_EXPIRED || f == FAULT_GONE)
 		return not_a_part(id, "is not there", why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (row->concat != CONCAT_PARTIAL)
 		f = not_a_part(id, "is no part", why);
 	else if (row->length < 0 || row->offset < row->length)
 		f = not_a_part(id, "is not finished", why);
-	if (f != FAULT_NONE)
+	if (f)
 		resumable_release(row);
 	return f;
 }
@@ -77,7 +77,7 @@ static enum fault measure(
 	for (size_t i = 0; i < j->plan->count; i++) {
 		struct resumable part;
 		enum fault f = look_at_part(j, j->plan->ids[i], &part, why);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 		int64_t length = part.length;
 		credit(j, j->plan->ids[i], &part);
@@ -95,14 +95,14 @@ static enum fault append_part(struct join *j, struct span id, char *buffer, stru
 	int64_t at = 0;
 	enum fault f = look_at_part(j, id, &part, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	f = holder_take(j->keep->store, part.id, HOLDER_PATIENCE, &blob, why);
 	int64_t length = part.length;
 	resumable_release(&part);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
-	while (f == FAULT_NONE && at < length) {
+	while (!f && at < length) {
 		int64_t left = length - at;
 		f = blob_append(&j->whole.blob, &blob, &at, left < COPY_STEP ? left : COPY_STEP, buffer,
 		    COPY_BUFFER, why);
@@ -119,9 +119,9 @@ static enum fault join_parts(struct join *j, int64_t sum, struct refusal *why)
 	enum fault f = buffer == NULL ? refuse(why, FAULT_INTERNAL, NULL)
 				      : blob_create(j->keep->store, &j->whole.blob, why);
 
-	if (f == FAULT_NONE && sum > 0)
+	if (!f && sum > 0)
 		f = blob_allocate(&j->whole.blob, sum, why);
-	for (size_t i = 0; i < j->plan->count && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < j->plan->count && !f; i++)
 		f = append_part(j, j->plan->ids[i], buffer, why);
 	free(buffer);
 	return f;

@@ -44,7 +44,7 @@ static enum fault open_catalog(struct keep *keep, struct refusal *why)
 			(keep->mode & KEEP_ADOPT ? CATALOG_ADOPT : 0);
 	enum fault f = catalog_open(&keep->catalog, keep->store, mode, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	return catalog_any_unproved(keep->catalog, store_boot(keep->store), &keep->unproved, why);
 }
@@ -54,7 +54,7 @@ static enum fault open_all(struct keep *keep, unsigned sniffers, struct refusal 
 	bool write = (keep->mode & KEEP_WRITE) != 0;
 	enum fault f = store_open(&keep->store, keep->config, write, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	/* The sniffers are forked off first, so that they inherit neither catalog nor ledger. */
 	if (keep->mode & KEEP_SNIFF) {
@@ -64,7 +64,7 @@ static enum fault open_all(struct keep *keep, unsigned sniffers, struct refusal 
 	}
 	if (write)
 		f = store_join(keep->store, catalog_version(), why);
-	return f == FAULT_NONE ? open_catalog(keep, why) : f;
+	return !f ? open_catalog(keep, why) : f;
 }
 
 bool keep_open(struct keep **keep, const struct config *config, unsigned mode, unsigned sniffers,
@@ -74,12 +74,12 @@ bool keep_open(struct keep **keep, const struct config *config, unsigned mode, u
 
 	*keep = k;
 	if (k == NULL)
-		return refuse(why, FAULT_INTERNAL, NULL) == FAULT_NONE;
+		return !refuse(why, FAULT_INTERNAL, NULL);
 	*k = (struct keep){.config = config, .mode = mode};
 	pthread_mutex_init(&k->uses.lock, NULL);
 	/* SQLite makes its files as the mask lets it: nobody else's business. */
 	umask(umask(077) | 027);
-	if (open_all(k, sniffers, why) == FAULT_NONE)
+	if (!open_all(k, sniffers, why))
 		return true;
 	keep_close(k);
 	*keep = NULL;
@@ -115,7 +115,7 @@ static void check_health(struct keep *keep, struct health *health)
 {
 	struct catalog_sums sums;
 
-	if (catalog_sums(keep->catalog, (struct span){NULL, 0}, &sums, NULL) != FAULT_NONE)
+	if (catalog_sums(keep->catalog, (struct span){NULL, 0}, &sums, NULL))
 		ill(health, "The catalog does not answer; the log says why.");
 	health->files = sums.files;
 	health->bytes = sums.bytes;

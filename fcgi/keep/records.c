@@ -59,7 +59,7 @@ static enum fault run_remember(struct catalog *catalog, void *self, struct refus
 	struct mark now;
 	enum fault f = job_known(catalog, proof->sha256, &known, why);
 
-	if (f != FAULT_NONE || !known.found ||
+	if (f || !known.found ||
 	    store_believes(proof->keep->store, known.durable, known.boot))
 		return f;
 	object_mark(proof->keep->store, proof->sha256, &now);
@@ -88,13 +88,13 @@ static enum fault prove(
 	struct digest digest;
 	enum fault f = mark_of(fd, &proof.mark, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (known->damaged != 0 && known->damaged == proof.mark.changed)
 		return object_damaged(sha256, "found so after the machine was started anew", why);
 	digest_start(&digest, DIGEST_SHA256);
 	f = bytes_digest(fd, proof.mark.size, &digest, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	digest_end(&digest, found);
 	proof.right = memcmp(found, sha256, SHA256_LEN) == 0;
@@ -113,13 +113,13 @@ enum fault keep_content(
 	/* Looked up first: a file that takes the place of a lost one is there before its row. */
 	enum fault f = keep->unproved ? catalog_known(keep->catalog, file->sha256, &known, why)
 				      : FAULT_NONE;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = object_open(keep->store, file->sha256, file->size, fd, why);
-	if (f == FAULT_NONE && !store_believes(keep->store, known.durable, known.boot))
+	if (!f && !store_believes(keep->store, known.durable, known.boot))
 		f = prove(keep, file->sha256, &known, *fd, why);
-	if (f == FAULT_NONE && path != NULL)
+	if (!f && path != NULL)
 		snprintf(path, 80, "objects/%s", name);
-	if (f != FAULT_NONE && *fd >= 0) {
+	if (f && *fd >= 0) {
 		close(*fd);
 		*fd = -1;
 	}

@@ -14,11 +14,11 @@ static enum fault prove_held(
 	struct digest digest;
 	enum fault f = resumable_find(keep->catalog, id, &row, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (!resumable_is_proved(keep, &row))
 		f = resumable_stand(keep, &row, blob->fd, &digest, why);
-	if (f == FAULT_GONE && resumable_end(keep->catalog, id, memory_deadline(keep), NULL) != FAULT_NONE)
+	if (f == FAULT_GONE && resumable_end(keep->catalog, id, memory_deadline(keep), NULL))
 		f = FAULT_INTERNAL;
 	resumable_release(&row);
 	return f;
@@ -33,7 +33,7 @@ static enum fault prove(struct keep *keep, struct span id, struct refusal *why)
 	enum fault f = holder_take(keep->store, name, HOLDER_PATIENCE, &blob, why);
 	if (f == FAULT_NOT_FOUND) /* finished or ended meanwhile */
 		return FAULT_NONE;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = prove_held(keep, id, &blob, why);
 	blob_leave(keep->store, &blob, f != FAULT_GONE);
 	return f;
@@ -44,19 +44,19 @@ enum fault keep_find_upload(
 {
 	enum fault f = resumable_look(keep, id, row, why);
 
-	if (f == FAULT_NONE && !resumable_is_proved(keep, row)) {
+	if (!f && !resumable_is_proved(keep, row)) {
 		resumable_release(row);
 		f = prove(keep, id, why);
-		if (f == FAULT_NONE || (f == FAULT_LOCKED && settle))
+		if (!f || (f == FAULT_LOCKED && settle))
 			f = resumable_look(keep, id, row, why);
 	}
-	if (f != FAULT_NONE || !settle || row->state == UPLOAD_DONE)
+	if (f || !settle || row->state == UPLOAD_DONE)
 		return f;
 	/* Who does not let go is shut out: what it still writes will not count. */
 	if (!holder_settle(keep->store, row->id, HOLDER_PATIENCE))
 		f = resumable_shut_out(keep->catalog, id, why);
 	resumable_release(row);
-	return f != FAULT_NONE ? f : resumable_look(keep, id, row, why);
+	return f ? f : resumable_look(keep, id, row, why);
 }
 
 /* ---- taking over ----------------------------------------------------------------------------- */
@@ -69,20 +69,20 @@ static enum fault settle_in(struct upload *u, struct span id, struct refusal *wh
 	resumable_release(&u->row);
 	u->row.offset = -1; /* should it not be read: as it was, it says nothing of the bytes there */
 	enum fault f = resumable_look(u->keep, id, &u->row, why);
-	if (f != FAULT_NONE || !u->held || u->row.state == UPLOAD_DONE)
+	if (f || !u->held || u->row.state == UPLOAD_DONE)
 		return f;
 	f = resumable_stand(u->keep, &u->row, blob->fd, &u->start, why);
 	if (f == FAULT_GONE)
 		upload_end(u);
 	blob->size = u->row.offset;
-	if (f == FAULT_NONE) {
+	if (!f) {
 		f = blob_be_alone(u->keep->store, blob, why);
 		if (f == FAULT_GONE) {
 			upload_end(u);
 			f = FAULT_INTERNAL;
 		}
 	}
-	if (f == FAULT_NONE)
+	if (!f)
 		f = blob_cut(blob, u->row.offset, &u->start, why);
 	if (f == FAULT_NOT_FOUND)
 		f = refuse(why, FAULT_GONE, "Bytes of this upload are lost. Start it anew.");
@@ -110,10 +110,10 @@ static enum fault take_over(
 {
 	enum fault f = resumable_look(u->keep, id, &u->row, why);
 
-	if (f != FAULT_NONE || u->row.state == UPLOAD_DONE)
+	if (f || u->row.state == UPLOAD_DONE)
 		return f;
 	f = holder_take(u->keep->store, u->row.id, HOLDER_PATIENCE, &upload_last(u)->blob, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		resumable_hold(u, x);
 	else if (f != FAULT_NOT_FOUND)
 		return f;
@@ -149,9 +149,9 @@ static enum fault get_ready(struct upload *u, struct refusal *why)
 	enum fault f = let_owner_pay(u, why);
 
 	resumable_describe(u);
-	if (f == FAULT_NONE && u->row.offset > 0)
+	if (!f && u->row.offset > 0)
 		f = upload_set_aside(u, u->row.length, why);
-	if (f == FAULT_NONE && u->grant->length != 0)
+	if (!f && u->grant->length != 0)
 		f = upload_expect(u, why);
 	return f;
 }

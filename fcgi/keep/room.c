@@ -83,7 +83,7 @@ static enum fault look_around(struct wish *w)
 	enum fault f = catalog_sums(keep->catalog, payer(w->room), &w->sums, w->why);
 
 	w->free_bytes = store_free_bytes(keep->store);
-	if (f == FAULT_NONE && w->free_bytes < 0)
+	if (!f && w->free_bytes < 0)
 		f = refuse(w->why, FAULT_INTERNAL, NULL);
 	return f;
 }
@@ -102,7 +102,7 @@ static enum fault reserve_once(struct room *r, struct wish *wish)
 	enum fault f = look_around(wish);
 	unsigned slot;
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	/* The ledger's own fault (BUSY) leaves *why alone. */
 	refuse(wish->why, FAULT_BUSY, NULL);
@@ -111,7 +111,7 @@ static enum fault reserve_once(struct room *r, struct wish *wish)
 	if (f == FAULT_BUSY)
 		log_line(LOG_ERROR, "ledger busy",
 		    "problem=\"full, or locked by a process that does not let go\"");
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (!r->reserved)
 		r->slot = slot;

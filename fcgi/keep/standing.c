@@ -52,7 +52,7 @@ enum fault resumable_stand(struct keep *keep, struct resumable *row, int fd,
 		return FAULT_NONE;
 	digest_start(digest, DIGEST_SHA256);
 	enum fault f = bytes_digest(fd, row->offset, digest, why);
-	if (f != FAULT_NONE || proved)
+	if (f || proved)
 		return f;
 	if (!loaded || !same(stored, *digest)) {
 		log_line(LOG_ERROR, "bytes of an upload are lost", "id=%s", row->id);
@@ -84,20 +84,20 @@ enum fault resumable_look(
 {
 	enum fault f = resumable_find(keep->catalog, id, row, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = resumable_judge(keep, row, why);
 	else
 		return f;
 	if (f == FAULT_GONE && row->state != UPLOAD_ENDED) {
 		resumable_release(row);
 		f = resumable_find(keep->catalog, id, row, why);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 		f = resumable_judge(keep, row, why);
 		if (f == FAULT_GONE && row->state != UPLOAD_ENDED)
 			log_line(LOG_ERROR, "bytes of an upload are lost", "id=%s", row->id);
 	}
-	if (f != FAULT_NONE)
+	if (f)
 		resumable_release(row);
 	return f;
 }

@@ -34,7 +34,7 @@ static enum fault sweep_files(struct keep *keep, struct swept *swept, struct ref
 
 	do {
 		enum fault f = expire_files(keep->catalog, now, &count, &bytes, why);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 		swept->files += (int64_t)count;
 		swept->bytes += bytes;
@@ -68,11 +68,11 @@ static enum fault sweep_uploads(struct keep *keep, struct swept *swept, struct r
 
 	do {
 		f = expired_uploads(keep->catalog, now, after, &ids, why);
-		for (size_t i = 0; i < ids.count && f == FAULT_NONE; i++)
+		for (size_t i = 0; i < ids.count && !f; i++)
 			f = sweep_upload(keep, ids.at[i], now, swept, why);
 		if (ids.count > 0)
 			memcpy(after, ids.at[ids.count - 1], sizeof after);
-	} while (f == FAULT_NONE && ids.count == EXPIRY_CHUNK && !keep->leaving);
+	} while (!f && ids.count == EXPIRY_CHUNK && !keep->leaving);
 	return f;
 }
 
@@ -105,7 +105,7 @@ static enum fault drop_orphans(struct sweeping *s)
 	if (s->count == 0)
 		return FAULT_NONE;
 	enum fault f = catalog_commit(s->keep->catalog, run_orphans, s, s->why);
-	for (size_t i = 0; i < s->count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; i < s->count && !f; i++) {
 		object_mark(s->keep->store, s->orphan[i], &mark);
 		if (mark.there)
 			continue;
@@ -124,7 +124,7 @@ static bool consider(void *self, const uint8_t sha256[SHA256_LEN])
 	struct mark mark;
 
 	s->fault = catalog_known(s->keep->catalog, sha256, &known, s->why);
-	if (s->fault == FAULT_NONE && !known.found) {
+	if (!s->fault && !known.found) {
 		object_mark(s->keep->store, sha256, &mark);
 		memcpy(s->orphan[s->count], sha256, SHA256_LEN);
 		s->size[s->count] = mark.size;
@@ -132,7 +132,7 @@ static bool consider(void *self, const uint8_t sha256[SHA256_LEN])
 	}
 	if (s->count == EXPIRY_CHUNK)
 		s->fault = drop_orphans(s);
-	return s->fault == FAULT_NONE && !s->keep->leaving;
+	return !s->fault && !s->keep->leaving;
 }
 
 /* Crashes are rare and objects many, so it is looked for them as often as it is cheap. */
@@ -143,9 +143,9 @@ static enum fault sweep_orphans(struct sweeping *s)
 	if (start < s->keep->next_orphans)
 		return FAULT_NONE;
 	enum fault f = object_each(s->keep->store, consider, s, s->why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = s->fault;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = drop_orphans(s);
 	s->keep->next_orphans = start + (clock_steady() - start) * ORPHAN_PAUSE;
 	return f;
@@ -162,11 +162,11 @@ enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *wh
 
 	*swept = (struct swept){0};
 	enum fault f = catalog_belongs(keep->catalog, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sweep_files(keep, swept, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sweep_uploads(keep, swept, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = blob_each(keep->store, sweep_blob, &s, why);
-	return f == FAULT_NONE ? sweep_orphans(&s) : f;
+	return !f ? sweep_orphans(&s) : f;
 }

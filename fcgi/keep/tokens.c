@@ -43,7 +43,7 @@ void tokens_tend(struct keep *keep)
 	if (told.count == 0 || clock_steady() < told.next)
 		return;
 	refusal_clear(&why);
-	if (tokens_used(keep->catalog, told.use, told.count, &why) != FAULT_NONE)
+	if (tokens_used(keep->catalog, told.use, told.count, &why))
 		keep->uses.next = clock_steady() + TELL_PAUSE;
 }
 
@@ -58,7 +58,7 @@ enum fault keep_token_find(
 
 	digest_of(DIGEST_SHA256, token.at, token.len, hash);
 	enum fault f = token_find(keep->catalog, hash, owner, &found);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	*rights = found.rights;
 	*quota = found.quota;
@@ -95,7 +95,7 @@ enum fault keep_token_add(
 	int len = snprintf(whole, sizeof whole, "wb_%s", secret);
 	digest_of(DIGEST_SHA256, whole, (size_t)len, hash);
 	f = token_add(keep->catalog, token, hash, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		memcpy(text, whole, (size_t)len + 1);
 	explicit_bzero(secret, sizeof secret);
 	explicit_bzero(whole, sizeof whole);

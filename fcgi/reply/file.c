@@ -23,19 +23,14 @@ static void gather(const struct file *file, struct facts *facts)
 	text_http_date(file->uploaded_at, facts->modified);
 }
 
-static struct span header(const struct reply *r, const char *name)
-{
-	return span_of(r->x->env(r->x, name));
-}
-
 /* RFC 9110 13.2.2: If-None-Match goes before If-Modified-Since. */
 static bool not_modified(const struct reply *r, const struct file *file, const struct facts *facts)
 {
-	struct span tags = header(r, "HTTP_IF_NONE_MATCH");
+	struct span tags = reply_asked(r, HEADER_IF_NONE_MATCH);
 	int64_t since;
 	if (tags.len)
 		return etag_listed(tags, facts->etag);
-	struct span date = span_trim(header(r, "HTTP_IF_MODIFIED_SINCE"));
+	struct span date = reply_asked(r, HEADER_IF_MODIFIED_SINCE);
 	return date.len && text_parse_http_date(date, &since) &&
 	       file->uploaded_at / 1000 <= since / 1000;
 }
@@ -43,7 +38,7 @@ static bool not_modified(const struct reply *r, const struct file *file, const s
 /* RFC 9110 13.1.5: the tag must be the same and strong, the date exactly Last-Modified. */
 static bool range_still_fits(const struct reply *r, const struct facts *facts)
 {
-	struct span validator = span_trim(header(r, "HTTP_IF_RANGE"));
+	struct span validator = reply_asked(r, HEADER_IF_RANGE);
 	return validator.len == 0 || span_is(validator, facts->etag) ||
 	       span_is(validator, facts->modified);
 }
@@ -54,7 +49,7 @@ static enum ranges wanted(const struct reply *r, const struct file *file, const 
 	*count = 0;
 	if (!r->request || r->request->method != METHOD_GET || !range_still_fits(r, facts))
 		return RANGES_IGNORE;
-	return ranges_parse(header(r, "HTTP_RANGE"), file->size, at, count);
+	return ranges_parse(reply_asked(r, HEADER_RANGE), file->size, at, count);
 }
 
 /* RFC 6266: an ASCII name for old clients, with a '_' for each character that would need quoting or
@@ -136,7 +131,7 @@ static enum fault copy(struct reply *r, const struct content *c, struct range pa
 			return FAULT_INTERNAL;
 		}
 		enum fault f = reply_write(r, c->buffer, (size_t)got);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 		part.first += got;
 	}
@@ -151,11 +146,11 @@ static bool head_only(const struct reply *r)
 /* A Range that was ignored here is not for the server in front to try either: see seal(). */
 static enum fault send_whole(struct reply *r, const struct content *c, const struct facts *facts)
 {
-	bool ignored = header(r, "HTTP_RANGE").at && !head_only(r) && range_still_fits(r, facts);
+	bool ignored = reply_asked(r, HEADER_RANGE).at && !head_only(r) && range_still_fits(r, facts);
 	if (!ignored)
 		reply_header(r, "Accept-Ranges", "bytes");
 	enum fault f = reply_begin(r, 200, sent_type(c->file), c->file->size);
-	return f != FAULT_NONE || head_only(r) ? f
+	return f || head_only(r) ? f
 					       : copy(r, c, (struct range){0, c->file->size - 1});
 }
 
@@ -165,7 +160,7 @@ static enum fault send_one(struct reply *r, const struct content *c, struct rang
 	reply_header(r, "Content-Range", "bytes %lld-%lld/%lld", (long long)part.first,
 	    (long long)part.last, (long long)c->file->size);
 	enum fault f = reply_begin(r, 206, sent_type(c->file), part.last - part.first + 1);
-	return f != FAULT_NONE ? f : copy(r, c, part);
+	return f ? f : copy(r, c, part);
 }
 
 /* What stands before a part (RFC 9110 14.6). The boundary is cut from the content's own SHA-256: a
@@ -195,14 +190,14 @@ static enum fault send_parts(struct reply *r, const struct content *c, const cha
 	snprintf(type, sizeof type, "multipart/byteranges; boundary=%s", boundary);
 	reply_header(r, "Accept-Ranges", "bytes");
 	enum fault f = reply_begin(r, 206, type, parts_length(c, boundary, at, count));
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	for (unsigned i = 0; i < count; i++) {
 		int len = part_head(head, sizeof head, c, boundary, at[i]);
 		f = reply_write(r, head, (size_t)len);
-		if (f == FAULT_NONE)
+		if (!f)
 			f = copy(r, c, at[i]);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 	}
 	int len = snprintf(head, sizeof head, "\r\n--%s--\r\n", boundary);
@@ -230,8 +225,8 @@ static bool can_hand_over(const struct reply *r, const struct content *c, unsign
 		return false;
 	if (c->sendfile == SENDFILE_X_SENDFILE && !same_everywhere(c->object_path))
 		return false;
-	return header(r, "HTTP_RANGE").len == 0 ||
-	       (ranges == 1 && header(r, "HTTP_IF_RANGE").len == 0);
+	return reply_asked(r, HEADER_RANGE).len == 0 ||
+	       (ranges == 1 && reply_asked(r, HEADER_IF_RANGE).len == 0);
 }
 
 static enum fault hand_over(struct reply *r, const struct content *c, const struct facts *facts)

@@ -46,6 +46,10 @@ void reply_describe(struct reply *r);
 /* The mount point; "" where there is no request. */
 struct span reply_base(const struct reply *r);
 bool reply_wants_html(const struct reply *r);
+static inline struct span reply_asked(const struct reply *r, enum header which)
+{
+	return r->request ? r->request->header[which] : (struct span){0};
+}
 
 /* Documents into a buffer (json.c), whole pages (page.c). */
 struct checked { /* fields looked at last, so that a form's are not for each of its files */

@@ -13,7 +13,7 @@ static enum fault each_record(struct reply *r, const struct files *files, int64_
 	struct checked last = {0};
 	struct span base = reply_base(r);
 	enum fault f = FAULT_NONE;
-	for (size_t i = 0; i < files->count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; i < files->count && !f; i++) {
 		b.used = 0;
 		buffer_text(&b, i == 0 ? "{\"files\":[" : ",");
 		json_put_record(&b, &files->at[i], base, r->addressed, &last);
@@ -33,11 +33,11 @@ static enum fault each_record(struct reply *r, const struct files *files, int64_
 static enum fault send_records(struct reply *r, int status, const struct files *files)
 {
 	int64_t length = 0;
-	if (each_record(r, files, &length) != FAULT_NONE)
+	if (each_record(r, files, &length))
 		return reply_buffer(
 		    r, status, "application/json", &(struct buffer){.failed = true});
 	enum fault f = reply_begin(r, status, "application/json", length);
-	return f != FAULT_NONE ? f : each_record(r, files, NULL);
+	return f ? f : each_record(r, files, NULL);
 }
 
 static void send_on(struct reply *r, struct span to, const struct files *files)
@@ -130,7 +130,7 @@ enum fault reply_listing(struct reply *r, const struct page *page)
 	reply_describe(r);
 	reply_header(r, "ETag", "%s", etag);
 	reply_header(r, "Cache-Control", "private, no-cache");
-	if (etag_listed(span_of(r->x->env(r->x, "HTTP_IF_NONE_MATCH")), etag))
+	if (etag_listed(reply_asked(r, HEADER_IF_NONE_MATCH), etag))
 		return reply_empty(r, 304);
 	if (page->next)
 		reply_header(r, "Link", "<%s>; rel=\"next\"", page->next);

@@ -133,7 +133,7 @@ static void allow_origin(struct reply *r)
  * slicing what was not sliced here, or from answering a Range that it cannot read with 416. */
 static void seal(struct reply *r, const char *type)
 {
-	if (r->status == 200 && r->x->env(r->x, "HTTP_RANGE"))
+	if (r->status == 200 && r->request && r->request->header[HEADER_RANGE].at)
 		reply_default(r, "Accept-Ranges", "none");
 	if (r->id)
 		reply_own(r, "X-Request-Id", "%s", r->id);
@@ -181,7 +181,7 @@ static bool has_body(const struct reply *r, int status)
 static enum fault ask(struct reply *r)
 {
 	enum fault f = r->admit(r->self);
-	if (f != FAULT_NONE && r->used > r->about)
+	if (f && r->used > r->about)
 		r->used = r->about;
 	return f;
 }
@@ -193,7 +193,7 @@ enum fault reply_begin(struct reply *r, int status, const char *type, int64_t le
 		return FAULT_INTERNAL;
 	if (length > REPLY_AT_ONCE && r->admit && has_body(r, status))
 		f = ask(r);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	r->status = status;
 	if (type && !bodiless(status))
@@ -206,7 +206,7 @@ enum fault reply_begin(struct reply *r, int status, const char *type, int64_t le
 	int len = snprintf(line, sizeof line, "Status: %d %s\r\n", status, reason(status));
 	memcpy(r->headers + r->used, "\r\n", 2); /* reply_own() leaves room for it */
 	f = r->x->write(r->x, line, (size_t)len);
-	return f != FAULT_NONE ? f : r->x->write(r->x, r->headers, r->used + 2);
+	return f ? f : r->x->write(r->x, r->headers, r->used + 2);
 }
 
 enum fault reply_write(struct reply *r, const void *bytes, size_t len)
@@ -214,7 +214,7 @@ enum fault reply_write(struct reply *r, const void *bytes, size_t len)
 	if (len == 0 || !has_body(r, r->status))
 		return FAULT_NONE;
 	enum fault f = r->x->write(r->x, bytes, len);
-	if (f == FAULT_NONE)
+	if (!f)
 		r->sent += (int64_t)len;
 	return f;
 }
@@ -222,7 +222,7 @@ enum fault reply_write(struct reply *r, const void *bytes, size_t len)
 enum fault reply_send(struct reply *r, int status, const char *type, const void *body, size_t len)
 {
 	enum fault f = reply_begin(r, status, type, (int64_t)len);
-	return f != FAULT_NONE ? f : reply_write(r, body, len);
+	return f ? f : reply_write(r, body, len);
 }
 
 enum fault reply_buffer(struct reply *r, int status, const char *type, struct buffer *b)

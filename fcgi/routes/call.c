@@ -48,19 +48,19 @@ enum fault call_path(struct call *c, struct span raw, struct span *path)
 enum fault call_grant(struct call *c)
 {
 	struct span expires_in, path;
-	enum fault fault =
+	enum fault f =
 	    request_parameter(&c->request, "expires_in", &c->scratch, &expires_in, &c->why);
 
-	if (!fault)
-		fault = request_parameter(&c->request, "path", &c->scratch, &path, &c->why);
+	if (!f)
+		f = request_parameter(&c->request, "path", &c->scratch, &path, &c->why);
 	rules_grant(&c->request, &c->caller, c->service->config, 0, &c->grant);
-	if (!fault && expires_in.at)
-		fault = call_expires_in(c, expires_in);
-	if (!fault)
-		fault = call_path(c, path, &c->grant.path);
-	if (!fault && c->request.key.at)
-		fault = rules_key(c->request.key, &c->grant, &c->why);
-	return fault ? fault : request_claims(c->x, c->grant.claims, &c->why);
+	if (!f && expires_in.at)
+		f = call_expires_in(c, expires_in);
+	if (!f)
+		f = call_path(c, path, &c->grant.path);
+	if (!f && c->request.key.at)
+		f = rules_key(c->request.key, &c->grant, &c->why);
+	return f ? f : request_claims(&c->request, c->grant.claims, &c->why);
 }
 
 enum fault call_id(struct call *c, unsigned i, struct span *id)
@@ -93,20 +93,20 @@ const char *call_url(struct call *c, const char *fmt, ...)
 
 enum fault call_place(struct call *c, enum lane lane)
 {
-	enum fault fault = turnstile_enter(c->service->turnstile, lane, &c->why);
+	enum fault f = turnstile_enter(c->service->turnstile, lane, &c->why);
 
-	c->inside = fault == FAULT_NONE;
+	c->inside = !f;
 	c->lane = lane;
 	if (c->inside)
 		metrics_enter(c->service->metrics, lane);
-	return fault;
+	return f;
 }
 
 enum fault call_enter(struct call *c, enum lane lane)
 {
-	enum fault fault = call_place(c, lane);
+	enum fault f = call_place(c, lane);
 
-	return fault ? fault : call_need_buffer(c);
+	return f ? f : call_need_buffer(c);
 }
 
 void call_log_stored(const struct call *c)

@@ -40,18 +40,18 @@ enum fault files_list(struct call *c)
 	struct page page = {.files = &c->files, .asked = &listing};
 	bool more;
 	bool only_own;
-	enum fault fault = rules_may_read(&c->caller, c->service->config, &only_own, &c->why);
+	enum fault f = rules_may_read(&c->caller, c->service->config, &only_own, &c->why);
 
-	if (!fault)
-		fault = request_listing(&c->request, &listing, &c->scratch, &c->why);
-	if (fault)
-		return fault;
+	if (!f)
+		f = request_listing(&c->request, &listing, &c->scratch, &c->why);
+	if (f)
+		return f;
 	listing.only_visible = only_own;
 	listing.viewer = c->caller.owner;
 	listing.base_len = c->request.base.len;
-	fault = keep_list(c->service->keep, &listing, &c->files, &page.total, &more, &c->why);
-	if (fault)
-		return fault;
+	f = keep_list(c->service->keep, &listing, &c->files, &page.total, &more, &c->why);
+	if (f)
+		return f;
 	if (more && c->files.count > 0)
 		page.next = page_url(c, c->files.at[c->files.count - 1].seq);
 	if (listing.after)
@@ -69,16 +69,16 @@ static enum fault find_visible(struct call *c)
 {
 	struct span id;
 	bool only_own;
-	enum fault fault = rules_may_read(&c->caller, c->service->config, &only_own, &c->why);
+	enum fault f = rules_may_read(&c->caller, c->service->config, &only_own, &c->why);
 
-	if (!fault)
-		fault = call_id(c, 1, &id);
-	if (!fault)
-		fault = keep_find(c->service->keep, id, &c->files, &c->why);
-	if (fault != FAULT_NONE && fault != FAULT_EXPIRED)
-		return fault;
+	if (!f)
+		f = call_id(c, 1, &id);
+	if (!f)
+		f = keep_find(c->service->keep, id, &c->files, &c->why);
+	if (f && f != FAULT_EXPIRED)
+		return f;
 	enum fault hidden = rules_may_see(&c->caller, c->service->config, &c->files.at[0], &c->why);
-	return hidden ? hidden : fault;
+	return hidden ? hidden : f;
 }
 
 /* Who asks for the offset of an upload may have been given the address of what it became. */
@@ -92,10 +92,10 @@ static void tell_complete(struct call *c)
 
 enum fault files_show(struct call *c)
 {
-	enum fault fault = find_visible(c);
+	enum fault f = find_visible(c);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	tell_complete(c);
 	c->reply.negotiated = true;
 	if (c->request.wants_html)
@@ -112,7 +112,7 @@ static enum fault only_as_data(struct call *c)
 {
 	static const char *const run[] = {"script", "style", "worker", "sharedworker",
 	    "serviceworker", "audioworklet", "paintworklet", "xslt", "manifest", "embed", "object"};
-	struct span dest = request_header(c->x, "HTTP_SEC_FETCH_DEST");
+	struct span dest = c->request.header[HEADER_SEC_FETCH_DEST];
 
 	for (size_t i = 0; i < sizeof run / sizeof *run; i++)
 		if (span_is_nocase(dest, run[i]))
@@ -128,32 +128,32 @@ enum fault files_content(struct call *c)
 	char object[OBJECT_PATH], path[4096];
 	int fd = -1;
 	struct span shown = {0};
-	enum fault fault = only_as_data(c);
+	enum fault f = only_as_data(c);
 
-	if (!fault)
-		fault = request_parameter(&c->request, "inline", &c->scratch, &shown, &c->why);
-	if (!fault)
-		fault = find_visible(c);
-	if (!fault)
-		fault = call_need_buffer(c);
-	if (!fault)
-		fault = keep_content(c->service->keep, &c->files.at[0], &fd, object, &c->why);
-	if (fault)
-		return fault;
+	if (!f)
+		f = request_parameter(&c->request, "inline", &c->scratch, &shown, &c->why);
+	if (!f)
+		f = find_visible(c);
+	if (!f)
+		f = call_need_buffer(c);
+	if (!f)
+		f = keep_content(c->service->keep, &c->files.at[0], &fd, object, &c->why);
+	if (f)
+		return f;
 	tell_complete(c);
 	snprintf(path, sizeof path, "%s/%s", config->data_dir, object);
 	struct content content = {
 	    .file = &c->files.at[0],
 	    .fd = fd,
-	    .sendfile = told_sendfile(c->x, config),
+	    .sendfile = told_sendfile(&c->request, config),
 	    .object_path = path,
 	    .buffer = c->buffer,
 	    .room = BODY_BUFFER,
 	    .shown = shown.at != NULL,
 	};
-	fault = reply_content(&c->reply, &content);
+	f = reply_content(&c->reply, &content);
 	close(fd);
-	return fault;
+	return f;
 }
 
 /* ---- deleting -------------------------------------------------------------------------------- */
@@ -167,39 +167,39 @@ static enum fault find_deletable(struct call *c, struct span *id)
 {
 	const struct config *config = c->service->config;
 	bool by_owner = config->delete_access == ACCESS_OWNER, only_own;
-	enum fault fault = FAULT_NONE;
+	enum fault f = FAULT_NONE;
 
 	if (!by_owner)
-		fault = rules_may_delete(&c->caller, config, NULL, false, &c->why);
-	if (!fault)
-		fault = call_id(c, 1, id);
-	if (!fault)
-		fault = keep_find(c->service->keep, *id, &c->files, &c->why);
-	if (fault == FAULT_NOT_FOUND && by_owner && !c->caller.owner.at) {
+		f = rules_may_delete(&c->caller, config, NULL, false, &c->why);
+	if (!f)
+		f = call_id(c, 1, id);
+	if (!f)
+		f = keep_find(c->service->keep, *id, &c->files, &c->why);
+	if (f == FAULT_NOT_FOUND && by_owner && !c->caller.owner.at) {
 		struct refusal hidden = c->why;
 		enum fault closed = rules_may_read(&c->caller, config, &only_own, &hidden);
 		if (closed)
 			c->why = hidden;
-		return closed ? closed : fault;
+		return closed ? closed : f;
 	}
-	return fault;
+	return f;
 }
 
 enum fault files_delete(struct call *c)
 {
 	struct keep *keep = c->service->keep;
 	struct span id;
-	enum fault fault = find_deletable(c, &id);
+	enum fault f = find_deletable(c, &id);
 
-	if (fault != FAULT_NONE && fault != FAULT_EXPIRED)
-		return fault;
+	if (f && f != FAULT_EXPIRED)
+		return f;
 	const struct file *file = &c->files.at[0];
 	bool fits = c->caller.bearer.at && keep_delete_token_fits(keep, file, c->caller.bearer);
 	enum fault closed = rules_may_delete(&c->caller, c->service->config, file, fits, &c->why);
-	if (closed || fault)
-		return closed ? closed : fault;
-	fault = keep_remove(keep, id, &c->why);
-	return fault ? fault : reply_empty(&c->reply, 204);
+	if (closed || f)
+		return closed ? closed : f;
+	f = keep_remove(keep, id, &c->why);
+	return f ? f : reply_empty(&c->reply, 204);
 }
 
 /* ---- the receipt ----------------------------------------------------------------------------- */
@@ -211,9 +211,9 @@ enum fault files_delete(struct call *c)
 static enum fault find_form(struct call *c)
 {
 	struct span id;
-	enum fault fault = call_id(c, 1, &id);
+	enum fault f = call_id(c, 1, &id);
 
-	return fault ? fault : keep_find_form(c->service->keep, id, &c->files, &c->why);
+	return f ? f : keep_find_form(c->service->keep, id, &c->files, &c->why);
 }
 
 /* All of a form came from whoever has the token of its first file. */
@@ -228,29 +228,29 @@ static enum fault may_withdraw(struct call *c, struct refusal *why)
 
 enum fault files_withdraw(struct call *c)
 {
-	enum fault fault = find_form(c);
+	enum fault f = find_form(c);
 	size_t i = 0;
 
-	if (!fault)
-		fault = may_withdraw(c, &c->why);
-	for (; i < c->files.count && !fault; i++) {
-		fault = keep_remove(c->service->keep, span_of(c->files.at[i].id), &c->why);
-		if (fault == FAULT_NOT_FOUND)
-			fault = FAULT_NONE; /* somebody else was quicker */
+	if (!f)
+		f = may_withdraw(c, &c->why);
+	for (; i < c->files.count && !f; i++) {
+		f = keep_remove(c->service->keep, span_of(c->files.at[i].id), &c->why);
+		if (f == FAULT_NOT_FOUND)
+			f = FAULT_NONE; /* somebody else was quicker */
 	}
-	return fault ? fault : reply_withdrawn(&c->reply, i);
+	return f ? f : reply_withdrawn(&c->reply, i);
 }
 
 enum fault files_receipt(struct call *c)
 {
 	struct refusal why = c->why;
-	enum fault fault = find_form(c);
+	enum fault f = find_form(c);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	const struct file *first = &c->files.at[0];
 	if (clock_calendar() - first->uploaded_at > RECEIPT_MS)
-		fault = rules_may_see(&c->caller, c->service->config, first, &c->why);
-	return fault ? fault
-		     : reply_receipt(&c->reply, &c->files, may_withdraw(c, &why) == FAULT_NONE);
+		f = rules_may_see(&c->caller, c->service->config, first, &c->why);
+	return f ? f
+		     : reply_receipt(&c->reply, &c->files, !may_withdraw(c, &why));
 }

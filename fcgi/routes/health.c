@@ -7,12 +7,12 @@
  */
 #include "routes/routes.h"
 
-static bool asks_ready(struct call *c, enum fault *fault)
+static bool asks_ready(struct call *c, enum fault *f)
 {
 	struct span ready;
 
-	*fault = request_parameter(&c->request, "ready", &c->scratch, &ready, &c->why);
-	return !*fault && ready.at;
+	*f = request_parameter(&c->request, "ready", &c->scratch, &ready, &c->why);
+	return !*f && ready.at;
 }
 
 /* What /metrics would tell, for those who may see it. */
@@ -27,7 +27,7 @@ static enum fault tell(struct call *c, int status, const char *state, const stru
 	    {.name = "sandbox", .text = c->service->jail},
 	    {.name = "version", .text = WAYBILL_VERSION},
 	};
-	bool may_watch = rules_may_watch(&c->caller, c->x, NULL) == FAULT_NONE;
+	bool may_watch = !rules_may_watch(&c->caller, &c->request, NULL);
 
 	return reply_health(&c->reply, status, state, h->ok ? NULL : h->reason, facts,
 	    may_watch ? sizeof facts / sizeof *facts : 0);
@@ -36,11 +36,11 @@ static enum fault tell(struct call *c, int status, const char *state, const stru
 enum fault health_show(struct call *c)
 {
 	struct health h;
-	enum fault fault;
-	bool ready = asks_ready(c, &fault);
+	enum fault f;
+	bool ready = asks_ready(c, &f);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	keep_health(c->service->keep, &h);
 	if (!h.readable)
 		return tell(c, 503, "failing", &h);

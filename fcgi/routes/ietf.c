@@ -16,7 +16,7 @@ static void tell_complete(struct call *c, bool complete)
 {
 	struct ietf_headers ietf;
 
-	ietf_read_headers(c->x, &ietf);
+	ietf_read_headers(&c->request, &ietf);
 	if (ietf.says_incomplete)
 		reply_header(&c->reply, "Upload-Incomplete", complete ? "?0" : "?1");
 	reply_header(&c->reply, "Upload-Complete", complete ? "?1" : "?0");
@@ -42,7 +42,7 @@ void ietf_tell_state(struct call *c, const struct resumable *row, bool all)
 static bool may_say_104(struct call *c, const struct ietf_headers *ietf)
 {
 	return ietf->interop == IETF_INTEROP &&
-	       span_is(request_header(c->x, "WAYBILL_RELAYS_104"), "yes");
+	       span_is(c->request.header[HEADER_TOLD_RELAYS_104], "yes");
 }
 
 /* An interim answer: it goes out at once, before the one that ends the request. A client that is
@@ -57,7 +57,7 @@ static void say_104(struct call *c, const char *headers)
 
 	if (len < 0 || (size_t)len >= sizeof text)
 		return;
-	if (c->x->write(c->x, text, (size_t)len) == FAULT_NONE)
+	if (!c->x->write(c->x, text, (size_t)len))
 		c->x->write(c->x, NULL, 0);
 }
 
@@ -82,7 +82,7 @@ static void say_progress(struct call *c)
 	struct ietf_headers ietf;
 	char header[64];
 
-	ietf_read_headers(c->x, &ietf);
+	ietf_read_headers(&c->request, &ietf);
 	if (!may_say_104(c, &ietf))
 		return;
 	snprintf(header, sizeof header, "Upload-Offset: %lld\r\n",
@@ -103,13 +103,13 @@ static enum fault answer_whole(struct call *c)
 static enum fault finish(struct call *c)
 {
 	const struct resumable *row = upload_row(c->upload);
-	enum fault fault =
+	enum fault f =
 	    upload_finish(c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 
-	if (fault == FAULT_TYPE_REFUSED || fault == FAULT_DIGEST_MISMATCH)
+	if (f == FAULT_TYPE_REFUSED || f == FAULT_DIGEST_MISMATCH)
 		tell_complete(c, true);
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	call_log_stored(c);
 	return answer_whole(c);
 }
@@ -117,10 +117,10 @@ static enum fault finish(struct call *c)
 static enum fault answer_part(struct call *c, int status)
 {
 	const struct resumable *row = upload_row(c->upload);
-	enum fault fault = upload_rest(c->upload, &c->why);
+	enum fault f = upload_rest(c->upload, &c->why);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	tell_offset(c, row->offset);
 	tell_complete(c, false);
 	resume_tell_limits(c, row);
@@ -166,8 +166,8 @@ static enum fault append_to_done(
 		tell_complete(c, true);
 		return reply_empty(&c->reply, 204);
 	}
-	enum fault fault = keep_find(c->service->keep, id, &c->files, &c->why);
-	return fault ? fault : answer_whole(c);
+	enum fault f = keep_find(c->service->keep, id, &c->files, &c->why);
+	return f ? f : answer_whole(c);
 }
 
 /* More than the length: the upload is invalid from here on (draft section 4.4.2). */
@@ -195,23 +195,23 @@ static int64_t body_length(const struct call *c)
 static enum fault learn_length(struct call *c, const struct ietf_headers *ietf)
 {
 	int64_t length;
-	enum fault fault = ietf_length(
+	enum fault f = ietf_length(
 	    ietf, ietf->offset, body_length(c), upload_row(c->upload)->length, &length, &c->why);
 
-	if (!fault && length >= 0)
-		fault = upload_set_length(c->upload, length, &c->why);
-	return fault;
+	if (!f && length >= 0)
+		f = upload_set_length(c->upload, length, &c->why);
+	return f;
 }
 
 /* Bytes that came beyond a length although Content-Length did not say so. */
 static enum fault pour(struct call *c)
 {
 	c->on_recorded = say_progress;
-	enum fault fault = resume_pour(c);
+	enum fault f = resume_pour(c);
 
-	if (fault == FAULT_BAD_LENGTH_CLAIM)
+	if (f == FAULT_BAD_LENGTH_CLAIM)
 		upload_end(c->upload);
-	return fault;
+	return f;
 }
 
 static enum fault complete(struct call *c)
@@ -231,58 +231,58 @@ static enum fault complete(struct call *c)
 
 static enum fault append(struct call *c, const struct ietf_headers *ietf, struct span id)
 {
-	enum fault fault = resume_enter(c);
+	enum fault f = resume_enter(c);
 
 	c->grant.claims[1].algorithm = DIGEST_NONE; /* Repr-Digest was said at the creation */
 	bool digest = c->grant.claims[0].algorithm != DIGEST_NONE;
 	const struct upload_place place = {id, ietf->offset, digest, c->x};
-	if (!fault)
-		fault = upload_resume(c->service->keep, &c->grant, &place, &c->upload, &c->why);
-	if (!fault)
-		fault = judge_excess(c, ietf);
-	if (!fault)
-		fault = learn_length(c, ietf);
-	if (!fault)
-		fault = pour(c);
-	if (fault)
-		return fault;
+	if (!f)
+		f = upload_resume(c->service->keep, &c->grant, &place, &c->upload, &c->why);
+	if (!f)
+		f = judge_excess(c, ietf);
+	if (!f)
+		f = learn_length(c, ietf);
+	if (!f)
+		f = pour(c);
+	if (f)
+		return f;
 	return ietf->complete == COMPLETE_YES ? complete(c) : answer_part(c, 204);
 }
 
 static enum fault append_to(struct call *c, const struct ietf_headers *ietf, struct span id)
 {
 	struct resumable row;
-	enum fault fault = resume_find(c, id, false, &row);
+	enum fault f = resume_find(c, id, false, &row);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	bool done = row.state == UPLOAD_DONE;
 	if (done)
-		fault = append_to_done(c, ietf, &row);
+		f = append_to_done(c, ietf, &row);
 	resumable_release(&row);
-	return fault || done ? fault : append(c, ietf, id);
+	return f || done ? f : append(c, ietf, id);
 }
 
 /* Whatever was too much: how much may be. */
-static enum fault tell_limit(struct call *c, enum fault fault)
+static enum fault tell_limit(struct call *c, enum fault f)
 {
-	if (fault_status(fault) == 413 && !reply_has_header(&c->reply, "Upload-Limit"))
+	if (fault_status(f) == 413 && !reply_has_header(&c->reply, "Upload-Limit"))
 		resume_tell_limits(c, c->upload ? upload_row(c->upload) : NULL);
-	return fault;
+	return f;
 }
 
 enum fault ietf_append(struct call *c, struct span id)
 {
 	struct ietf_headers ietf;
 
-	ietf_read_headers(c->x, &ietf);
-	enum fault fault = judge_append(c, &ietf);
-	if (!fault)
-		fault = append_to(c, &ietf, id);
+	ietf_read_headers(&c->request, &ietf);
+	enum fault f = judge_append(c, &ietf);
+	if (!f)
+		f = append_to(c, &ietf, id);
 	/* Where nothing else was said, the upload is not complete. */
-	if (fault && !reply_has_header(&c->reply, "Upload-Complete"))
+	if (f && !reply_has_header(&c->reply, "Upload-Complete"))
 		tell_complete(c, false);
-	return tell_limit(c, fault);
+	return tell_limit(c, f);
 }
 
 /* ---- creation -------------------------------------------------------------------------------- */
@@ -299,11 +299,11 @@ static enum fault plan_upload(
 	    .address = c->request.client,
 	    .quota = c->caller.quota,
 	};
-	enum fault fault = request_file_name(&c->request, c->x, &c->scratch, &plan->name, &c->why);
-	if (!fault)
-		fault = ietf_length(ietf, 0, body_length(c), -1, &plan->length, &c->why);
-	if (fault || plan->length < 0 || c->request.length <= plan->length)
-		return fault;
+	enum fault f = request_file_name(&c->request, &c->scratch, &plan->name, &c->why);
+	if (!f)
+		f = ietf_length(ietf, 0, body_length(c), -1, &plan->length, &c->why);
+	if (f || plan->length < 0 || c->request.length <= plan->length)
+		return f;
 	return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 	    "The body is longer than Upload-Length says the file is.");
 }
@@ -312,41 +312,41 @@ static enum fault take_first(struct call *c, const struct ietf_headers *ietf)
 {
 	if (may_say_104(c, ietf))
 		say_location(c, upload_row(c->upload));
-	enum fault fault = pour(c);
-	if (fault)
-		return fault;
+	enum fault f = pour(c);
+	if (f)
+		return f;
 	if (ietf->complete == COMPLETE_YES)
 		return complete(c);
-	fault = resume_tell_location(c, upload_row(c->upload)->id);
-	return fault ? fault : answer_part(c, 201);
+	f = resume_tell_location(c, upload_row(c->upload)->id);
+	return f ? f : answer_part(c, 201);
 }
 
 static enum fault create(struct call *c, const struct ietf_headers *ietf)
 {
 	struct upload_plan plan;
-	enum fault fault = plan_upload(c, ietf, &plan);
+	enum fault f = plan_upload(c, ietf, &plan);
 
-	if (!fault)
-		fault = resume_enter(c);
+	if (!f)
+		f = resume_enter(c);
 	plan.whole = c->grant.claims[1];
 	c->grant.claims[1].algorithm = DIGEST_NONE;
-	if (!fault)
-		fault = upload_create(c->service->keep, &c->grant, &plan, &c->upload, &c->why);
-	if (fault)
-		return fault;
-	fault = take_first(c, ietf);
+	if (!f)
+		f = upload_create(c->service->keep, &c->grant, &plan, &c->upload, &c->why);
+	if (f)
+		return f;
+	f = take_first(c, ietf);
 	/* Whoever was not told the address cannot come back to it. */
-	return fault && !may_say_104(c, ietf) ? resume_forget(c, fault) : fault;
+	return f && !may_say_104(c, ietf) ? resume_forget(c, f) : f;
 }
 
 static enum fault take_whole(struct call *c, const struct ietf_headers *ietf)
 {
 	struct span return_to;
-	enum fault fault = whole_take(c, &return_to);
+	enum fault f = whole_take(c, &return_to);
 
-	if (!fault && ietf->complete == COMPLETE_YES)
+	if (!f && ietf->complete == COMPLETE_YES)
 		tell_complete(c, true);
-	return fault ? fault : reply_created(&c->reply, &c->files, return_to);
+	return f ? f : reply_created(&c->reply, &c->files, return_to);
 }
 
 enum fault ietf_create(struct call *c)
@@ -355,7 +355,7 @@ enum fault ietf_create(struct call *c)
 	bool form = body_is_form(c->request.content_type);
 	int64_t length;
 
-	ietf_read_headers(c->x, &ietf);
+	ietf_read_headers(&c->request, &ietf);
 	if (form && ietf.complete == COMPLETE_NO)
 		return refuse(&c->why, FAULT_UNSUPPORTED_TYPE,
 		    "A form cannot be sent in pieces; send the file itself as the body.");
@@ -364,6 +364,6 @@ enum fault ietf_create(struct call *c)
 	if (ietf.complete == COMPLETE_NO ||
 	    (ietf.complete == COMPLETE_YES && !form && may_say_104(c, &ietf)))
 		return tell_limit(c, create(c, &ietf));
-	enum fault fault = ietf_length(&ietf, 0, body_length(c), -1, &length, &c->why);
-	return tell_limit(c, fault ? fault : take_whole(c, &ietf));
+	enum fault f = ietf_length(&ietf, 0, body_length(c), -1, &length, &c->why);
+	return tell_limit(c, f ? f : take_whole(c, &ietf));
 }

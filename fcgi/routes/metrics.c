@@ -124,13 +124,13 @@ static void add(struct metrics *m, size_t cell, int64_t amount)
 }
 
 /* Two faults may share a slug, and a slug is counted in one place. */
-static int first_of_slug(enum fault fault)
+static int first_of_slug(enum fault f)
 {
-	int f = 1;
+	int first = 1;
 
-	while (strcmp(fault_slug((enum fault)f), fault_slug(fault)) != 0)
-		f++;
-	return f;
+	while (strcmp(fault_slug((enum fault)first), fault_slug(f)) != 0)
+		first++;
+	return first;
 }
 
 void metrics_begin(struct metrics *m)
@@ -314,19 +314,19 @@ enum fault metrics_show(struct call *c)
 	struct metrics *m = c->service->metrics;
 	char *text = NULL;
 	size_t len = 0;
-	enum fault fault = rules_may_watch(&c->caller, c->x, &c->why);
+	enum fault f = rules_may_watch(&c->caller, &c->request, &c->why);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	int64_t *sums = calloc(m->cells, sizeof *sums);
 	FILE *out = sums ? open_memstream(&text, &len) : NULL;
 	if (out)
 		print_all(out, m, c->service->keep, sums);
 	free(sums);
 	bool printed = out && fclose(out) == 0 && text;
-	fault = printed ? reply_send(
+	f = printed ? reply_send(
 			      &c->reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len)
 			: refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 	free(text);
-	return fault;
+	return f;
 }

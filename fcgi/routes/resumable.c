@@ -3,29 +3,29 @@
 
 static enum fault judge(struct call *c)
 {
-	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
+	enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
 
-	if (!fault && c->request.protocol == PROTOCOL_TUS && !tus_version_fits(c->x))
-		fault = refuse(&c->why, FAULT_TUS_VERSION, NULL);
-	return fault;
+	if (!f && c->request.protocol == PROTOCOL_TUS && !tus_version_fits(&c->request))
+		f = refuse(&c->why, FAULT_TUS_VERSION, NULL);
+	return f;
 }
 
 enum fault resume_create(struct call *c)
 {
-	enum fault fault = judge(c);
+	enum fault f = judge(c);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	return c->request.protocol == PROTOCOL_TUS ? tus_create(c) : ietf_create(c);
 }
 
 enum fault resume_append(struct call *c)
 {
 	struct span id = c->request.segment[1];
-	enum fault fault = judge(c);
+	enum fault f = judge(c);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	return c->request.protocol == PROTOCOL_TUS ? tus_append(c, id) : ietf_append(c, id);
 }
 
@@ -36,7 +36,7 @@ static enum fault judge_head(struct call *c)
 
 	if (c->request.protocol == PROTOCOL_TUS)
 		return FAULT_NONE;
-	ietf_read_headers(c->x, &ietf);
+	ietf_read_headers(&c->request, &ietf);
 	if (ietf.offset < 0 && ietf.complete == COMPLETE_UNSAID)
 		return FAULT_NONE;
 	return refuse(&c->why, FAULT_BAD_REQUEST,
@@ -47,14 +47,14 @@ enum fault resume_head(struct call *c)
 {
 	bool tus = c->request.protocol == PROTOCOL_TUS;
 	struct resumable row;
-	enum fault fault = judge(c);
+	enum fault f = judge(c);
 
-	if (!fault)
-		fault = judge_head(c);
-	if (!fault)
-		fault = resume_find(c, c->request.segment[1], true, &row);
-	if (fault)
-		return fault;
+	if (!f)
+		f = judge_head(c);
+	if (!f)
+		f = resume_find(c, c->request.segment[1], true, &row);
+	if (f)
+		return f;
 	bool seen = resume_may_see(c, &row);
 	if (tus)
 		tus_tell_state(c, &row, seen);
@@ -71,11 +71,11 @@ enum fault resume_head(struct call *c)
  * there is one. */
 static enum fault delete_what_came_of_it(struct call *c)
 {
-	enum fault fault = files_delete(c);
-	int status = fault_status(fault);
+	enum fault f = files_delete(c);
+	int status = fault_status(f);
 
 	if (status != 401 && status != 403 && status != 404)
-		return fault;
+		return f;
 	return refuse(&c->why, FAULT_FINISHED,
 	    "This upload was being finished and is a file now; deleting that takes the right to.");
 }
@@ -83,21 +83,21 @@ static enum fault delete_what_came_of_it(struct call *c)
 enum fault resume_delete(struct call *c)
 {
 	struct resumable row;
-	enum fault fault = judge(c);
+	enum fault f = judge(c);
 
-	if (!fault)
-		fault = resume_find(c, c->request.segment[1], false, &row);
-	if (fault)
-		return fault;
+	if (!f)
+		f = resume_find(c, c->request.segment[1], false, &row);
+	if (f)
+		return f;
 	bool done = row.state == UPLOAD_DONE;
 	resumable_release(&row);
 	/* What is a file already needs the right to delete files. */
 	if (done)
 		return files_delete(c);
-	fault = keep_remove_upload(c->service->keep, c->request.segment[1], &c->why);
-	if (fault == FAULT_FINISHED)
+	f = keep_remove_upload(c->service->keep, c->request.segment[1], &c->why);
+	if (f == FAULT_FINISHED)
 		return delete_what_came_of_it(c);
-	return fault ? fault : reply_empty(&c->reply, 204);
+	return f ? f : reply_empty(&c->reply, 204);
 }
 
 enum fault resume_options(struct call *c)
@@ -117,6 +117,6 @@ enum fault resume_options(struct call *c)
 				 : METHOD_GET | METHOD_HEAD | METHOD_PUT | METHOD_PATCH |
 				       METHOD_DELETE | METHOD_OPTIONS);
 	/* To a client of tus or the draft; iOS looks for a 200. A browser's preflight gets its usual 204. */
-	bool preflight = request_header(c->x, "HTTP_ACCESS_CONTROL_REQUEST_METHOD").at != NULL;
+	bool preflight = c->request.header[HEADER_PREFLIGHT_METHOD].len > 0;
 	return reply_empty(r, preflight ? 204 : 200);
 }

@@ -47,7 +47,7 @@ bool resume_may_see(struct call *c, const struct resumable *row)
 
 	refusal_clear(&unheard);
 	return row->state != UPLOAD_DONE ||
-	       rules_may_see(&c->caller, c->service->config, &file, &unheard) == FAULT_NONE;
+	       !rules_may_see(&c->caller, c->service->config, &file, &unheard);
 }
 
 /* ---- finding, pouring ------------------------------------------------------------------------ */
@@ -61,24 +61,24 @@ enum fault resume_find(struct call *c, struct span id, bool settle, struct resum
 
 enum fault resume_enter(struct call *c)
 {
-	enum fault fault = call_grant(c);
+	enum fault f = call_grant(c);
 
-	return fault ? fault : call_enter(c, LANE_BODY);
+	return f ? f : call_enter(c, LANE_BODY);
 }
 
-enum fault resume_forget(struct call *c, enum fault fault)
+enum fault resume_forget(struct call *c, enum fault f)
 {
 	struct refusal unheard;
 	char id[ID_LEN + 1];
 
 	if (!c->upload)
-		return fault;
+		return f;
 	memcpy(id, upload_row(c->upload)->id, sizeof id);
 	upload_leave(c->upload);
 	c->upload = NULL;
 	refusal_clear(&unheard);
 	keep_remove_upload(c->service->keep, span_of(id), &unheard);
-	return fault;
+	return f;
 }
 
 static enum fault hand_begin(void *self, const struct part *part, struct refusal *why)
@@ -92,10 +92,10 @@ static enum fault hand_write(void *self, const void *bytes, size_t len, struct r
 	int64_t recorded = upload_row(c->upload)->offset;
 
 	c->bytes_in += (int64_t)len;
-	enum fault fault = upload_write(c->upload, bytes, len, why);
-	if (!fault && c->on_recorded && upload_row(c->upload)->offset > recorded)
+	enum fault f = upload_write(c->upload, bytes, len, why);
+	if (!f && c->on_recorded && upload_row(c->upload)->offset > recorded)
 		c->on_recorded(c);
-	return fault;
+	return f;
 }
 
 static enum fault hand_end(void *self, struct refusal *why)
@@ -133,9 +133,9 @@ enum fault resume_pour(struct call *c)
 {
 	const struct hands hands = {c, hand_begin, hand_write, hand_end};
 	const struct part part = {.is_file = true};
-	enum fault fault = body_pour_raw(c->x, &c->grant, &part, c->buffer, &hands, &c->why);
+	enum fault f = body_pour_raw(c->x, &c->grant, &part, c->buffer, &hands, &c->why);
 
-	if (fault)
+	if (f)
 		keep_what_came(c);
-	return fault;
+	return f;
 }

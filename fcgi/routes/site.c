@@ -61,7 +61,7 @@ static enum fault send_asset(struct call *c, const struct asset *asset)
 	text_hex(digest, 16, tag);
 	reply_header(&c->reply, "ETag", "\"%s\"", tag);
 	reply_header(&c->reply, "Cache-Control", "no-cache");
-	struct span known = request_header(c->x, "HTTP_IF_NONE_MATCH");
+	struct span known = c->request.header[HEADER_IF_NONE_MATCH];
 	if (known.at && memmem(known.at, known.len, tag, sizeof tag - 1))
 		return reply_empty(&c->reply, 304);
 	if (strstr(asset->name, ".html")) {

@@ -61,20 +61,20 @@ static enum fault wrong_type(struct call *c)
  */
 static enum fault enter(struct call *c, const struct tus_headers *tus, struct claim *whole)
 {
-	enum fault fault = resume_enter(c);
+	enum fault f = resume_enter(c);
 
 	*whole = c->grant.claims[1];
 	c->grant.claims[1] = tus->checksum;
-	return fault;
+	return f;
 }
 
 static enum fault pour(struct call *c, const struct tus_headers *tus)
 {
-	enum fault fault = resume_pour(c);
+	enum fault f = resume_pour(c);
 
-	if (fault == FAULT_DIGEST_MISMATCH && tus->checksum.algorithm != DIGEST_NONE)
+	if (f == FAULT_DIGEST_MISMATCH && tus->checksum.algorithm != DIGEST_NONE)
 		return refuse(&c->why, FAULT_CHECKSUM_MISMATCH, NULL);
-	return fault;
+	return f;
 }
 
 /* The body was good: it counts; and if it was the last, here is the file. */
@@ -85,11 +85,11 @@ static enum fault settle(struct call *c)
 
 	if (!last)
 		return upload_rest(c->upload, &c->why);
-	enum fault fault = upload_finish(
+	enum fault f = upload_finish(
 	    c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
-	if (!fault)
+	if (!f)
 		call_log_stored(c);
-	return fault;
+	return f;
 }
 
 /* An answer of tus has no body for the record, so what it says once is said in headers. */
@@ -181,35 +181,35 @@ static enum fault hold(struct call *c, const struct tus_headers *tus, struct spa
 static enum fault append(struct call *c, const struct tus_headers *tus, struct span id)
 {
 	struct claim whole;
-	enum fault fault = enter(c, tus, &whole);
+	enum fault f = enter(c, tus, &whole);
 
-	if (!fault)
-		fault = hold(c, tus, id);
-	if (!fault)
-		fault = judge_length(c, tus);
-	if (!fault)
-		fault = pour(c, tus);
-	if (!fault)
-		fault = settle(c);
-	return fault ? fault : answer(c, 204);
+	if (!f)
+		f = hold(c, tus, id);
+	if (!f)
+		f = judge_length(c, tus);
+	if (!f)
+		f = pour(c, tus);
+	if (!f)
+		f = settle(c);
+	return f ? f : answer(c, 204);
 }
 
 enum fault tus_append(struct call *c, struct span id)
 {
 	struct tus_headers tus;
 	struct resumable row;
-	enum fault fault = tus_read_headers(c->x, &tus, &c->why);
+	enum fault f = tus_read_headers(&c->request, &tus, &c->why);
 
-	if (!fault)
-		fault = resume_find(c, id, false, &row);
-	if (fault)
-		return fault;
-	fault = judge_append(c, &tus, &row);
+	if (!f)
+		f = resume_find(c, id, false, &row);
+	if (f)
+		return f;
+	f = judge_append(c, &tus, &row);
 	bool done = row.state == UPLOAD_DONE;
-	if (!fault && done)
-		fault = append_to_done(c, &tus, &row);
+	if (!f && done)
+		f = append_to_done(c, &tus, &row);
 	resumable_release(&row);
-	return fault || done ? fault : append(c, &tus, id);
+	return f || done ? f : append(c, &tus, id);
 }
 
 /* ---- creation -------------------------------------------------------------------------------- */
@@ -251,28 +251,28 @@ static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
 
 static enum fault answer_created(struct call *c)
 {
-	enum fault fault = resume_tell_location(c, upload_row(c->upload)->id);
+	enum fault f = resume_tell_location(c, upload_row(c->upload)->id);
 
-	return fault ? fault : answer(c, 201);
+	return f ? f : answer(c, 201);
 }
 
 /* Where the client gets no Location it cannot come back: nothing is kept. */
 static enum fault create(struct call *c, const struct tus_headers *tus, struct upload_plan *plan)
 {
-	enum fault fault = enter(c, tus, &plan->whole);
+	enum fault f = enter(c, tus, &plan->whole);
 
-	if (!fault)
-		fault = upload_create(c->service->keep, &c->grant, plan, &c->upload, &c->why);
-	if (!fault && c->request.length_state == LENGTH_KNOWN)
-		fault = tus->length >= 0 && c->request.length > tus->length
+	if (!f)
+		f = upload_create(c->service->keep, &c->grant, plan, &c->upload, &c->why);
+	if (!f && c->request.length_state == LENGTH_KNOWN)
+		f = tus->length >= 0 && c->request.length > tus->length
 			    ? refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 				  "The body is longer than Upload-Length says the file is.")
 			    : FAULT_NONE;
-	if (!fault)
-		fault = pour(c, tus);
-	if (!fault)
-		fault = settle(c);
-	return fault ? resume_forget(c, fault) : answer_created(c);
+	if (!f)
+		f = pour(c, tus);
+	if (!f)
+		f = settle(c);
+	return f ? resume_forget(c, f) : answer_created(c);
 }
 
 /* ---- concatenation --------------------------------------------------------------------------- */
@@ -307,19 +307,19 @@ static enum fault concatenate(
 {
 	struct span *ids = NULL;
 	size_t count;
-	enum fault fault = c->request.length > 0 ? refuse(&c->why, FAULT_BAD_REQUEST,
+	enum fault f = c->request.length > 0 ? refuse(&c->why, FAULT_BAD_REQUEST,
 						       "A final concatenation has no body.")
 						 : enter(c, tus, &plan->whole);
 
-	if (!fault)
-		fault = read_parts(c, tus->parts, &ids, &count);
-	if (!fault)
-		fault = join(c, plan, ids, count);
+	if (!f)
+		f = read_parts(c, tus->parts, &ids, &count);
+	if (!f)
+		f = join(c, plan, ids, count);
 	free(ids);
-	if (!fault)
-		fault = resume_tell_location(c, c->files.at[0].id);
-	if (fault)
-		return fault;
+	if (!f)
+		f = resume_tell_location(c, c->files.at[0].id);
+	if (f)
+		return f;
 	call_log_stored(c);
 	tell_offset(c, c->files.at[0].size);
 	tell_kept(c, &c->files.at[0]);
@@ -347,19 +347,19 @@ enum fault tus_create(struct call *c)
 	struct tus_headers tus;
 	struct metadata metadata;
 	struct upload_plan plan = {.fields = NULL};
-	enum fault fault = tus_read_headers(c->x, &tus, &c->why);
+	enum fault f = tus_read_headers(&c->request, &tus, &c->why);
 
-	if (!fault)
-		fault = judge_creation(c, &tus);
-	if (fault)
-		return fault;
-	fault = metadata_parse(tus.metadata, &metadata, &c->why);
-	if (!fault)
-		fault = plan_upload(c, &tus, &metadata, &plan);
-	if (!fault)
-		fault = tus.concat == CONCAT_FINAL ? concatenate(c, &tus, &plan)
+	if (!f)
+		f = judge_creation(c, &tus);
+	if (f)
+		return f;
+	f = metadata_parse(tus.metadata, &metadata, &c->why);
+	if (!f)
+		f = plan_upload(c, &tus, &metadata, &plan);
+	if (!f)
+		f = tus.concat == CONCAT_FINAL ? concatenate(c, &tus, &plan)
 						   : create(c, &tus, &plan);
 	free((char *)(uintptr_t)plan.fields);
 	metadata_free(&metadata);
-	return fault;
+	return f;
 }

@@ -10,10 +10,10 @@ enum fault upload_put(struct call *c)
  * empty file would help nobody. */
 static bool forgot_version(struct call *c)
 {
-	return request_header(c->x, "HTTP_UPLOAD_LENGTH").at ||
-	       request_header(c->x, "HTTP_UPLOAD_DEFER_LENGTH").at ||
-	       request_header(c->x, "HTTP_UPLOAD_METADATA").at ||
-	       request_header(c->x, "HTTP_UPLOAD_CONCAT").at;
+	return c->request.header[HEADER_UPLOAD_LENGTH].len > 0 ||
+	       c->request.header[HEADER_UPLOAD_DEFER_LENGTH].len > 0 ||
+	       c->request.header[HEADER_UPLOAD_METADATA].len > 0 ||
+	       c->request.header[HEADER_UPLOAD_CONCAT].len > 0;
 }
 
 enum fault upload_post(struct call *c)
@@ -21,8 +21,8 @@ enum fault upload_post(struct call *c)
 	if (c->request.protocol != PROTOCOL_PLAIN)
 		return resume_create(c);
 	if (forgot_version(c)) {
-		enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
-		return fault ? fault : refuse(&c->why, FAULT_TUS_VERSION, NULL);
+		enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
+		return f ? f : refuse(&c->why, FAULT_TUS_VERSION, NULL);
 	}
 	return whole_upload(c);
 }
@@ -33,22 +33,22 @@ enum fault upload_policy(struct call *c)
 {
 	const struct config *config = c->service->config;
 	int64_t used = 0;
-	enum fault fault = FAULT_NONE;
+	enum fault f = FAULT_NONE;
 
 	rules_grant(&c->request, &c->caller, config, 0, &c->grant);
 	if (c->grant.owner_quota > 0)
-		fault = keep_used(c->service->keep, c->grant.owner, &used, &c->why);
+		f = keep_used(c->service->keep, c->grant.owner, &used, &c->why);
 	struct policy policy = {
-	    .max_bytes = told_max_bytes(c->x, config),
+	    .max_bytes = told_max_bytes(&c->request, config),
 	    .max_files = config->max_files,
 	    .allow_types = config->allow_types,
 	    .deny_types = config->deny_types,
 	    .resumable = true,
 	    .owner = c->caller.owner,
-	    .streamed = told_streamed(c->x),
+	    .streamed = told_streamed(&c->request),
 	    .quota = c->grant.owner_quota,
 	    .used = used,
 	    .expires_after = c->grant.lasts,
 	};
-	return fault ? fault : reply_policy(&c->reply, &policy);
+	return f ? f : reply_policy(&c->reply, &policy);
 }

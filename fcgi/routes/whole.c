@@ -35,10 +35,10 @@ static void upload_hands(struct call *c, struct hands *hands)
 static enum fault find_body_file(struct call *c, int *fd)
 {
 	bool claimed = c->grant.claims[0].algorithm || c->grant.claims[1].algorithm;
-	enum fault fault = c->x->body_file ? c->x->body_file(c->x, fd, &c->why) : FAULT_NONE;
+	enum fault f = c->x->body_file ? c->x->body_file(c->x, fd, &c->why) : FAULT_NONE;
 
-	if (fault || *fd < 0)
-		return fault;
+	if (f || *fd < 0)
+		return f;
 	c->grant.spooled = !claimed && upload_can_adopt(c->service->keep, &c->grant, *fd);
 	if (!c->grant.spooled)
 		*fd = -1;
@@ -49,17 +49,17 @@ static enum fault find_body_file(struct call *c, int *fd)
  * the body is not the file itself. */
 static enum fault open_upload(struct call *c, int *body_file)
 {
-	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
+	enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
 
-	if (!fault)
-		fault = call_grant(c);
-	if (!fault)
-		fault = call_enter(c, LANE_BODY);
-	if (!fault && body_file)
-		fault = find_body_file(c, body_file);
-	if (!fault)
-		fault = upload_begin(c->service->keep, &c->grant, &c->upload, &c->why);
-	return fault;
+	if (!f)
+		f = call_grant(c);
+	if (!f)
+		f = call_enter(c, LANE_BODY);
+	if (!f && body_file)
+		f = find_body_file(c, body_file);
+	if (!f)
+		f = upload_begin(c->service->keep, &c->grant, &c->upload, &c->why);
+	return f;
 }
 
 /* What a form says to us, out of what it says about its files. */
@@ -73,22 +73,22 @@ static enum fault take_setting(struct call *c, const char *name, struct span *va
 static enum fault take_settings(struct call *c, struct span *return_to)
 {
 	struct span expires_in, path, key;
-	enum fault fault = take_setting(c, "expires_in", &expires_in);
+	enum fault f = take_setting(c, "expires_in", &expires_in);
 
-	if (!fault && expires_in.len > 0)
-		fault = call_expires_in(c, expires_in);
-	if (!fault)
-		fault = take_setting(c, "path", &path);
-	if (!fault && path.at)
-		fault = call_path(c, path, &c->grant.path);
-	if (!fault)
-		fault = take_setting(c, "idempotency_key", &key);
-	if (!fault && key.len > 0)
-		fault = rules_key(key, &c->grant, &c->why);
-	if (!fault)
-		fault = take_setting(c, "return_to", return_to);
-	if (fault || return_to->len > 0)
-		return fault ? fault : request_may_return(&c->request, c->x, c->service->config,
+	if (!f && expires_in.len > 0)
+		f = call_expires_in(c, expires_in);
+	if (!f)
+		f = take_setting(c, "path", &path);
+	if (!f && path.at)
+		f = call_path(c, path, &c->grant.path);
+	if (!f)
+		f = take_setting(c, "idempotency_key", &key);
+	if (!f && key.len > 0)
+		f = rules_key(key, &c->grant, &c->why);
+	if (!f)
+		f = take_setting(c, "return_to", return_to);
+	if (f || return_to->len > 0)
+		return f ? f : request_may_return(&c->request, c->service->config,
 					   *return_to, &c->why);
 	*return_to = (struct span){0};
 	return FAULT_NONE;
@@ -96,32 +96,32 @@ static enum fault take_settings(struct call *c, struct span *return_to)
 
 static enum fault close_upload(struct call *c, struct span *return_to)
 {
-	enum fault fault = take_settings(c, return_to);
+	enum fault f = take_settings(c, return_to);
 
-	if (fault)
-		return fault;
+	if (f)
+		return f;
 	bool token = !c->caller.owner.at && c->service->config->delete_access == ACCESS_OWNER;
 	char *fields = json_fields(&c->fields.at[0].name, c->fields.count);
 
 	if (!fields)
 		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
-	fault = upload_finish(c->upload, fields, token, &c->files, &c->why);
+	f = upload_finish(c->upload, fields, token, &c->files, &c->why);
 	free(fields);
-	if (!fault)
+	if (!f)
 		call_log_stored(c);
-	return fault;
+	return f;
 }
 
 static enum fault take_form(struct call *c, struct span *return_to)
 {
 	struct hands hands;
-	enum fault fault = open_upload(c, NULL);
+	enum fault f = open_upload(c, NULL);
 
 	upload_hands(c, &hands);
-	if (!fault)
-		fault = body_pour_form(c->x, &c->grant, c->request.content_type, c->buffer, &hands,
+	if (!f)
+		f = body_pour_form(c->x, &c->grant, c->request.content_type, c->buffer, &hands,
 		    &c->fields, &c->why);
-	return fault ? fault : close_upload(c, return_to);
+	return f ? f : close_upload(c, return_to);
 }
 
 static enum fault take_body(struct call *c, const struct part *part, int body_file)
@@ -141,15 +141,15 @@ static enum fault take_raw(struct call *c, struct span *return_to)
 {
 	struct part part = {.is_file = true, .declared_type = c->request.content_type};
 	int body_file = -1;
-	enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
+	enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
 
-	if (!fault)
-		fault = request_file_name(&c->request, c->x, &c->scratch, &part.name, &c->why);
-	if (!fault)
-		fault = open_upload(c, &body_file);
-	if (!fault)
-		fault = take_body(c, &part, body_file);
-	return fault ? fault : close_upload(c, return_to);
+	if (!f)
+		f = request_file_name(&c->request, &c->scratch, &part.name, &c->why);
+	if (!f)
+		f = open_upload(c, &body_file);
+	if (!f)
+		f = take_body(c, &part, body_file);
+	return f ? f : close_upload(c, return_to);
 }
 
 enum fault whole_take(struct call *c, struct span *return_to)
@@ -162,8 +162,8 @@ enum fault whole_take(struct call *c, struct span *return_to)
 		return take_form(c, return_to);
 	if (text_media_type(c->request.content_type, type) &&
 	    span_is(span_of(type), "application/x-www-form-urlencoded")) {
-		enum fault fault = rules_may_upload(&c->caller, c->service->config, &c->why);
-		return fault ? fault
+		enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
+		return f ? f
 			     : refuse(&c->why, FAULT_UNSUPPORTED_FORM,
 				   "The body is declared as application/x-www-form-urlencoded, "
 				   "which carries no files. Give the form "
@@ -176,7 +176,7 @@ enum fault whole_take(struct call *c, struct span *return_to)
 enum fault whole_upload(struct call *c)
 {
 	struct span return_to;
-	enum fault fault = whole_take(c, &return_to);
+	enum fault f = whole_take(c, &return_to);
 
-	return fault ? fault : reply_created(&c->reply, &c->files, return_to);
+	return f ? f : reply_created(&c->reply, &c->files, return_to);
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "shared/fault.h"
+#include "shared/header.h"
 
 enum {
 	ID_LEN = 26,      /* characters of a file's or upload's id, without the NUL */
@@ -97,6 +98,8 @@ struct request {
 	struct span bearer;      /* token of Authorization: Bearer, or absent */
 	struct span key;         /* Idempotency-Key, raw, or absent */
 	struct span withdraw;    /* the cookie of a receipt: its first file's delete token, or absent */
+	struct span header[HEADER_COUNT]; /* trimmed; absent where it was not sent */
+	bool local;              /* this machine itself asks: see request_is_local() */
 	bool secure;             /* the client speaks TLS with the server in front */
 	struct span remote_user; /* REMOTE_USER when it is trusted and not empty, or absent */
 	bool cross_site;         /* an unsafe request that another site's page made */

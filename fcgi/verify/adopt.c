@@ -59,9 +59,9 @@ static bool visit_object(void *self, const uint8_t sha256[SHA256_LEN])
 	struct known known;
 
 	a->fault = catalog_known(a->v->keep->catalog, sha256, &known, a->why);
-	if (a->fault == FAULT_NONE && !known.found && !note_unknown(a, sha256))
+	if (!a->fault && !known.found && !note_unknown(a, sha256))
 		a->fault = refuse(a->why, FAULT_INTERNAL, "Out of memory.");
-	return a->fault == FAULT_NONE;
+	return !a->fault;
 }
 
 static enum fault find_unknown(struct adopting *a, struct refusal *why)
@@ -69,7 +69,7 @@ static enum fault find_unknown(struct adopting *a, struct refusal *why)
 	a->why = why;
 	enum fault f = object_each(a->v->keep->store, visit_object, a, why);
 
-	return f == FAULT_NONE ? a->fault : f;
+	return !f ? a->fault : f;
 }
 
 /* ---- entering them --------------------------------------------------------------------------- */
@@ -84,7 +84,7 @@ static enum fault still_unknown(
 	enum fault f = job_known(catalog, mark->sha256, &known, why);
 
 	object_mark(keep->store, mark->sha256, &now);
-	*still = f == FAULT_NONE && !known.found && now.there && mark_same(&now, &mark->mark);
+	*still = !f && !known.found && now.there && mark_same(&now, &mark->mark);
 	return f;
 }
 
@@ -94,14 +94,14 @@ static enum fault run_enter(struct catalog *catalog, void *self, struct refusal 
 	struct adopting *a = self;
 	enum fault f = FAULT_NONE;
 
-	for (size_t i = 0; i < a->ready && f == FAULT_NONE; i++) {
+	for (size_t i = 0; i < a->ready && !f; i++) {
 		struct adoption *one = &a->at[i];
 		struct arrivals alone = {.at = &one->arrival, .count = 1};
 		f = still_unknown(a->v->keep, catalog, &one->mark, &one->entered, why);
-		if (f != FAULT_NONE || !one->entered)
+		if (f || !one->entered)
 			continue;
 		f = job_enter_object(catalog, &one->arrival, why);
-		if (f == FAULT_NONE)
+		if (!f)
 			f = records_add(catalog, &alone, why);
 	}
 	return f;
@@ -126,7 +126,7 @@ static enum fault enter_ready(struct adopting *a, struct refusal *why)
 
 	for (size_t i = 0; i < a->ready; i++) {
 		close(a->at[i].blob.fd);
-		if (f == FAULT_NONE && a->at[i].entered)
+		if (!f && a->at[i].entered)
 			tell_entered(a, &a->at[i]);
 	}
 	a->ready = 0;
@@ -147,10 +147,10 @@ static enum fault run_aside(struct catalog *catalog, void *self, struct refusal 
 	bool still;
 	enum fault f = still_unknown(aside->keep, catalog, &aside->mark, &still, why);
 
-	if (f != FAULT_NONE || !still)
+	if (f || !still)
 		return f;
 	f = verify_put_aside(aside->keep, aside->mark.sha256, why);
-	aside->done = f == FAULT_NONE;
+	aside->done = !f;
 	return f;
 }
 
@@ -176,7 +176,7 @@ static void judge(struct keep *keep, struct adoption *one)
 	refusal_clear(&unused);
 	one->arrival.magic = sniff_version();
 	if (keep->sniffers != NULL &&
-	    sniff_type(keep->sniffers, one->blob.fd, NULL, len, one->type, &unused) == FAULT_NONE)
+	    !sniff_type(keep->sniffers, one->blob.fd, NULL, len, one->type, &unused))
 		return;
 	one->arrival.magic = 0;
 	snprintf(one->type, sizeof one->type, "application/octet-stream");
@@ -242,13 +242,13 @@ static enum fault enter_all(struct adopting *a, struct refusal *why)
 {
 	enum fault f = FAULT_NONE;
 
-	for (size_t i = 0; i < a->count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; i < a->count && !f; i++) {
 		f = consider(a, a->unknown[i], why);
-		if (f == FAULT_NONE && a->ready == VERIFY_CHUNK)
+		if (!f && a->ready == VERIFY_CHUNK)
 			f = enter_ready(a, why);
 	}
-	enum fault last = enter_ready(a, f == FAULT_NONE ? why : NULL);
-	return f == FAULT_NONE ? last : f;
+	enum fault last = enter_ready(a, !f ? why : NULL);
+	return !f ? last : f;
 }
 
 static enum fault adopt(struct adopting *a, struct refusal *why)
@@ -257,23 +257,23 @@ static enum fault adopt(struct adopting *a, struct refusal *why)
 	bool astray = catalog_is_astray(keep->catalog);
 	enum fault f = find_unknown(a, why);
 
-	if (f == FAULT_NONE && astray)
+	if (!f && astray)
 		f = catalog_part(keep->catalog, why);
 	/* Beside servers a deletion may be under way, which commits first and unlinks after: what has
 	 * just lost its record is not to come back. */
-	else if (f == FAULT_NONE && a->count > 0)
+	else if (!f && a->count > 0)
 		nanosleep(&(struct timespec){.tv_sec = DELETION}, NULL);
 	/* Their entries may be older than the last sync of the directory; their records are not. */
-	if (f == FAULT_NONE && fsync(keep->store->objects) != 0)
+	if (!f && fsync(keep->store->objects) != 0)
 		f = disk_fault(why, "fsync objects");
-	if (f == FAULT_NONE)
+	if (!f)
 		f = enter_all(a, why);
-	if (f == FAULT_NONE && a->v->unreadable > 0)
+	if (!f && a->v->unreadable > 0)
 		f = refuse(why, FAULT_INTERNAL,
 		    "%lld objects cannot be read. Have this user own them, or move them away, and "
 		    "say it again.",
 		    (long long)a->v->unreadable);
-	return f == FAULT_NONE && astray ? catalog_join(keep->catalog, why) : f;
+	return !f && astray ? catalog_join(keep->catalog, why) : f;
 }
 
 enum fault verify_adopt(struct keep *keep, const struct inspector *inspector, struct verified *result,

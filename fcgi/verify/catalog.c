@@ -29,7 +29,7 @@ static enum fault check_all(struct verifying *v, bool *usable, struct refusal *w
 	struct catalog *catalog = v->keep->catalog;
 	bool mended;
 
-	if (catalog_check_file(catalog, v->repair, tell_damage, v, usable, &mended) != FAULT_NONE)
+	if (catalog_check_file(catalog, v->repair, tell_damage, v, usable, &mended))
 		verify_tell(v, NULL,
 		    "catalog problem=\"waybill.db cannot be read; see waybill restore, or move it "
 		    "away and see verify --adopt\"");
@@ -57,7 +57,7 @@ enum fault verify_catalog(struct verifying *v, bool *usable, struct refusal *why
 	free(text);
 	if (!whole)
 		return refuse(why, FAULT_INTERNAL, "Out of memory.");
-	if (f == FAULT_NONE && v->repair && v->result->findings > v->indexes)
+	if (!f && v->repair && v->result->findings > v->indexes)
 		f = catalog_mend(v->keep->catalog, why);
 	return f;
 }

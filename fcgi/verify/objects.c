@@ -114,7 +114,7 @@ static enum fault run_look(struct catalog *catalog, void *self, struct refusal *
 
 	object_mark(look->keep->store, look->sha256, &now);
 	look->stands = known.found && mark_same(&now, &look->mark);
-	if (f != FAULT_NONE || !look->stands || look->resize < 0)
+	if (f || !look->stands || look->resize < 0)
 		return f;
 	return job_resize(catalog, look->sha256, look->resize, why);
 }
@@ -180,7 +180,7 @@ static enum fault check_object(
 	if (state == OBJECT_WRONG_SIZE && v->repair)
 		look.resize = size;
 	enum fault f = catalog_commit(v->keep->catalog, run_look, &look, why);
-	if (f != FAULT_NONE || !look.stands)
+	if (f || !look.stands)
 		return f;
 	v->resize |= look.resize >= 0;
 	v->unread += state == OBJECT_MISSING || state == OBJECT_BROKEN;
@@ -208,11 +208,11 @@ static enum fault each_object(
 	char *buffer = malloc(VERIFY_BUFFER);
 	enum fault f = buffer == NULL ? refuse(why, FAULT_INTERNAL, "Out of memory.") : FAULT_NONE;
 
-	while (f == FAULT_NONE) {
+	while (!f) {
 		f = content_page(v->keep->catalog, refs, after, len, &page, why);
-		if (f != FAULT_NONE || page.count == 0)
+		if (f || page.count == 0)
 			break;
-		for (size_t i = 0; i < page.count && f == FAULT_NONE; i++)
+		for (size_t i = 0; i < page.count && !f; i++)
 			f = visit(v, page.sha256[i], page.size[i], buffer, why);
 		memcpy(after, page.sha256[page.count - 1], SHA256_LEN);
 		len = SHA256_LEN;
@@ -250,7 +250,7 @@ enum fault verify_reach(struct verifying *v, struct refusal *why)
 {
 	v->reached = v->unread = v->unreadable = 0;
 	enum fault f = each_object(v, 1, try_object, why);
-	return f == FAULT_NONE ? verify_doubt(v, v->reached, why) : f;
+	return !f ? verify_doubt(v, v->reached, why) : f;
 }
 
 enum fault verify_doubt(const struct verifying *v, int64_t objects, struct refusal *why)
@@ -281,8 +281,8 @@ static enum fault run_orphan(struct catalog *catalog, void *self, struct refusal
 	enum fault f = job_known(catalog, o->sha256[0], &known, why);
 
 	object_mark(o->v->keep->store, o->sha256[0], &now);
-	o->stands = f == FAULT_NONE && !known.found && now.there;
-	if (f != FAULT_NONE || !o->stands || !o->repair)
+	o->stands = !f && !known.found && now.there;
+	if (f || !o->stands || !o->repair)
 		return f;
 	return job_drop_orphans(catalog, o->sha256, 1, why);
 }
@@ -297,7 +297,7 @@ static enum fault look_again(struct verifying *v, struct orphan *o, struct refus
 	const struct timespec moment = {.tv_nsec = MOMENT_MS * 1000000L};
 	enum fault f = catalog_commit(v->keep->catalog, run_orphan, o, why);
 
-	for (int i = 0; i < MOMENTS && f == FAULT_NONE && o->stands; i++) {
+	for (int i = 0; i < MOMENTS && !f && o->stands; i++) {
 		if (v->waited >= PATIENCE_MS)
 			break;
 		nanosleep(&moment, NULL);
@@ -316,14 +316,14 @@ static enum fault check_orphan(
 	enum fault f = catalog_known(v->keep->catalog, sha256, &known, why);
 
 	memcpy(orphan.sha256[0], sha256, SHA256_LEN);
-	if (f == FAULT_NONE && !known.found)
+	if (!f && !known.found)
 		f = look_again(v, &orphan, why);
-	if (f == FAULT_NONE && orphan.stands && v->repair) {
+	if (!f && orphan.stands && v->repair) {
 		orphan.repair = true;
 		f = catalog_commit(v->keep->catalog, run_orphan, &orphan, why);
 	}
 	object_name(sha256, name);
-	if (f == FAULT_NONE && orphan.stands)
+	if (!f && orphan.stands)
 		verify_tell(v, v->repair ? "removed" : NULL, "orphan object=%s", name);
 	return f;
 }
@@ -333,7 +333,7 @@ static bool visit_object(void *self, const uint8_t sha256[SHA256_LEN])
 	struct visit *visit = self;
 
 	visit->fault = check_orphan(visit->v, sha256, visit->why);
-	return visit->fault == FAULT_NONE;
+	return !visit->fault;
 }
 
 enum fault verify_orphans(struct verifying *v, struct refusal *why)
@@ -341,5 +341,5 @@ enum fault verify_orphans(struct verifying *v, struct refusal *why)
 	struct visit visit = {.v = v, .why = why};
 	enum fault f = object_each(v->keep->store, visit_object, &visit, why);
 
-	return f == FAULT_NONE ? visit.fault : f;
+	return !f ? visit.fault : f;
 }

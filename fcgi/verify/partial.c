@@ -66,7 +66,7 @@ static bool still_the_same(struct verifying *v, const struct resumable *row)
 {
 	struct resumable now;
 
-	if (resumable_find(v->keep->catalog, span_of(row->id), &now, NULL) != FAULT_NONE)
+	if (resumable_find(v->keep->catalog, span_of(row->id), &now, NULL))
 		return false;
 	bool same = now.state == row->state && now.offset == row->offset;
 	resumable_release(&now);
@@ -86,7 +86,7 @@ static enum fault tell_upload(
 	bool end = v->repair && bytes != BYTES_UNREADABLE;
 	enum fault f = end ? resumable_end(v->keep->catalog, span_of(row->id), memory_deadline(v->keep), why) : FAULT_NONE;
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (end)
 		blob_discard(v->keep->store, row->id);
@@ -116,7 +116,7 @@ static void check_upload(void *self, const struct resumable *row)
 {
 	struct visit *visit = self;
 
-	if (visit->fault != FAULT_NONE)
+	if (visit->fault)
 		return;
 	int fd = blob_seize(visit->v->keep->store, row->id);
 	enum bytes bytes = examine_upload(visit->v, fd, errno, row);
@@ -134,11 +134,11 @@ static enum fault check_seized(
 	struct resumable row;
 	enum fault f =
 	    temporary ? FAULT_NOT_FOUND : resumable_find(v->keep->catalog, span_of(name), &row, why);
-	bool ours = f == FAULT_NONE && (row.state == UPLOAD_OPEN || row.state == UPLOAD_USED);
+	bool ours = !f && (row.state == UPLOAD_OPEN || row.state == UPLOAD_USED);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		resumable_release(&row);
-	*nobodys = !ours && (f == FAULT_NONE || f == FAULT_NOT_FOUND);
+	*nobodys = !ours && (!f || f == FAULT_NOT_FOUND);
 	if (*nobodys)
 		verify_tell(v, v->repair ? "removed" : NULL, "leftover partial=%s", name);
 	return f == FAULT_NOT_FOUND ? FAULT_NONE : f;
@@ -155,7 +155,7 @@ static bool check_file(void *self, const char *name, bool temporary)
 	if (fd >= 0)
 		visit->fault = check_seized(visit->v, name, temporary, &nobodys, visit->why);
 	blob_unseize(store, fd, name, nobodys && visit->v->repair, &freed);
-	return visit->fault == FAULT_NONE;
+	return !visit->fault;
 }
 
 enum fault verify_partial(struct verifying *v, struct refusal *why)
@@ -163,9 +163,9 @@ enum fault verify_partial(struct verifying *v, struct refusal *why)
 	struct visit visit = {.v = v, .why = why};
 	enum fault f = resumable_each(v->keep->catalog, check_upload, &visit, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = visit.fault;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = blob_each(v->keep->store, check_file, &visit, why);
-	return f == FAULT_NONE ? visit.fault : f;
+	return !f ? visit.fault : f;
 }

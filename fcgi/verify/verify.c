@@ -64,7 +64,7 @@ static enum fault run_lose(struct catalog *catalog, void *self, struct refusal *
 	}
 	if (now.there)
 		f = verify_put_aside(keep, r->lost->sha256, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = record_remove(catalog, span_of(r->file->id), &freed, why);
 	return f == FAULT_NOT_FOUND ? FAULT_NONE : f;
 }
@@ -79,7 +79,7 @@ static enum fault lose(struct verifying *v, const struct file *file, struct refu
 		return FAULT_NONE;
 	if (v->repair) {
 		enum fault f = catalog_commit(v->keep->catalog, run_lose, &removal, why);
-		if (f != FAULT_NONE || removal.healed)
+		if (f || removal.healed)
 			return f;
 	}
 	text_hex(file->sha256, SHA256_LEN, hex);
@@ -99,10 +99,10 @@ static enum fault lose_records(struct verifying *v, struct refusal *why)
 
 	if (more)
 		qsort(v->lost, v->lost_count, sizeof *v->lost, compare_lost);
-	while (more && f == FAULT_NONE) {
+	while (more && !f) {
 		struct files files = {0};
 		f = catalog_page(v->keep->catalog, after, VERIFY_CHUNK, &files, why);
-		for (size_t i = 0; i < files.count && f == FAULT_NONE; i++)
+		for (size_t i = 0; i < files.count && !f; i++)
 			f = lose(v, &files.at[i], why);
 		more = files.count == VERIFY_CHUNK;
 		if (files.count > 0)
@@ -120,23 +120,23 @@ static enum fault verify_all(struct verifying *v, struct refusal *why)
 	bool usable;
 	enum fault f = v->repair ? verify_reach(v, why) : FAULT_NONE;
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = verify_catalog(v, &usable, why);
-	if (f != FAULT_NONE || !usable)
+	if (f || !usable)
 		return f;
 	f = catalog_sums(v->keep->catalog, (struct span){NULL, 0}, &sums, why);
 	v->result->expected = sums.bytes;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = verify_objects(v, why);
-	if (f == FAULT_NONE && v->repair)
+	if (!f && v->repair)
 		f = verify_doubt(v, v->result->objects, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = lose_records(v, why);
-	if (f == FAULT_NONE && v->resize)
+	if (!f && v->resize)
 		f = catalog_mend(v->keep->catalog, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = verify_orphans(v, why);
-	return f == FAULT_NONE ? verify_partial(v, why) : f;
+	return !f ? verify_partial(v, why) : f;
 }
 
 enum fault verify_run(struct keep *keep, unsigned wishes, const struct inspector *inspector,

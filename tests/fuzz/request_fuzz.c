@@ -53,7 +53,7 @@ static void check_request(const struct request *r)
 	must(!r->bearer.at || (r->bearer.len == 0 || (r->bearer.at[0] != ' ' && r->bearer.at[r->bearer.len - 1] != ' ')));
 }
 
-static void use(struct request *r, struct exchange *x, struct scratch *scratch)
+static void use(struct request *r, struct scratch *scratch)
 {
 	static const struct config open = {
 	    .max_bytes = 1000, .max_files = 3, .allowed_origins = (char *)""};
@@ -71,19 +71,19 @@ static void use(struct request *r, struct exchange *x, struct scratch *scratch)
 		must(r->length_state == LENGTH_KNOWN && r->length <= 1000);
 	if (request_listing(r, &listing, scratch, &why) == FAULT_NONE)
 		must(listing.limit >= 1 && listing.limit <= 1000 && listing.after >= 0);
-	if (request_file_name(r, x, scratch, &name, &why) == FAULT_NONE && name.at) {
+	if (request_file_name(r, scratch, &name, &why) == FAULT_NONE && name.at) {
 		char clean[NAME_BYTES + 1];
 		text_clean_name(name, clean);
 		must(clean[0] != '\0' && !strchr(clean, '/'));
 	}
-	request_claims(x, claims, &why);
+	request_claims(r, claims, &why);
 	if (request_parameter(r, "expires_in", scratch, &asked, &why) == FAULT_NONE && asked.at &&
 	    text_duration(asked, &lasts))
 		must(lasts >= 0);
 	if (r->cross_site)
 		must(!r->origin_allowed && rules_site(r, &why) == FAULT_CROSS_SITE);
 	rules_site(r, &why);
-	rules_may_watch(&nobody, x, &why);
+	rules_may_watch(&nobody, r, &why);
 	rules_grant(r, &nobody, &open, 0, &grant);
 }
 
@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum fault fault = request_parse(&request, &e.exchange, &config, &scratch, &why);
 	check_request(&request);
 	if (!fault)
-		use(&request, &e.exchange, &scratch);
+		use(&request, &scratch);
 	free(text);
 	return 0;
 }

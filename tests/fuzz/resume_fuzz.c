@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accept/accept.h"
 #include "body/resume.h"
 #include "shared/digest.h"
 #include "shared/text.h"
@@ -37,14 +38,14 @@ static const char *pretend_env(struct exchange *x, const char *name)
 			abort();                                                                   \
 	} while (0)
 
-static void try_tus(struct pretend *p)
+static void try_tus(const struct request *request)
 {
 	struct tus_headers tus;
 	struct refusal why;
 	struct span id;
 
 	refusal_clear(&why);
-	enum fault f = tus_read_headers(&p->x, &tus, &why);
+	enum fault f = tus_read_headers(request, &tus, &why);
 	PROMISE(f == FAULT_NONE || f == FAULT_BAD_REQUEST);
 	if (f != FAULT_NONE)
 		return;
@@ -73,13 +74,13 @@ static void try_metadata(const char *text)
 	metadata_free(&m);
 }
 
-static void try_ietf(struct pretend *p)
+static void try_ietf(const struct request *request)
 {
 	struct ietf_headers ietf;
 	struct refusal why;
 	int64_t length;
 
-	ietf_read_headers(&p->x, &ietf);
+	ietf_read_headers(request, &ietf);
 	PROMISE(ietf.offset >= -1 && ietf.length >= -1 && ietf.offset < 1000000000000000);
 	refusal_clear(&why);
 	int64_t at = ietf.offset < 0 ? 0 : ietf.offset;
@@ -90,6 +91,7 @@ static void try_ietf(struct pretend *p)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct pretend p = {.x.env = pretend_env};
+	struct request request;
 	char *text = malloc(size + 1), *at = text;
 
 	if (text == NULL)
@@ -103,8 +105,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		p.value[i] = strcmp(at, "-") == 0 ? NULL : at;
 		at = end != NULL ? end + 1 : NULL;
 	}
-	try_tus(&p);
-	try_ietf(&p);
+	request_headers(&request, &p.x);
+	try_tus(&request);
+	try_ietf(&request);
 	if (p.value[0] != NULL)
 		try_metadata(p.value[0]);
 	free(text);

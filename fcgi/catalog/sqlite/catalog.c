@@ -34,22 +34,22 @@ static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
 	if (flock(store->dir, LOCK_EX) != 0)
 		return disk_fault(why, "flock");
 	enum fault f = store_restored(store, why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		catalog->writer = connection_open(catalog,
 		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_PATIENCE,
 		    "PRAGMA wal_autocheckpoint = 0", why);
 		f = catalog->writer == NULL ? FAULT_INTERNAL : check_writable(catalog, why);
 	}
-	if (f == FAULT_NONE)
+	if (!f)
 		f = catalog_migrate(catalog->writer, &fresh, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = generation_open(catalog, fresh, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		catalog_warn_of_emptiness(catalog);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_execute(catalog->writer,
 		    store_syncs(store) ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		catalog->tender = connection_open(catalog, SQLITE_OPEN_READWRITE, TENDER_PATIENCE,
 		    "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -64", why);
 		f = catalog->tender == NULL ? FAULT_INTERNAL : FAULT_NONE;
@@ -73,7 +73,7 @@ static enum fault check_file(struct catalog *catalog, struct refusal *why)
 		return FAULT_INTERNAL;
 	enum fault f = catalog_schema(c, &version, why);
 	reader_give(catalog, c);
-	if (f == FAULT_NONE && version < catalog_version())
+	if (!f && version < catalog_version())
 		f = refuse(why, FAULT_INTERNAL,
 		    version == 0 ? "%s is empty. Start the server once: it says what is wrong."
 				 : "%s was made by an older waybill. Start the server once to "
@@ -114,9 +114,9 @@ static enum fault open_file(struct catalog *catalog, struct refusal *why)
 	bool write = (catalog->mode & CATALOG_WRITE) != 0;
 	enum fault f = find_path(catalog, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = write ? prepare_file(catalog, why) : check_file(catalog, why);
-	return f == FAULT_NONE && write ? catalog_ready(catalog, why) : f;
+	return !f && write ? catalog_ready(catalog, why) : f;
 }
 
 enum fault catalog_open(
@@ -138,7 +138,7 @@ enum fault catalog_open(
 	pthread_cond_init(&new->pool_ready, NULL);
 	pthread_mutex_init(&new->queue_lock, NULL);
 	enum fault f = open_file(new, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		return f;
 	if (why != NULL && why->detail[0] == '\0')
 		explain(new, why);

@@ -16,7 +16,7 @@ static enum fault check_integrity(
 	enum fault f = sql_prepare(c, SQL_VERIFY_INTEGRITY, &s, NULL);
 
 	*wrong = 0;
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_step(c, s, &row, NULL);
 	for (; row; f = sql_step(c, s, &row, NULL)) {
 		struct span said = column_span(s, 0);
@@ -42,12 +42,12 @@ static enum fault check_on(struct connection *c, bool mend, finding_visitor *fou
 	int64_t wrong;
 	enum fault f = check_integrity(c, found, self, &wrong);
 
-	*usable = f == FAULT_NONE && wrong == 0;
-	if (f != FAULT_NONE || wrong == 0 || !mend)
+	*usable = !f && wrong == 0;
+	if (f || wrong == 0 || !mend)
 		return f;
 	refusal_clear(&unused);
-	if (catalog_commit(c->catalog, run_reindex, NULL, &unused) == FAULT_NONE)
-		*mended = check_integrity(c, NULL, NULL, &wrong) == FAULT_NONE && wrong == 0;
+	if (!catalog_commit(c->catalog, run_reindex, NULL, &unused))
+		*mended = !check_integrity(c, NULL, NULL, &wrong) && wrong == 0;
 	*usable = *mended;
 	return FAULT_NONE;
 }
@@ -78,9 +78,9 @@ static enum fault check_one(struct connection *c, enum statement which, finding_
 	bool row;
 	enum fault f = sql_prepare(c, which, &s, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_step(c, s, &row, why);
-	for (; f == FAULT_NONE && row; f = sql_step(c, s, &row, why))
+	for (; !f && row; f = sql_step(c, s, &row, why))
 		found(self, column_span(s, 0), column_span(s, 1));
 	return f;
 }
@@ -91,7 +91,7 @@ enum fault catalog_check_rows(
 	struct connection *c = reader_take(catalog, why);
 	enum fault f = c == NULL ? FAULT_INTERNAL : FAULT_NONE;
 
-	for (size_t i = 0; i < sizeof checks / sizeof *checks && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < sizeof checks / sizeof *checks && !f; i++)
 		f = check_one(c, checks[i], found, self, why);
 	if (c != NULL)
 		reader_give(catalog, c);
@@ -108,7 +108,7 @@ static enum fault run_mend(struct catalog *catalog, void *self, struct refusal *
 {
 	enum fault f = FAULT_NONE;
 
-	for (size_t i = 0; i < sizeof mends / sizeof *mends && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < sizeof mends / sizeof *mends && !f; i++)
 		f = sql_do(catalog->writer, mends[i], why);
 	return f;
 }

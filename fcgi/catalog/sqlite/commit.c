@@ -63,14 +63,14 @@ static enum fault begin_write(struct catalog *catalog, struct refusal *why)
 	sqlite3_stmt *s;
 	enum fault f = sql_do(c, SQL_BEGIN_WRITE, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	f = sql_prepare(c, SQL_VERSION, &s, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_numbers(c, s, &version, 1, why);
-	if (f == FAULT_NONE && version == catalog_version())
+	if (!f && version == catalog_version())
 		return FAULT_NONE;
-	if (f == FAULT_NONE) {
+	if (!f) {
 		log_line(LOG_ERROR, "catalog changed by another version of waybill",
 		    "schema=%lld known=%d advice=\"restart this worker\"", (long long)version,
 		    catalog_version());
@@ -87,7 +87,7 @@ static enum fault drop_unreferenced(
 	struct known known;
 	enum fault f = object_find(catalog->writer, sha256, &known, why);
 
-	return f != FAULT_NONE || known.found ? f : object_drop(catalog->store, sha256, why);
+	return f || known.found ? f : object_drop(catalog->store, sha256, why);
 }
 
 /*
@@ -102,9 +102,9 @@ static void unlink_dropped(struct catalog *catalog)
 	struct connection *c = catalog->writer;
 	enum fault f = begin_write(catalog, NULL);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return;
-	for (size_t i = 0; i < catalog->dropped_count && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < catalog->dropped_count && !f; i++)
 		f = drop_unreferenced(catalog, catalog->dropped[i], NULL);
 	sql_do(c, SQL_COMMIT, NULL);
 }
@@ -121,17 +121,17 @@ static enum fault run_beside(struct catalog *catalog, struct waiting *job, struc
 	size_t dropped = catalog->dropped_count;
 	enum fault f = sql_do(c, SQL_SAVEPOINT, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	f = job->run(catalog, job->self, why);
-	if (f != FAULT_NONE) {
+	if (f) {
 		catalog->dropped_count = dropped;
 		if (!sqlite3_get_autocommit(c->db))
 			sql_do(c, SQL_UNDO, NULL);
 	}
 	if (!sqlite3_get_autocommit(c->db)) {
-		enum fault released = sql_do(c, SQL_RELEASE, f == FAULT_NONE ? why : NULL);
-		f = f == FAULT_NONE ? released : f;
+		enum fault released = sql_do(c, SQL_RELEASE, !f ? why : NULL);
+		f = !f ? released : f;
 	}
 	return f;
 }
@@ -149,9 +149,9 @@ static enum fault run_all(
 		/* On a full disk and the like SQLite rolls everything back by itself. */
 		if (sqlite3_get_autocommit(c->db))
 			return refuse(
-			    why, job->fault == FAULT_NONE ? FAULT_INTERNAL : job->fault, NULL);
+			    why, !job->fault ? FAULT_INTERNAL : job->fault, NULL);
 		job->drops = catalog->dropped_count > dropped;
-		*kept += job->fault == FAULT_NONE;
+		*kept += !job->fault;
 	}
 	return FAULT_NONE;
 }
@@ -170,17 +170,17 @@ static enum fault transact(struct catalog *catalog, struct waiting *batch, struc
 	catalog->dropped_count = 0;
 	enum fault f = begin_write(catalog, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	f = run_all(catalog, batch, &kept, why);
-	if (f == FAULT_NONE && kept > 0 && catalog->linked)
+	if (!f && kept > 0 && catalog->linked)
 		f = store_settle(catalog->store, why);
 	bool changed = sqlite3_total_changes64(c->db) != changes;
-	if (f == FAULT_NONE && kept > 0 && changed)
+	if (!f && kept > 0 && changed)
 		f = generation_count(catalog, why);
-	if (f == FAULT_NONE && kept > 0)
+	if (!f && kept > 0)
 		f = sql_do(c, SQL_COMMIT, why);
-	if (f == FAULT_NONE && kept > 0 && changed)
+	if (!f && kept > 0 && changed)
 		generation_tell(catalog);
 	if (!sqlite3_get_autocommit(c->db))
 		sql_do(c, SQL_ROLLBACK, NULL);
@@ -196,14 +196,14 @@ static bool run_batch(struct catalog *catalog, struct waiting *batch)
 
 	refusal_clear(&why);
 	enum fault f = transact(catalog, batch, &why);
-	for (struct waiting *job = batch; f != FAULT_NONE && job != NULL; job = job->next) {
-		if (job->fault != FAULT_NONE)
+	for (struct waiting *job = batch; f && job != NULL; job = job->next) {
+		if (job->fault)
 			continue;
 		job->fault = f;
 		if (job->why != NULL)
 			*job->why = why;
 	}
-	return f == FAULT_NONE;
+	return !f;
 }
 
 /* ---- the lead -------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ static enum fault add_on(
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_ADD, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	size_t whole_len = claim_store(&row->whole, whole);
 	bind_text(s, 1, row->id);
@@ -71,12 +71,12 @@ static enum fault count_on(struct connection *c, const struct addition *a, struc
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_COUNT, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_text(s, 1, a->row->owner);
 	bind_span(s, 2, a->address);
 	f = sql_numbers(c, s, &count, 1, why);
-	if (f != FAULT_NONE || count < a->most)
+	if (f || count < a->most)
 		return f;
 	return refuse(why, FAULT_QUOTA_EXCEEDED,
 	    "There are %lld unfinished uploads of yours already, and no more than %lld may be. Finish "
@@ -90,7 +90,7 @@ static enum fault run_add(struct catalog *catalog, void *self, struct refusal *w
 	const struct addition *a = self;
 	enum fault f = count_on(catalog->writer, a, why);
 
-	return f != FAULT_NONE ? f : add_on(catalog->writer, a->row, a->address, why);
+	return f ? f : add_on(catalog->writer, a->row, a->address, why);
 }
 
 enum fault resumable_add(struct catalog *catalog, const struct resumable *row, struct span address,
@@ -123,7 +123,7 @@ enum fault resumable_quota(
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_QUOTA, &s, why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		bind_text(s, 1, row->owner);
 		bind_number(s, 2, row->quota);
 		f = sql_numbers(c, s, quota, 1, why);
@@ -139,7 +139,7 @@ static enum fault done_on(struct connection *c, const struct resumable *row, str
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_DONE, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_text(s, 1, row->id);
 	bind_number(s, 2, row->claim);
@@ -154,7 +154,7 @@ static enum fault use_part(
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_USE, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_span(s, 1, id);
 	bind_number(s, 2, finish->parts_expire_at);
@@ -172,10 +172,10 @@ static enum fault run_finish(struct catalog *catalog, void *self, struct refusal
 		f = add_on(c, finish->row, (struct span){NULL, 0}, why);
 	else
 		f = done_on(c, finish->row, why);
-	for (size_t i = 0; i < finish->parts_count && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < finish->parts_count && !f; i++)
 		f = use_part(c, finish, finish->parts[i], why);
 	/* Last, because it links objects, which nothing after it may undo. */
-	return f != FAULT_NONE ? f : records_add(catalog, finish->arrivals, why);
+	return f ? f : records_add(catalog, finish->arrivals, why);
 }
 
 enum fault resumable_finish(struct catalog *catalog, struct finish *finish, struct refusal *why)

@@ -33,13 +33,13 @@ static enum fault run_expire(struct catalog *catalog, void *self, struct refusal
 	int64_t freed;
 	enum fault f = sql_prepare(c, SQL_FILE_EXPIRED, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	chunk->bytes = 0;
 	bind_number(s, 1, chunk->now);
 	bind_number(s, 2, EXPIRY_CHUNK);
 	f = read_ids(c, s, &chunk->ids, why);
-	for (size_t i = 0; i < chunk->ids.count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; i < chunk->ids.count && !f; i++) {
 		f = record_remove(catalog, span_of(chunk->ids.at[i]), &freed, why);
 		chunk->bytes += freed;
 	}
@@ -69,7 +69,7 @@ enum fault expired_uploads(struct catalog *catalog, int64_t now, const char *aft
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_EXPIRED, &s, why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		bind_number(s, 1, now);
 		bind_text(s, 2, after);
 		bind_number(s, 3, EXPIRY_CHUNK);
@@ -93,7 +93,7 @@ static enum fault run_expire_upload(struct catalog *catalog, void *self, struct 
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_EXPIRE, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_text(s, 1, e->id);
 	bind_number(s, 2, e->now);
@@ -120,9 +120,9 @@ bool upload_is_known(struct catalog *catalog, const char *id)
 
 	if (c == NULL)
 		return true;
-	if (sql_prepare(c, SQL_UPLOAD_THERE, &s, NULL) == FAULT_NONE) {
+	if (!sql_prepare(c, SQL_UPLOAD_THERE, &s, NULL)) {
 		bind_text(s, 1, id);
-		if (sql_numbers(c, s, &found, 1, NULL) != FAULT_NONE)
+		if (sql_numbers(c, s, &found, 1, NULL))
 			found = 1;
 	}
 	reader_give(catalog, c);

@@ -113,12 +113,12 @@ enum fault generation_count(struct catalog *catalog, struct refusal *why)
 	if (g->astray)
 		return FAULT_NONE;
 	enum fault f = sql_prepare(catalog->writer, SQL_GENERATION_COUNT, &s, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	g->at = clock_calendar();
 	bind_number(s, 1, g->at);
 	f = sql_numbers(catalog->writer, s, &g->commit, 1, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (record_read(g->fd, &r) &&
 	    (memcmp(r.line, g->line, LINE_BYTES) != 0 || g->commit <= generation_last(g, &r)))

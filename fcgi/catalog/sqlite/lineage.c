@@ -27,9 +27,9 @@ static enum fault read_side(struct connection *c, struct side *side, struct refu
 	bool row = false;
 	enum fault f = sql_prepare(c, SQL_GENERATION, &s, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_step(c, s, &row, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	*side = (struct side){0};
 	if (!row)
@@ -66,7 +66,7 @@ static bool look_at(void *self, const uint8_t sha256[SHA256_LEN])
 	l->fault = object_find(l->catalog->writer, sha256, &known, l->why);
 	l->side->unknown += !known.found;
 	l->side->more = ++l->looked_at >= LOOKED_AT && l->side->unknown > 0;
-	return l->fault == FAULT_NONE && !l->side->more;
+	return !l->fault && !l->side->more;
 }
 
 static enum fault count_unknown(struct catalog *catalog, struct side *side, struct refusal *why)
@@ -74,7 +74,7 @@ static enum fault count_unknown(struct catalog *catalog, struct side *side, stru
 	struct looking looking = {.catalog = catalog, .side = side, .why = why};
 	enum fault f = object_each(catalog->store, look_at, &looking, why);
 
-	return f == FAULT_NONE ? looking.fault : f;
+	return !f ? looking.fault : f;
 }
 
 static enum fault refuse_strangers(const struct catalog *catalog, const struct side *side,
@@ -130,7 +130,7 @@ static enum fault settle_differences(struct catalog *catalog, bool fresh, const 
 {
 	enum fault f = count_unknown(catalog, side, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (side->unknown == 0 && (fresh || told == NULL))
 		return take_over(catalog, side, why);
@@ -152,7 +152,7 @@ enum fault generation_open(struct catalog *catalog, bool fresh, struct refusal *
 		return disk_fault(why, "open generation");
 	bool told = record_read(g->fd, &r);
 	enum fault f = read_side(catalog->writer, &side, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (!told || !belong(g, &r, &side))
 		return settle_differences(catalog, fresh, told ? &r : NULL, &side, why);
@@ -185,7 +185,7 @@ enum fault catalog_belongs(struct catalog *catalog, struct refusal *why)
 		return FAULT_INTERNAL;
 	enum fault f = read_side(c, &side, why);
 	reader_give(catalog, c);
-	if (f != FAULT_NONE || (told && !g->astray && belong(g, &r, &side)))
+	if (f || (told && !g->astray && belong(g, &r, &side)))
 		return f;
 	return refuse(why, FAULT_INTERNAL,
 	    "waybill.db is not, or no longer, the catalog of the objects beside it. Start waybill "
@@ -220,15 +220,15 @@ enum fault catalog_join(struct catalog *catalog, struct refusal *why)
 {
 	struct side side;
 	enum fault f = sync_catalog(catalog, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(catalog, why) : NULL;
+	struct connection *c = !f ? reader_take(catalog, why) : NULL;
 
 	if (c == NULL)
-		return f == FAULT_NONE ? FAULT_INTERNAL : f;
+		return !f ? FAULT_INTERNAL : f;
 	f = read_side(c, &side, why);
 	reader_give(catalog, c);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = take_over(catalog, &side, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		catalog->generation.astray = false;
 	return f;
 }

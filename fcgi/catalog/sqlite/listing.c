@@ -135,7 +135,7 @@ static enum fault query_prepare(struct connection *c, const struct query *q, enu
 	enum fault f = sql_prepare(c, which, s, why);
 	int64_t start = l->oldest_first ? 0 : INT64_MAX;
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_number(*s, 1, l->after != 0 ? l->after : start);
 	bind_span(*s, 2, q->owner);
@@ -159,7 +159,7 @@ static enum fault one_number(struct connection *c, enum statement which, int64_t
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, which, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (first != 0)
 		bind_number(s, 1, first);
@@ -177,7 +177,7 @@ static enum fault plain_total(
 	int64_t all = 0, expired = 0;
 	enum fault f = one_number(c, owned ? SQL_USAGE : SQL_STORE, 0, q->owner, &all, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = one_number(c, owned ? SQL_EXPIRED_OWNED : SQL_EXPIRED_COUNT, q->now, q->owner,
 		    &expired, why);
 	*total = all - expired;
@@ -194,7 +194,7 @@ static enum fault query_total(
 	    l->address.at == NULL && l->since == 0 && l->until == 0)
 		return plain_total(c, q, total, why);
 	enum fault f = query_prepare(c, q, counts[q->driver], &s, why);
-	return f != FAULT_NONE ? f : sql_numbers(c, s, total, 1, why);
+	return f ? f : sql_numbers(c, s, total, 1, why);
 }
 
 /* ---- a page ---------------------------------------------------------------------------------- */
@@ -211,7 +211,7 @@ static enum fault choose_driver(
 	if (q->driver != BY_TYPES)
 		return FAULT_NONE;
 	enum fault f = one_number(c, SQL_STORE, 0, (struct span){0}, &all, why);
-	if (f == FAULT_NONE &&
+	if (!f &&
 	    (double)total * (double)total > (double)q->listing->limit * (double)all)
 		q->driver = BY_NUMBER;
 	return f;
@@ -225,12 +225,12 @@ static enum fault read_page(struct connection *c, struct query *q, struct files 
 	sqlite3_stmt *s;
 	enum fault f = query_total(c, q, total, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = choose_driver(c, q, *total, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = query_prepare(c, q,
 		    q->listing->oldest_first ? oldest[q->driver] : newest[q->driver], &s, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = files_read(c, s, (size_t)q->listing->limit, &budget, files, more, why);
 	return f;
 }
@@ -244,7 +244,7 @@ static enum fault read_snapshot(struct catalog *catalog, struct query *q, struct
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = sql_do(c, SQL_BEGIN_READ, why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		f = read_page(c, q, files, total, more, why);
 		sql_do(c, SQL_COMMIT, NULL);
 	}
@@ -260,13 +260,13 @@ enum fault catalog_list(struct catalog *catalog, const struct listing *listing,
 
 	*total = 0;
 	*more = false;
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	f = query_make(&q, listing, why);
-	if (f == FAULT_NONE && !q.nothing)
+	if (!f && !q.nothing)
 		f = read_snapshot(catalog, &q, files, total, more, why);
 	free(q.name_text);
-	if (f != FAULT_NONE)
+	if (f)
 		files_release(files);
 	return f;
 }

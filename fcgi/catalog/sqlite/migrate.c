@@ -44,11 +44,11 @@ enum fault catalog_schema(struct connection *c, int64_t *version, struct refusal
 	int64_t application, tables;
 	enum fault f = query_number(c, "PRAGMA user_version", version, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = query_number(c, "PRAGMA application_id", &application, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = query_number(c, "SELECT count(*) FROM sqlite_schema", &tables, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (application != APPLICATION_ID && (*version != 0 || tables != 0))
 		return refuse(why, FAULT_INTERNAL,
@@ -69,10 +69,10 @@ static enum fault steps_forward(struct connection *c, struct refusal *why)
 	/* Looked at again under the lock: another process may have been first. */
 	enum fault f = catalog_schema(c, &version, why);
 
-	for (; f == FAULT_NONE && version < SCHEMA_VERSION; version++)
+	for (; !f && version < SCHEMA_VERSION; version++)
 		f = sql_execute(c, schema[version], why);
 	snprintf(text, sizeof text, "PRAGMA user_version = %d", (int)SCHEMA_VERSION);
-	return f == FAULT_NONE ? sql_execute(c, text, why) : f;
+	return !f ? sql_execute(c, text, why) : f;
 }
 
 /* Nothing is removed for it; but whoever runs this wants to know, before uploads go elsewhere. */
@@ -81,8 +81,8 @@ void catalog_warn_of_emptiness(const struct catalog *catalog)
 	int64_t files;
 	bool empty;
 
-	if (query_number(catalog->writer, "SELECT files FROM store", &files, NULL) == FAULT_NONE &&
-	    files > 0 && disk_is_bare(catalog->store, &empty, NULL) == FAULT_NONE && empty)
+	if (!query_number(catalog->writer, "SELECT files FROM store", &files, NULL) &&
+	    files > 0 && !disk_is_bare(catalog->store, &empty, NULL) && empty)
 		log_line(LOG_WARN, "objects/ is empty, though there are files",
 		    "files=%lld advice=\"is its file system mounted?\"", (long long)files);
 }
@@ -96,7 +96,7 @@ static enum fault refuse_strange_objects(const struct store *store, struct refus
 	bool empty;
 	enum fault f = disk_is_bare(store, &empty, why);
 
-	if (f != FAULT_NONE || empty)
+	if (f || empty)
 		return f;
 	return refuse(why, FAULT_INTERNAL,
 	    "There are files in objects/, but waybill.db knows of none: it is new or empty. Put "
@@ -110,21 +110,21 @@ enum fault catalog_migrate(struct connection *c, bool *fresh, struct refusal *wh
 	int64_t version;
 	enum fault f = catalog_schema(c, &version, why);
 
-	*fresh = f == FAULT_NONE && version == 0;
+	*fresh = !f && version == 0;
 	if (*fresh && !(c->catalog->mode & CATALOG_ADOPT))
 		f = refuse_strange_objects(c->catalog->store, why);
 	/* A backup's, put in place by hand, is of this version, and has none. */
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_execute(c, "PRAGMA journal_mode = WAL", why);
-	if (f != FAULT_NONE || version == SCHEMA_VERSION)
+	if (f || version == SCHEMA_VERSION)
 		return f;
 	f = sql_execute(c, "BEGIN EXCLUSIVE", why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	f = steps_forward(c, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_execute(c, "COMMIT", why);
-	if (f != FAULT_NONE)
+	if (f)
 		sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 	return f;
 }

@@ -14,11 +14,11 @@ enum fault object_find(
 	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
 
 	*known = (struct known){0};
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_bytes(s, 1, sha256, SHA256_LEN);
 	f = sql_step(c, s, &known->found, why);
-	if (f != FAULT_NONE || !known->found)
+	if (f || !known->found)
 		return f;
 	known->size = sqlite3_column_int64(s, 0);
 	span_copy(known->type, sizeof known->type, column_span(s, 1));
@@ -43,7 +43,7 @@ enum fault job_judged(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_OBJECT_JUDGED, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_bytes(s, 1, sha256, SHA256_LEN);
 	bind_time(s, 2, damaged);
@@ -73,7 +73,7 @@ enum fault catalog_any_unproved(
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = sql_prepare(c, SQL_OBJECTS_UNPROVED, &s, why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		bind_number(s, 1, boot);
 		f = sql_numbers(c, s, &found, 1, why);
 	}
@@ -90,7 +90,7 @@ static enum fault object_write(struct connection *c, enum statement which,
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, which, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_bytes(s, 1, arrival->file.sha256, SHA256_LEN);
 	bind_number(s, 2, arrival->file.size);
@@ -108,10 +108,10 @@ enum fault object_add(struct catalog *catalog, struct arrival *arrival, struct r
 	struct known known, now;
 	enum fault f = object_find(c, arrival->file.sha256, &known, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = blob_link(
 		    store, arrival->blob, arrival->file.sha256, &known, &arrival->link, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	now = known;
 	if (arrival->link != LINK_THERE) {
@@ -148,7 +148,7 @@ enum fault job_drop_orphans(struct catalog *catalog, const uint8_t (*sha256)[SHA
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(catalog->writer, SQL_STORE_SWEPT, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_number(s, 1, clock_calendar());
 	for (size_t i = 0; i < count; i++)
@@ -162,7 +162,7 @@ enum fault job_resize(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(catalog->writer, SQL_MEND_OBJECT, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_bytes(s, 1, sha256, SHA256_LEN);
 	bind_number(s, 2, size);
@@ -180,7 +180,7 @@ enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t 
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = sql_prepare(c, SQL_VERIFY_OBJECTS, &s, why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		bind_bytes(s, 1, after, len);
 		bind_number(s, 2, EXPIRY_CHUNK);
 		bind_number(s, 3, records);

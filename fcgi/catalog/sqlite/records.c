@@ -15,11 +15,11 @@ static enum fault find_on(
 	bool more;
 	enum fault f = sql_prepare(c, SQL_FILE_FIND, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_span(s, 1, id);
 	f = files_read(c, s, 1, NULL, files, &more, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (files->count == 0)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
@@ -33,12 +33,12 @@ enum fault catalog_find(
     struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
 {
 	enum fault f = files_make(files, 1, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(catalog, why) : NULL;
+	struct connection *c = !f ? reader_take(catalog, why) : NULL;
 
 	f = c == NULL ? FAULT_INTERNAL : find_on(c, id, files, why);
 	if (c != NULL)
 		reader_give(catalog, c);
-	if (f != FAULT_NONE && f != FAULT_EXPIRED)
+	if (f && f != FAULT_EXPIRED)
 		files_release(files);
 	return f;
 }
@@ -51,21 +51,21 @@ static enum fault form_on(
 	bool more;
 	enum fault f = sql_prepare(c, SQL_FILE_FORM, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_span(s, 1, id);
 	f = sql_numbers(c, s, &first, 1, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (first == 0)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
 	f = sql_prepare(c, SQL_FORM_FIND, &s, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_number(s, 1, first);
 	bind_number(s, 2, clock_calendar());
 	f = files_read(c, s, 1000, NULL, files, &more, why);
-	if (f == FAULT_NONE && files->count == 0)
+	if (!f && files->count == 0)
 		return refuse(why, FAULT_EXPIRED, NULL);
 	return f;
 }
@@ -74,12 +74,12 @@ enum fault catalog_find_form(
     struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
 {
 	enum fault f = files_make(files, 1000, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(catalog, why) : NULL;
+	struct connection *c = !f ? reader_take(catalog, why) : NULL;
 
 	f = c == NULL ? FAULT_INTERNAL : form_on(c, id, files, why);
 	if (c != NULL)
 		reader_give(catalog, c);
-	if (f != FAULT_NONE)
+	if (f)
 		files_release(files);
 	return f;
 }
@@ -88,14 +88,14 @@ enum fault catalog_page(struct catalog *catalog, int64_t after, size_t limit, st
     struct refusal *why)
 {
 	enum fault f = files_make(files, limit, why);
-	struct connection *c = f == FAULT_NONE ? reader_take(catalog, why) : NULL;
+	struct connection *c = !f ? reader_take(catalog, why) : NULL;
 	sqlite3_stmt *s;
 	bool more;
 
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	f = sql_prepare(c, SQL_VERIFY_FILES, &s, why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		bind_number(s, 1, after);
 		bind_number(s, 2, (int64_t)limit);
 		f = files_read(c, s, limit, NULL, files, &more, why);
@@ -114,7 +114,7 @@ static enum fault file_add(
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_FILE_ADD, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	size_t len = text_fold(span_of(file->name), folded, sizeof folded);
 	bind_text(s, 1, file->id);
@@ -145,7 +145,7 @@ static enum fault form_add(struct connection *c, const struct file *first, struc
 	if (fields_bytes(first->fields) == 0)
 		return FAULT_NONE;
 	f = sql_prepare(c, SQL_FORM_ADD, &s, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_number(s, 1, first->seq);
 	bind_text(s, 2, first->owner);
@@ -176,10 +176,10 @@ static enum fault find_again(
 	enum fault f = files_make(&files, 1, why);
 
 	*found = false;
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	f = find_on(c, span_of(file->id), &files, NULL);
-	*found = f == FAULT_NONE || f == FAULT_EXPIRED;
+	*found = !f || f == FAULT_EXPIRED;
 	f = *found || f == FAULT_NOT_FOUND ? FAULT_NONE : refuse(why, f, NULL);
 	if (*found) {
 		before = files.at;
@@ -202,12 +202,12 @@ static enum fault find_all(
 	size_t count = 0;
 	bool found;
 
-	for (size_t i = 0; i < all->count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; i < all->count && !f; i++) {
 		f = find_again(catalog->writer, &all->at[i], &found, why);
 		count += found;
 	}
 	*again = count == all->count;
-	return f == FAULT_NONE && count > 0 && !*again ? refuse(why, FAULT_KEY_REUSED, NULL) : f;
+	return !f && count > 0 && !*again ? refuse(why, FAULT_KEY_REUSED, NULL) : f;
 }
 
 enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why)
@@ -216,15 +216,15 @@ enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *
 	bool again = false;
 	enum fault f = all->keyed ? find_all(catalog, all, &again, why) : FAULT_NONE;
 
-	for (size_t i = 0; !again && i < all->count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; !again && i < all->count && !f; i++) {
 		f = object_add(catalog, &all->at[i], why);
-		if (f == FAULT_NONE)
+		if (!f)
 			f = file_add(
 			    catalog->writer, &all->at[i], i == 0 ? 0 : all->at[0].file.seq, why);
-		if (f == FAULT_NONE && i == 0)
+		if (!f && i == 0)
 			f = form_add(catalog->writer, &all->at[0].file, why);
 	}
-	if (f != FAULT_NONE)
+	if (f)
 		drop_made(catalog, all);
 	return f;
 }
@@ -241,24 +241,24 @@ enum fault record_remove(
 	enum fault f = sql_prepare(c, SQL_FILE_REMOVE, &s, why);
 
 	*freed = 0;
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_span(s, 1, id);
 	f = sql_step(c, s, &row, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (!row)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
 	bool whole = column_bytes(s, 0, sha256, SHA256_LEN);
 	f = sql_finish(c, s, why);
-	if (f != FAULT_NONE || !whole)
+	if (f || !whole)
 		return f;
 	f = sql_prepare(c, SQL_OBJECT_FORGET, &s, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_bytes(s, 1, sha256, SHA256_LEN);
 	f = sql_step(c, s, &row, why);
-	if (f != FAULT_NONE || !row)
+	if (f || !row)
 		return f;
 	*freed = sqlite3_column_int64(s, 0);
 	catalog_drop(catalog, sha256);

@@ -72,13 +72,13 @@ enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struc
 	enum fault f = sql_step(c, s, &row, why);
 
 	*more = false;
-	while (f == FAULT_NONE && row) {
+	while (!f && row) {
 		*more = files->count == limit;
 		if (!*more && !row_read(s, files, &form))
 			f = refuse(why, FAULT_INTERNAL, NULL);
 		else if (!*more)
 			*more = over_budget(budget, files);
-		if (f != FAULT_NONE || *more) {
+		if (f || *more) {
 			sql_done(s);
 			return f;
 		}

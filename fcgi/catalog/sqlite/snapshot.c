@@ -49,7 +49,7 @@ enum fault catalog_publish(int dir, const char *from, const char *name, struct r
 	bool synced = fsync(fd) == 0;
 	enum fault f = synced ? FAULT_NONE : cannot_do(why, "sync", from);
 	close(fd);
-	if (f == FAULT_NONE && (renameat(dir, from, dir, name) != 0 || fsync(dir) != 0))
+	if (!f && (renameat(dir, from, dir, name) != 0 || fsync(dir) != 0))
 		f = cannot_do(why, "put in place", name);
 	return f;
 }
@@ -95,12 +95,12 @@ static enum fault check_whole(struct snapshot *s, struct refusal *why)
 	bool row = false;
 	enum fault f = sql_prepare(s->c, SQL_VERIFY_INTEGRITY, &st, NULL);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_step(s->c, st, &row, NULL);
-	if (f == FAULT_NONE && row)
+	if (!f && row)
 		span_copy(said, sizeof said, column_span(st, 0));
 	sql_done(st);
-	if (f == FAULT_NONE && strcmp(said, "ok") == 0)
+	if (!f && strcmp(said, "ok") == 0)
 		return FAULT_NONE;
 	return refuse(why, FAULT_BAD_REQUEST, "The catalog is damaged (%s).",
 	    said[0] != '\0' ? said : "it cannot be read");
@@ -116,13 +116,13 @@ enum fault snapshot_open(
 	if (s == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = connect(s, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = catalog_schema(s->c, &version, why);
-	if (f == FAULT_NONE && version == 0)
+	if (!f && version == 0)
 		f = refuse(why, FAULT_BAD_REQUEST, "%s is empty.", s->catalog.path);
-	if (f != FAULT_NONE && why->detail[0] == '\0')
+	if (f && why->detail[0] == '\0')
 		return refuse(why, FAULT_BAD_REQUEST, "%s cannot be read.", s->catalog.path);
-	return f == FAULT_NONE ? check_whole(s, why) : f;
+	return !f ? check_whole(s, why) : f;
 }
 
 /* ---- taking ---------------------------------------------------------------------------------- */
@@ -156,7 +156,7 @@ enum fault snapshot_take(struct catalog *from, int dir, const char *path, const 
 {
 	*snapshot = NULL;
 	enum fault f = catalog_remove(dir, name, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
@@ -167,16 +167,16 @@ enum fault snapshot_take(struct catalog *from, int dir, const char *path, const 
 		return cannot_do(why, "give away", name);
 	struct snapshot *s = *snapshot = make(path, name, why);
 	f = s == NULL ? FAULT_INTERNAL : connect(s, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = take_pages(s, from, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	/* Its first page says that it has a write-ahead log; opened anew, it has none. */
 	connection_close(s->c);
 	f = connect(s, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_do(s->c, SQL_COPY_GONE, why);
-	return f == FAULT_NONE ? check_whole(s, why) : f;
+	return !f ? check_whole(s, why) : f;
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -187,7 +187,7 @@ enum fault snapshot_sums(struct snapshot *s, int64_t *files, int64_t *bytes, str
 	sqlite3_stmt *st;
 	enum fault f = sql_prepare(s->c, SQL_STORE, &st, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_numbers(s->c, st, sums, 2, why);
 	*files = sums[0];
 	*bytes = sums[1];
@@ -202,12 +202,12 @@ enum fault snapshot_objects(
 	bool row = false;
 	enum fault f = sql_prepare(s->c, SQL_COPY_OBJECTS, &st, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_step(s->c, st, &row, why);
-	while (f == FAULT_NONE && row) {
+	while (!f && row) {
 		if (column_bytes(st, 0, sha256, SHA256_LEN))
 			f = each(self, sha256, sqlite3_column_int64(st, 1), why);
-		if (f == FAULT_NONE)
+		if (!f)
 			f = sql_step(s->c, st, &row, why);
 		else
 			sql_done(st);
@@ -219,7 +219,7 @@ bool snapshot_knows(struct snapshot *s, const uint8_t sha256[SHA256_LEN])
 {
 	struct known known;
 
-	return object_find(s->c, sha256, &known, NULL) != FAULT_NONE || known.found;
+	return object_find(s->c, sha256, &known, NULL) || known.found;
 }
 
 /* ---- whose is it ----------------------------------------------------------------------------- */
@@ -236,9 +236,9 @@ static enum fault read_origin(struct snapshot *s, struct origin *o, struct refus
 	enum fault f = sql_prepare(s->c, SQL_COPY_LINE, &st, why);
 
 	*o = (struct origin){.commits = -1};
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_step(s->c, st, &row, why);
-	if (f != FAULT_NONE || !row)
+	if (f || !row)
 		return f;
 	column_bytes(st, 0, o->line, LINE_BYTES);
 	o->commits = sqlite3_column_int64(st, 1);
@@ -274,9 +274,9 @@ static enum fault look_at(
 	s->c = connection_open(&s->catalog, SQLITE_OPEN_READWRITE, 0,
 	    "PRAGMA locking_mode = EXCLUSIVE", &unread);
 	enum fault f = s->c == NULL ? unread.fault : read_origin(s, old, &unread);
-	if (f != FAULT_NONE && s->c != NULL && is_damaged(s->c))
+	if (f && s->c != NULL && is_damaged(s->c))
 		f = FAULT_NONE;
-	if (f != FAULT_NONE)
+	if (f)
 		refuse(why, f,
 		    "%s/%s cannot be read (%s), so there is no telling whether it is an earlier "
 		    "state of this catalog. It is left as it is. Mend that, or name another directory.",
@@ -293,7 +293,7 @@ static enum fault descends(
 	int64_t yes = 0;
 	enum fault f = sql_prepare(s->c, SQL_COPY_DESCENDS, &st, why);
 
-	if (f == FAULT_NONE) {
+	if (!f) {
 		bind_bytes(st, 1, from->line, LINE_BYTES);
 		f = sql_numbers(s->c, st, &yes, 1, why);
 	}
@@ -312,12 +312,12 @@ enum fault snapshot_succeeds(
 	bool same = false;
 	enum fault f = look_at(path, name, &old, why);
 
-	if (f != FAULT_NONE || old.commits < 0)
+	if (f || old.commits < 0)
 		return f; /* damaged: whoever can make a new one should */
 	f = read_origin(s, &new, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = descends(s, &old, &same, why);
-	if (f != FAULT_NONE || (same && new.commits >= old.commits))
+	if (f || (same && new.commits >= old.commits))
 		return f;
 	return refuse(why, FAULT_INTERNAL,
 	    "%s is the backup of %s. It is left as it is. If data_dir is the right one, name "
@@ -333,7 +333,7 @@ enum fault snapshot_forget(
 	sqlite3_stmt *st;
 	enum fault f = sql_prepare(s->c, SQL_COPY_FORGET, &st, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_bytes(st, 1, sha256, SHA256_LEN);
 	return sql_finish(s->c, st, why);
@@ -346,7 +346,7 @@ enum fault snapshot_settle(struct snapshot *s, struct refusal *why)
 	    SQL_COPY_NO_FILES, SQL_COPY_NO_OBJECTS, SQL_COMMIT};
 	enum fault f = FAULT_NONE;
 
-	for (size_t i = 0; i < sizeof steps / sizeof *steps && f == FAULT_NONE; i++)
+	for (size_t i = 0; i < sizeof steps / sizeof *steps && !f; i++)
 		f = sql_do(s->c, steps[i], why);
 	return f;
 }
@@ -355,5 +355,5 @@ enum fault snapshot_make_live(struct snapshot *s, struct refusal *why)
 {
 	enum fault f = sql_do(s->c, SQL_GENERATION_NEW, why);
 
-	return f == FAULT_NONE ? sql_do(s->c, SQL_COPY_LIVE, why) : f;
+	return !f ? sql_do(s->c, SQL_COPY_LIVE, why) : f;
 }

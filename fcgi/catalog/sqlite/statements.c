@@ -79,7 +79,7 @@ enum fault sql_do(struct connection *c, enum statement which, struct refusal *wh
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, which, &s, why);
 
-	return f != FAULT_NONE ? f : sql_finish(c, s, why);
+	return f ? f : sql_finish(c, s, why);
 }
 
 enum fault sql_numbers(

@@ -14,7 +14,7 @@ enum fault catalog_sums(
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = sql_prepare(c, SQL_SUMS, &s, why);
-	if (f == FAULT_NONE) {
+	if (!f) {
 		bind_span(s, 1, owner.at != NULL ? owner : span_of(""));
 		f = sql_numbers(c, s, sum, 6, why);
 	}

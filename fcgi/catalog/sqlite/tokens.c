@@ -16,12 +16,12 @@ static enum fault find_on(
 	bool row;
 	enum fault f = sql_prepare(c, SQL_TOKEN_FIND, &s, NULL);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_bytes(s, 1, hash, SHA256_LEN);
 	f = sql_step(c, s, &row, NULL);
-	if (f != FAULT_NONE || !row)
-		return f != FAULT_NONE ? f : FAULT_NOT_FOUND;
+	if (f || !row)
+		return f ? f : FAULT_NOT_FOUND;
 	/* The index compared hashes of 256 random bits, which tells a guesser nothing; once more
 	 * all the same, in constant time. */
 	int64_t expires_at = sqlite3_column_int64(s, 3);
@@ -84,9 +84,9 @@ static enum fault list_on(
 	bool row = false;
 	enum fault f = sql_prepare(c, SQL_TOKEN_EACH, &s, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = sql_step(c, s, &row, why);
-	while (f == FAULT_NONE && row) {
+	while (!f && row) {
 		if (list_one(s, names, &first))
 			f = sql_step(c, s, &row, why);
 		else
@@ -110,7 +110,7 @@ enum fault token_each(
 	reader_give(catalog, c);
 	for (struct listed *one = first, *next; one != NULL; one = next) {
 		next = one->next;
-		if (f == FAULT_NONE)
+		if (!f)
 			visit(self, &one->token);
 		free(one);
 	}
@@ -130,10 +130,10 @@ static enum fault run_used(struct catalog *catalog, void *self, struct refusal *
 	const struct uses *uses = self;
 	enum fault f = FAULT_NONE;
 
-	for (size_t i = 0; i < uses->count && f == FAULT_NONE; i++) {
+	for (size_t i = 0; i < uses->count && !f; i++) {
 		sqlite3_stmt *s;
 		f = sql_prepare(catalog->writer, SQL_TOKEN_USED, &s, why);
-		if (f != FAULT_NONE)
+		if (f)
 			return f;
 		bind_bytes(s, 1, uses->at[i].hash, SHA256_LEN);
 		bind_number(s, 2, uses->at[i].at);
@@ -162,7 +162,7 @@ static enum fault run_add(struct catalog *catalog, void *self, struct refusal *w
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_TOKEN_ADD, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_text(s, 1, m->token->name);
 	bind_bytes(s, 2, m->hash, SHA256_LEN);
@@ -171,7 +171,7 @@ static enum fault run_add(struct catalog *catalog, void *self, struct refusal *w
 	bind_time(s, 5, m->token->expires_at);
 	bind_number(s, 6, m->token->quota);
 	f = sql_finish(c, s, why);
-	if (f == FAULT_NONE && sqlite3_changes(c->db) == 0)
+	if (!f && sqlite3_changes(c->db) == 0)
 		return refuse(why, FAULT_BAD_REQUEST,
 		    "There is a token named \"%s\" already. Remove it first, or choose another "
 		    "name.",
@@ -193,11 +193,11 @@ static enum fault run_remove(struct catalog *catalog, void *name, struct refusal
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_TOKEN_REMOVE, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_text(s, 1, name);
 	f = sql_finish(c, s, why);
-	if (f == FAULT_NONE && sqlite3_changes(c->db) == 0)
+	if (!f && sqlite3_changes(c->db) == 0)
 		return refuse(
 		    why, FAULT_NOT_FOUND, "There is no token named \"%s\".", (const char *)name);
 	return f;
@@ -216,10 +216,10 @@ static bool fits_on(struct connection *c, const char *id, const uint8_t *hash)
 	sqlite3_stmt *s;
 	bool row;
 
-	if (sql_prepare(c, SQL_FILE_HASH, &s, NULL) != FAULT_NONE)
+	if (sql_prepare(c, SQL_FILE_HASH, &s, NULL))
 		return false;
 	bind_text(s, 1, id);
-	if (sql_step(c, s, &row, NULL) != FAULT_NONE || !row)
+	if (sql_step(c, s, &row, NULL) || !row)
 		return false;
 	bool fits =
 	    column_bytes(s, 0, stored, sizeof stored) && digest_same(stored, hash, sizeof stored);

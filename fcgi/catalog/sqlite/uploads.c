@@ -72,11 +72,11 @@ static enum fault find_on(
 	bool there = false;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_FIND, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_span(s, 1, id);
 	f = sql_step(c, s, &there, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (!there)
 		return refuse(why, FAULT_NOT_FOUND, "There is no such upload.");
@@ -108,7 +108,7 @@ enum fault resumable_each(
 	enum fault f = FAULT_NONE;
 	bool there = true;
 
-	while (f == FAULT_NONE) {
+	while (!f) {
 		struct connection *c = reader_take(catalog, why);
 		sqlite3_stmt *s;
 		char after[ID_LEN + 1];
@@ -116,17 +116,17 @@ enum fault resumable_each(
 		if (c == NULL)
 			return FAULT_INTERNAL;
 		f = sql_prepare(c, SQL_UPLOAD_NEXT, &s, why);
-		if (f == FAULT_NONE) {
+		if (!f) {
 			bind_text(s, 1, after);
 			f = sql_step(c, s, &there, why);
 		}
-		if (f == FAULT_NONE && there) {
+		if (!f && there) {
 			if (!row_read(s, &row))
 				f = refuse(why, FAULT_INTERNAL, NULL);
 			sql_done(s);
 		}
 		reader_give(catalog, c);
-		if (f != FAULT_NONE || !there)
+		if (f || !there)
 			break;
 		visit(self, &row);
 		resumable_release(&row);
@@ -154,7 +154,7 @@ enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why)
 {
 	enum fault f = sql_finish(c, s, why);
 
-	if (f == FAULT_NONE && sqlite3_changes(c->db) == 0)
+	if (!f && sqlite3_changes(c->db) == 0)
 		return lost(why);
 	return f;
 }
@@ -166,7 +166,7 @@ static enum fault run_update(struct catalog *catalog, void *self, struct refusal
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_UPDATE, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_text(s, 1, row->id);
 	bind_number(s, 2, row->claim);
@@ -192,7 +192,7 @@ static enum fault run_prolong(struct catalog *catalog, void *self, struct refusa
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(catalog->writer, SQL_UPLOAD_PROLONG, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_text(s, 1, row->id);
 	bind_number(s, 2, row->claim);
@@ -212,7 +212,7 @@ static enum fault run_proved(struct catalog *catalog, void *self, struct refusal
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(c, SQL_UPLOAD_PROVED, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_text(s, 1, row->id);
 	bind_number(s, 2, row->offset);
@@ -232,7 +232,7 @@ static enum fault run_by_id(struct catalog *catalog, void *self, struct refusal 
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(catalog->writer, change->which, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_span(s, 1, change->id);
 	return sql_finish(catalog->writer, s, why);
@@ -245,7 +245,7 @@ static enum fault run_end(struct catalog *catalog, void *self, struct refusal *w
 	sqlite3_stmt *s;
 	enum fault f = sql_prepare(catalog->writer, change->which, &s, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	bind_span(s, 1, change->id);
 	bind_number(s, 2, change->forget_at);
@@ -268,10 +268,10 @@ static enum fault run_remove(struct catalog *catalog, void *self, struct refusal
 	struct resumable row;
 	enum fault f = run_by_id(catalog, self, why);
 
-	if (f != FAULT_NONE || sqlite3_changes(c->db) > 0)
+	if (f || sqlite3_changes(c->db) > 0)
 		return f;
 	f = find_on(c, change->id, &row, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	resumable_release(&row);
 	return refuse(why, FAULT_FINISHED, NULL);

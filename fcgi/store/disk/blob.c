@@ -57,7 +57,7 @@ static int make_quietly(const struct store *store, const char *name)
 {
 	int fd = openat(store->partial, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
 
-	if (fd >= 0 && hold(fd) == FAULT_NONE && link_descriptor(fd, store->partial, name))
+	if (fd >= 0 && !hold(fd) && link_descriptor(fd, store->partial, name))
 		return fd;
 	int err = errno;
 	if (fd >= 0)
@@ -78,7 +78,7 @@ static bool make_held(const struct store *store, struct blob *blob)
 	    openat(store->partial, blob->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
 	if (blob->fd < 0)
 		return false;
-	if (hold(blob->fd) == FAULT_NONE && still_named(blob->fd, NULL) == FAULT_NONE)
+	if (!hold(blob->fd) && !still_named(blob->fd, NULL))
 		return true;
 	close(blob->fd);
 	blob->fd = -1;
@@ -170,10 +170,10 @@ int blob_seize(const struct store *store, const char *name)
 	int fd = openat(store->partial, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	enum fault f = fd < 0 ? FAULT_NONE : hold(fd);
 
-	if (fd < 0 || (f == FAULT_NONE && blob_is_called(store, fd, name)))
+	if (fd < 0 || (!f && blob_is_called(store, fd, name)))
 		return fd;
 	close(fd);
-	errno = f == FAULT_NONE ? ENOENT : EAGAIN;
+	errno = !f ? ENOENT : EAGAIN;
 	return -1;
 }
 
@@ -186,7 +186,7 @@ static enum fault open_held(const struct store *store, struct blob *blob, struct
 	if (blob->fd < 0)
 		return disk_fault(why, "partial file");
 	enum fault f = hold(blob->fd);
-	return f == FAULT_NONE ? still_named(blob->fd, why) : refuse(why, f, NULL);
+	return !f ? still_named(blob->fd, why) : refuse(why, f, NULL);
 }
 
 enum fault blob_create_named(
@@ -195,7 +195,7 @@ enum fault blob_create_named(
 	blob_reset(store, blob);
 	span_copy(blob->name, sizeof blob->name, span_of(name));
 	enum fault f = create_named(store, blob, why);
-	if (f != FAULT_NONE || !store_syncs(store) || fsync(store->partial) == 0)
+	if (f || !store_syncs(store) || fsync(store->partial) == 0)
 		return f;
 	f = disk_fault(why, "fsync partial");
 	blob_leave(store, blob, false);
@@ -208,9 +208,9 @@ enum fault blob_open_named(const struct store *store, struct blob *blob, const c
 	blob_reset(store, blob);
 	span_copy(blob->name, sizeof blob->name, span_of(name));
 	enum fault f = open_held(store, blob, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = blob_cut(blob, size, digest, why);
-	if (f != FAULT_NONE)
+	if (f)
 		blob_leave(store, blob, true);
 	return f;
 }
@@ -304,7 +304,7 @@ enum fault blob_end(struct blob *blob, uint8_t sha256[SHA256_LEN], struct refusa
 	if (blob->allocated <= blob->size)
 		return FAULT_NONE;
 	enum fault f = truncate_to(blob, blob->size, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		blob->allocated = blob->size;
 	return f;
 }
@@ -326,9 +326,9 @@ enum fault blob_sync(struct blob *blob, struct refusal *why)
 	if (blob->spoiled)
 		return refuse(why, FAULT_INTERNAL, NULL);
 	enum fault f = sync_fd(blob->fd, why);
-	blob->synced = f == FAULT_NONE;
+	blob->synced = !f;
 	/* Asked again, the kernel would say yes: it has marked the lost pages clean. */
-	blob->spoiled = f != FAULT_NONE;
+	blob->spoiled = f;
 	return f;
 }
 

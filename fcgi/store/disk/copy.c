@@ -73,7 +73,7 @@ static enum fault copy_as(const struct store *store, const struct blob *blob, co
 
 	unlinkat(store->partial, name, 0);
 	enum fault f = blob_create_named(store, copy, name, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	while (to < size && n > 0)
 		n = copy_file_range(blob->fd, &from, copy->fd, &to, (size_t)(size - to), 0);
@@ -101,7 +101,7 @@ enum fault blob_be_alone(const struct store *store, struct blob *blob, struct re
 		return FAULT_NONE;
 	snprintf(name, sizeof name, "tmp-%.32s", blob->name);
 	enum fault f = copy_as(store, blob, name, &copy, why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (renameat(store->partial, name, store->partial, blob->name) != 0) {
 		f = disk_fault(why, "rename partial file");

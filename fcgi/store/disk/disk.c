@@ -63,7 +63,7 @@ enum fault disk_is_bare(const struct store *store, bool *empty, struct refusal *
 	struct dirent *entry;
 	enum fault f = disk_entries(store->objects, "objects", &dir, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	do
 		entry = readdir(dir);
@@ -81,7 +81,7 @@ enum fault object_each(
 	DIR *dir;
 	enum fault f = disk_entries(store->objects, "objects", &dir, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	while ((entry = readdir(dir)) != NULL)
 		if (object_named(entry->d_name, sha256) && !visit(self, sha256))
@@ -97,7 +97,7 @@ enum fault blob_each(
 	DIR *dir;
 	enum fault f = disk_entries(store->partial, "partial", &dir, why);
 
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	while ((entry = readdir(dir)) != NULL) {
 		bool temporary = strncmp(entry->d_name, "tmp-", 4) == 0;

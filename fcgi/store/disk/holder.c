@@ -219,7 +219,7 @@ enum fault holder_take(
 	digest_start(&start, DIGEST_SHA256);
 	for (;;) {
 		f = blob_open_named(store, blob, id, 0, &start, why);
-		if (f == FAULT_NONE && !blob_is_called(store, blob->fd, id)) {
+		if (!f && !blob_is_called(store, blob->fd, id)) {
 			blob_leave(store, blob, true);
 			f = FAULT_LOCKED;
 		}

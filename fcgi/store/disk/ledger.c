@@ -90,7 +90,7 @@ static enum fault enter(struct ledger *l)
 
 	if (pthread_mutex_clocklock(&l->threads, CLOCK_MONOTONIC, &deadline) == 0) {
 		f = take_lock(l, until);
-		if (f != FAULT_NONE)
+		if (f)
 			pthread_mutex_unlock(&l->threads);
 	}
 	atomic_store(&l->stuck, f == FAULT_BUSY);

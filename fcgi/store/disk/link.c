@@ -96,7 +96,7 @@ enum fault blob_link(const struct store *store, struct blob *blob, const uint8_t
 	if (there && S_ISREG(st.st_mode) && st.st_size == blob->size && believed)
 		return FAULT_NONE;
 	enum fault f = store_syncs(store) ? blob_sync(blob, why) : FAULT_NONE;
-	return f != FAULT_NONE ? f : put_in(store, blob, name, there ? &st : NULL, result, why);
+	return f ? f : put_in(store, blob, name, there ? &st : NULL, result, why);
 }
 
 enum fault store_settle(const struct store *store, struct refusal *why)

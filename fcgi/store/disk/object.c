@@ -75,7 +75,7 @@ enum fault object_open(const struct store *store, const uint8_t sha256[SHA256_LE
 	enum fault f = fstat(*fd, &st) != 0   ? disk_fault(why, "fstat")
 		       : st.st_size != size ? object_damaged(sha256, "another size", why)
 					      : FAULT_NONE;
-	if (f == FAULT_NONE)
+	if (!f)
 		return f;
 	close(*fd);
 	*fd = -1;

@@ -125,16 +125,16 @@ static enum fault open_to_write(struct store *store, const char *path, struct re
 	enum fault f =
 	    open_directory(store->dir, "partial", true, O_NOFOLLOW, &store->partial, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = volume_is_one(store->dir, store->objects, path, "objects", why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = volume_is_one(store->dir, store->partial, path, "partial", why);
-	if (f != FAULT_NONE)
+	if (f)
 		return f;
 	if (faccessat(store->dir, ".", W_OK | X_OK, 0) != 0)
 		return cannot(why, "write to", path);
 	f = sync_way(store, path, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		probe_unnamed(store, path);
 	return f;
 }
@@ -143,12 +143,12 @@ static enum fault open_all(struct store *store, const char *path, struct refusal
 {
 	enum fault f = open_directory(AT_FDCWD, path, store->write, 0, &store->dir, why);
 
-	if (f == FAULT_NONE)
+	if (!f)
 		f = store_restored(store, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		f = open_directory(
 		    store->dir, "objects", store->write, O_NOFOLLOW, &store->objects, why);
-	return f == FAULT_NONE && store->write ? open_to_write(store, path, why) : f;
+	return !f && store->write ? open_to_write(store, path, why) : f;
 }
 
 enum fault store_open(
@@ -166,7 +166,7 @@ enum fault store_open(
 	    .objects = -1,
 	    .partial = -1};
 	enum fault f = open_all(new, config->data_dir, why);
-	if (f == FAULT_NONE)
+	if (!f)
 		return f;
 	store_close(new);
 	*store = NULL;
