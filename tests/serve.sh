@@ -4,7 +4,8 @@
 # From the environment: SERVER=lighttpd|apache|nginx, or the name of any file of www/servers; PORT=
 # BASE= DATA= CONF= as `make run` has them; WAYBILL_*= as the worker has them; SERVE_PREBUILT=1 takes
 # ./waybill (or $WAYBILL) and the system as they are; SERVE_TLS_PORT= SERVE_CERT= SERVE_H2C_PORT= turn
-# HTTP/2 on (Apache: SERVE_TLS_PORT instead of PORT). `sendfile` in the settings turns on the server's side of it.
+# HTTP/2 on (Apache: SERVE_TLS_PORT instead of PORT). SERVE_SENDFILE=yes, or `sendfile` in
+# the settings, turns on the server's side of it.
 #
 # The server is exec'd (Apache: waited for), so that SIGTERM and Ctrl-C end it; whatever else runs is bound to its life
 # by PR_SET_PDEATHSIG, so nothing stays behind even after kill -9 (but nginx's own workers). As root, everything runs as
@@ -50,8 +51,6 @@ if [[ -n $conf ]]; then
 	[[ -r $conf ]] || die "CONF=$conf cannot be read"
 	data_dir=$(sed -nE 's/^[[:space:]]*data_dir[[:space:]]*=[[:space:]]*(.*[^[:space:]])[[:space:]]*$/\1/p' "$conf" | tail -1)
 	DATA=${DATA:-$data_dir}
-elif [[ -r /etc/waybill.conf ]]; then
-	conf=/etc/waybill.conf
 fi
 data=$(realpath -m "${DATA:-$top/data}")
 fresh=
@@ -118,6 +117,7 @@ fi
 } >"$run/worker"
 chmod 755 "$run/worker"
 more=()
+[[ -z ${SERVE_SENDFILE:-} ]] || more+=(SENDFILE=yes)
 ! grep -Eq '^[[:space:]]*sendfile[[:space:]]*=[[:space:]]*x-' "$conf" || more+=(SENDFILE=yes)
 [[ -z ${SERVE_TLS_PORT:-} ]] ||
 	more+=("TLS=127.0.0.1:$SERVE_TLS_PORT" "CERT=$SERVE_CERT" "H2C=${SERVE_H2C_PORT:-8412}")

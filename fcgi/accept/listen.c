@@ -170,8 +170,6 @@ int gate_listen(const char *where, struct refusal *why)
 	int fd = strncmp(where, "unix:", 5) == 0 ? listen_unix(where + 5) : listen_tcp(where);
 
 	if (fd < 0)
-		refuse(why, FAULT_INTERNAL,
-		    "cannot listen on %s: %s (it should read unix:PATH or HOST:PORT)", where,
-		    strerror(errno));
+		refuse(why, FAULT_INTERNAL, "cannot listen on %s: %s", where, strerror(errno));
 	return fd;
 }

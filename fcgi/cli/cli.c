@@ -177,7 +177,7 @@ static int parse(const struct command *command, struct options *set, char **argv
 			set->rest[set->count++] = argv[i];
 	}
 	if (set->count < command->least)
-		return misused(command, "something is missing", "");
+		return misused(command, "something is missing: ", command->usage);
 	if (command->most >= 0 && set->count > command->most)
 		return misused(command, "does not know what to do with ", set->rest[command->most]);
 	return DONE;

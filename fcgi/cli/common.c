@@ -36,6 +36,18 @@ static void become_owner(const char *data_dir)
 		complain("%s: %s", data_dir, strerror(errno));
 }
 
+/* A house that is made by looking into it would look well, though the right one is not mounted. */
+static bool is_there(const char *data_dir, unsigned mode)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s%s", data_dir, mode & KEEP_ADOPT ? "" : "/waybill.db");
+	if (!(mode & KEEP_WRITE) || mode & MAKE || faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0 || errno != ENOENT)
+		return true;
+	complain("There is no %s. Check data_dir, or start the server once.", path);
+	return false;
+}
+
 int open_keep(struct store *store, const struct options *o, unsigned mode)
 {
 	struct refusal why;
@@ -50,10 +62,11 @@ int open_keep(struct store *store, const struct options *o, unsigned mode)
 	}
 	if (mode & KEEP_WRITE)
 		become_owner(store->config.data_dir);
-	if (keep_open(&store->keep, &store->config, mode, 1, &why))
+	bool there = is_there(store->config.data_dir, mode);
+	if (there && keep_open(&store->keep, &store->config, mode & ~(unsigned)MAKE, 1, &why))
 		return DONE;
 	config_free(&store->config);
-	return complain("%s", refusal_detail(&why));
+	return there ? complain("%s", refusal_detail(&why)) : FAILED;
 }
 
 int close_keep(struct store *store, int status)

@@ -77,8 +77,9 @@ struct store {
 	struct config config;
 	struct keep *keep;
 };
-/* Open the data_dir of the configuration (mode: KEEP_...). DONE, or the exit code, with the reason
- * said. */
+/* Open the data_dir of the configuration (mode: KEEP_..., and MAKE where it may be made for this). DONE,
+ * or the exit code, with the reason said. */
+enum { MAKE = 1 << 8 };
 int open_keep(struct store *store, const struct options *o, unsigned mode);
 /* Returns `status`. */
 int close_keep(struct store *store, int status);

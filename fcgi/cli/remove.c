@@ -95,9 +95,9 @@ static int remove_matching(struct keep *keep, struct listing *l, bool yes)
 	else if (status == DONE && tally.files == 0)
 		printf("no file matches\n");
 	else if (status == DONE)
-		printf("%" PRId64 " files, %s, would be removed; --yes removes them. Unfinished "
+		printf("%" PRId64 " file%s, %s, would be removed; --yes removes them. Unfinished "
 		       "uploads stay: see waybill ls --partial.\n",
-		    tally.files, size);
+		    tally.files, tally.files == 1 ? "" : "s", size);
 	return status;
 }
 
@@ -121,7 +121,8 @@ int cli_rm(struct options *o)
 	int64_t left;
 
 	if (filters == (o->count > 0) || (o->yes && !filters)) {
-		complain("rm takes ids, or what to remove (--owner, --address, --since ...), not both");
+		complain(o->count > 0 ? "rm takes ids, or what to remove (--owner, --since ...), not both"
+				      : "rm wants ids, or what to remove: --owner, --since ...");
 		return USAGE;
 	}
 	if (has_empty(o)) {

@@ -75,7 +75,7 @@ static int token_add(struct options *o)
 	int status = read_token(o, &token);
 
 	if (status == DONE)
-		status = open_keep(&store, o, KEEP_READ | KEEP_WRITE);
+		status = open_keep(&store, o, KEEP_READ | KEEP_WRITE | MAKE);
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
@@ -125,7 +125,7 @@ static int token_rm(struct options *o)
 {
 	struct store store;
 	struct refusal why;
-	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE);
+	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE | MAKE);
 
 	if (status != DONE)
 		return status;

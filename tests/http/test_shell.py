@@ -130,3 +130,16 @@ def test_help_of_a_subcommand(command):
 
 def test_put_without_a_name_says_what_is_missing(door):
     refused(door.request("PUT", "/upload", {}, b"x"), 405, "method_not_allowed", "slash", "curl -T")
+
+
+@pytest.mark.parametrize("words", [("verify",), ("verify", "--repair"), ("verify", "--adopt"), ("gc",), ("rm", "--owner", "x", "--yes")])
+def test_a_house_that_is_not_there_is_not_made_by_looking(fastcgi, tmp_path, words):
+    """A disk that is not mounted must not look well kept."""
+    env = fastcgi.environment(WAYBILL_DATA_DIR=str(tmp_path / "none"))
+    done = subprocess.run([harness.WAYBILL, *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=harness.PATIENCE)
+    assert done.returncode == 1 and b"data_dir" in done.stderr and not (tmp_path / "none").exists()
+
+
+def test_a_backup_into_tmp_is_not_told_to_close_it(fastcgi):
+    done = run(fastcgi, "backup", "/tmp")
+    assert done.returncode == 1 and b"Name a directory in it" in done.stderr and b"chmod" not in done.stderr

@@ -35,9 +35,8 @@ class Site(ServerDoor):
         self.tls_port = self.h2c_port = None
         self.rich = bool(base)  # TLS and sendfile
         if self.rich:
-            config["sendfile"] = "x-accel-redirect" if self.kind == "nginx" else "x-sendfile"
             self.tls_port, self.h2c_port = free_port(), free_port()
-            more = {"SERVE_TLS_PORT": str(self.tls_port), "SERVE_H2C_PORT": str(self.h2c_port),
+            more = {"SERVE_SENDFILE": "yes", "SERVE_TLS_PORT": str(self.tls_port), "SERVE_H2C_PORT": str(self.h2c_port),
                     "SERVE_CERT": str(certificate())}
         super().__init__(server, config, base, **more)
         if self.kind in ("lighttpd", "apache"):  # both speak HTTP/2 on any port

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import ssl
 import subprocess
@@ -195,3 +196,17 @@ def test_what_is_refused(setting):
 def test_a_snippet_that_cannot_keep_to_a_path():
     assert "BASE" in fill("lighttpd.conf", "SNIPPET=yes", status=2)
     assert "SNIPPET" in fill("busybox-cgi.sh", "SNIPPET=yes", status=2)
+    assert "nginx-buffered.conf" in fill("nginx-buffer.conf", status=2)
+
+
+@pytest.mark.parametrize("file", sorted(p.name for p in FILL.parent.glob("*.conf")))
+def test_what_the_server_does_is_told(file):
+    """Downloads by whom, from where, and how long a body may be where the server has a limit of its own."""
+    plain, handed = fill(file), fill(file, "SENDFILE=yes", "DATA=/srv/x", "LIMIT=10G")
+    way = "x-accel-redirect" if file.startswith("nginx") else "x-sendfile"
+    told = lambda text, name: re.findall(name + r'"?[ =>]+"?([^\s";,)]+)', text)
+    assert told(plain, "WAYBILL_SENDFILE") == ["none"] and told(handed, "WAYBILL_SENDFILE") == [way]
+    assert told(handed, "WAYBILL_OBJECTS") == ["/srv/x/objects"]
+    limits = told(handed, "WAYBILL_BODY_LIMIT")
+    assert limits == ([str(10 << 30)] if file in ("lighttpd-buffered.conf", "nginx-buffered.conf", "nginx-bodyfile.conf") else [])
+    assert all(limit in handed.replace(f"WAYBILL_BODY_LIMIT {limit}", "") or str(int(limit) >> 10) in handed for limit in limits)

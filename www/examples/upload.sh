@@ -7,6 +7,7 @@
 # DELETE=yes all is deleted again at the end, as a trial.
 set -eu
 : "${WAYBILL:?the address of waybill, such as https://files.example.org}"
+WAYBILL=${WAYBILL%/}
 [ $# -gt 0 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 site=$(echo "$WAYBILL" | sed -E 's|^(https?://[^/]+).*|\1|') # `url` has the mount point in it already
@@ -26,7 +27,7 @@ ask() {
 }
 
 for file; do
-	[ -r "$file" ] || { echo "upload.sh: $file cannot be read" >&2; exit 1; }
+	[ -f "$file" ] && [ -r "$file" ] || { echo "upload.sh: $file is no file, or cannot be read" >&2; exit 1; }
 	token=${TOKEN-}
 	name=$(basename "$file" | jq -sRr 'rtrimstr("\n") | @uri')
 	query=$(jq -rn --arg path "${FOLDER-}" --arg expires_in "${KEEP-}" \

@@ -16,6 +16,7 @@
 # @RUN@        /run/waybill/www            sockets of the web server's own
 # @CERT@       /etc/ssl/waybill            fullchain.pem and privkey.pem
 # @H2C@        8412                        nginx: port for HTTP/2 without TLS
+# @LIMIT@      1G                          what spools bodies takes none that is longer: the same as max_bytes
 #
 # What is there as comments is put in force by
 # TLS=0.0.0.0:443   the lines for TLS and HTTP/2, on this address (Apache: instead of @PORT@)
@@ -32,11 +33,11 @@ file=$1
 shift
 BASE= ADDRESS=127.0.0.1 NAME=localhost SNIPPET= PORT=8411 SOCKET=/run/waybill/waybill.sock WAYBILL=/usr/bin/waybill
 CONF=/etc/waybill.conf DATA=/var/lib/waybill SPOOL=/var/lib/waybill/spool RUN=/run/waybill/www
-CERT=/etc/ssl/waybill H2C=8412 TLS= SENDFILE=
+CERT=/etc/ssl/waybill H2C=8412 TLS= SENDFILE= LIMIT=1G
 for setting in "$@"; do
 	key=${setting%%=*} value=${setting#*=}
 	case $key in
-	BASE | ADDRESS | NAME | SNIPPET | PORT | SOCKET | WAYBILL | CONF | DATA | SPOOL | RUN | CERT | H2C | TLS | SENDFILE) eval "$key=\$value" ;;
+	BASE | ADDRESS | NAME | SNIPPET | PORT | SOCKET | WAYBILL | CONF | DATA | SPOOL | RUN | CERT | H2C | TLS | SENDFILE | LIMIT) eval "$key=\$value" ;;
 	*) echo "fill.sh: no placeholder is called $key" >&2; exit 2 ;;
 	esac
 done
@@ -45,17 +46,26 @@ case $PORT in '' | *[!0-9]* | ??????*) echo "fill.sh: PORT is a number" >&2; exi
 case $NAME in '' | *[!A-Za-z0-9._-]*) echo "fill.sh: NAME is a name such as files.example.org" >&2; exit 2 ;; esac
 case $ADDRESS in '' | *[!A-Za-z0-9.:*[\]-]*) echo "fill.sh: ADDRESS is an address, or *" >&2; exit 2 ;; esac
 [ -f "$file" ] || file=$(dirname "$0")/$file
+[ -f "$file" ] || { echo "fill.sh: there is no $file; there are $(cd "$(dirname "$0")" && echo *.conf)" >&2; exit 2; }
+case $LIMIT in *[!0-9KMGT]* | ?*[KMGT]?* | [KMGT]* | '') echo "fill.sh: LIMIT is a size such as 512M or 10G" >&2; exit 2 ;; esac
+bytes=${LIMIT%[KMGT]}
+case $LIMIT in *T) bytes=$((bytes << 40)) ;; *G) bytes=$((bytes << 30)) ;; *M) bytes=$((bytes << 20)) ;; *K) bytes=$((bytes << 10)) ;; esac
+LIMIT=$bytes LIMIT_KIB=$((bytes >> 10))
 set --
 # Blocks of comments, from the line that announces one to the first that is no comment.
 uncomment() { printf '/^\t*# %s/,/^\t*([^#\t]|$)/{/^\t*# %s/!s/^(\t*)# ?/\\1/}' "$1" "$1"; }
-[ -z "$SENDFILE" ] || set -- "$@" -e "$(uncomment 'With `sendfile = ')"
+if [ "$SENDFILE" ]; then
+	set -- "$@" -e "$(uncomment 'With SENDFILE=yes')"
+	case $file in *nginx*) SENDFILE=x-accel-redirect ;; *) SENDFILE=x-sendfile ;; esac
+fi
+SENDFILE=${SENDFILE:-none}
 if [ "$TLS" ]; then
 	set -- "$@" -e "$(uncomment 'TLS and HTTP\/2')"
 	case $file in *apache*) set -- "$@" -e "s|@ADDRESS@:@PORT@|@TLS@|g" ;; esac
 fi
 case $file:$PORT in *apache*:80 | *apache*:443) set -- "$@" -e '/^Listen @ADDRESS@:@PORT@$/d' ;; esac
 TLS=${TLS:-0.0.0.0:443}
-for key in BASE NAME PORT SOCKET WAYBILL CONF DATA SPOOL RUN CERT H2C TLS; do
+for key in BASE NAME PORT SOCKET WAYBILL CONF DATA SPOOL RUN CERT H2C TLS SENDFILE LIMIT LIMIT_KIB; do
 	eval "value=\$$key"
 	case $value in *[!A-Za-z0-9/._+:@%,=~-]*)
 		echo "fill.sh: $key has a character that is not safe in a configuration: $value" >&2; exit 2 ;;

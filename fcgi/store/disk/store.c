@@ -50,6 +50,9 @@ enum fault check_private(int fd, const char *path, struct refusal *why)
 
 	if (fstat(fd, &st) != 0)
 		return cannot(why, "look at", path);
+	if ((st.st_mode & S_IWOTH) && (st.st_mode & S_ISVTX)) /* /tmp, and it has to be so */
+		return refuse(why, FAULT_INTERNAL,
+		    "Everybody on this machine can write to %s. Name a directory in it.", path);
 	if (st.st_mode & S_IWOTH)
 		return refuse(why, FAULT_INTERNAL,
 		    "Everybody on this machine can write to %s. Say: chmod o-w %s", path, path);
