@@ -13,11 +13,9 @@ static enum fault check_integrity(
 {
 	sqlite3_stmt *s;
 	bool row = false;
-	enum fault f = sql_prepare(c, SQL_VERIFY_INTEGRITY, &s, NULL);
+	enum fault f = sql_row(c, SQL_VERIFY_INTEGRITY, &s, &row, NULL, NO_VALUES);
 
 	*wrong = 0;
-	if (!f)
-		f = sql_step(c, s, &row, NULL);
 	for (; row; f = sql_step(c, s, &row, NULL)) {
 		struct span said = column_span(s, 0);
 		if (span_is(said, "ok"))
@@ -76,10 +74,8 @@ static enum fault check_one(struct connection *c, enum statement which, finding_
 {
 	sqlite3_stmt *s;
 	bool row;
-	enum fault f = sql_prepare(c, which, &s, why);
+	enum fault f = sql_row(c, which, &s, &row, why, NO_VALUES);
 
-	if (!f)
-		f = sql_step(c, s, &row, why);
 	for (; !f && row; f = sql_step(c, s, &row, why))
 		found(self, column_span(s, 0), column_span(s, 1));
 	return f;

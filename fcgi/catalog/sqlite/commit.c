@@ -60,14 +60,11 @@ static enum fault begin_write(struct catalog *catalog, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
 	int64_t version = 0;
-	sqlite3_stmt *s;
 	enum fault f = sql_do(c, SQL_BEGIN_WRITE, why);
 
 	if (f)
 		return f;
-	f = sql_prepare(c, SQL_VERSION, &s, why);
-	if (!f)
-		f = sql_numbers(c, s, &version, 1, why);
+	f = sql_read(c, SQL_VERSION, &version, 1, why, NO_VALUES);
 	if (!f && version == catalog_version())
 		return FAULT_NONE;
 	if (!f) {

@@ -118,3 +118,15 @@ void reader_give(struct catalog *catalog, struct connection *reader)
 	pthread_cond_signal(&catalog->pool_ready);
 	pthread_mutex_unlock(&catalog->pool_lock);
 }
+
+enum fault reader_read(struct catalog *catalog, enum statement which, int64_t *value, int count,
+    struct refusal *why, struct values values)
+{
+	struct connection *c = reader_take(catalog, why);
+
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = sql_read(c, which, value, count, why, values);
+	reader_give(catalog, c);
+	return f;
+}

@@ -22,38 +22,18 @@ static enum fault add_on(
     struct connection *c, const struct resumable *row, struct span address, struct refusal *why)
 {
 	uint8_t whole[65];
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_ADD, &s, why);
-
-	if (f)
-		return f;
 	size_t whole_len = claim_store(&row->whole, whole);
-	bind_text(s, 1, row->id);
-	bind_number(s, 2, row->protocol);
-	bind_number(s, 3, row->state);
-	bind_number(s, 4, row->concat);
-	bind_text(s, 5, row->owner);
-	bind_text(s, 6, row->name);
-	bind_text(s, 7, row->declared_type);
+
 	/* As for SQL_UPLOAD_DONE: what is a file already has its fields there, and they are paid for. */
-	bind_text(s, 8, row->state == UPLOAD_DONE ? NO_FIELDS : row->fields);
-	bind_text(s, 9, row->metadata);
-	bind_text(s, 10, row->parts);
-	bind_length(s, 11, row->length);
-	bind_number(s, 12, row->offset);
-	bind_number(s, 13, row->allocated);
-	bind_number(s, 14, row->created_at);
-	bind_time(s, 15, row->expires_at);
-	bind_time(s, 16, row->lasts);
-	bind_bytes(s, 17, whole_len > 0 ? whole : NULL, whole_len);
-	bind_bytes(s, 18, row->digest, row->digest_len);
-	bind_number(s, 19, row->quota);
-	bind_span(s, 20, row->owner == NULL ? address : (struct span){NULL, 0});
-	bind_number(s, 21, row->durable);
-	bind_number(s, 22, row->boot);
-	bind_text(s, 23, row->client);
-	bind_text(s, 24, row->path);
-	return sql_finish(c, s, why);
+	return sql_run(c, SQL_UPLOAD_ADD, why,
+	    BIND(TEXT(row->id), NUMBER(row->protocol), NUMBER(row->state), NUMBER(row->concat),
+		TEXT(row->owner), TEXT(row->name), TEXT(row->declared_type),
+		TEXT(row->state == UPLOAD_DONE ? NO_FIELDS : row->fields), TEXT(row->metadata),
+		TEXT(row->parts), LENGTH(row->length), NUMBER(row->offset), NUMBER(row->allocated),
+		NUMBER(row->created_at), MOMENT(row->expires_at), MOMENT(row->lasts),
+		BYTES(whole_len > 0 ? whole : NULL, whole_len), BYTES(row->digest, row->digest_len),
+		NUMBER(row->quota), SPAN(row->owner == NULL ? address : (struct span){NULL, 0}),
+		NUMBER(row->durable), NUMBER(row->boot), TEXT(row->client), TEXT(row->path)));
 }
 
 /* ---- one more -------------------------------------------------------------------------------- */
@@ -68,14 +48,8 @@ struct addition {
 static enum fault count_on(struct connection *c, const struct addition *a, struct refusal *why)
 {
 	int64_t count;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_COUNT, &s, why);
+	enum fault f = sql_read(c, SQL_UPLOAD_COUNT, &count, 1, why, BIND(TEXT(a->row->owner), SPAN(a->address)));
 
-	if (f)
-		return f;
-	bind_text(s, 1, a->row->owner);
-	bind_span(s, 2, a->address);
-	f = sql_numbers(c, s, &count, 1, why);
 	if (f || count < a->most)
 		return f;
 	return refuse(why, FAULT_QUOTA_EXCEEDED,
@@ -117,49 +91,21 @@ enum fault resumable_may_be_added(struct catalog *catalog, const struct resumabl
 enum fault resumable_quota(
     struct catalog *catalog, const struct resumable *row, int64_t *quota, struct refusal *why)
 {
-	struct connection *c = reader_take(catalog, why);
-	sqlite3_stmt *s;
-
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_QUOTA, &s, why);
-	if (!f) {
-		bind_text(s, 1, row->owner);
-		bind_number(s, 2, row->quota);
-		f = sql_numbers(c, s, quota, 1, why);
-	}
-	reader_give(catalog, c);
-	return f;
+	return reader_read(catalog, SQL_UPLOAD_QUOTA, quota, 1, why,
+	    BIND(TEXT(row->owner), NUMBER(row->quota)));
 }
 
 /* ---- finishing ------------------------------------------------------------------------------- */
 
 static enum fault done_on(struct connection *c, const struct resumable *row, struct refusal *why)
 {
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_DONE, &s, why);
-
-	if (f)
-		return f;
-	bind_text(s, 1, row->id);
-	bind_number(s, 2, row->claim);
-	bind_number(s, 3, row->length);
-	bind_time(s, 4, row->expires_at);
-	return row_step(c, s, why);
+	return row_changed(c, SQL_UPLOAD_DONE, why, BIND(TEXT(row->id), NUMBER(row->claim), NUMBER(row->length), MOMENT(row->expires_at)));
 }
 
 static enum fault use_part(
     struct connection *c, const struct finish *finish, struct span id, struct refusal *why)
 {
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_USE, &s, why);
-
-	if (f)
-		return f;
-	bind_span(s, 1, id);
-	bind_number(s, 2, finish->parts_expire_at);
-	bind_text(s, 3, finish->row->id);
-	return row_step(c, s, why);
+	return row_changed(c, SQL_UPLOAD_USE, why, BIND(SPAN(id), NUMBER(finish->parts_expire_at), TEXT(finish->row->id)));
 }
 
 static enum fault run_finish(struct catalog *catalog, void *self, struct refusal *why)

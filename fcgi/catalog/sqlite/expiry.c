@@ -31,14 +31,12 @@ static enum fault run_expire(struct catalog *catalog, void *self, struct refusal
 	struct chunk *chunk = self;
 	sqlite3_stmt *s;
 	int64_t freed;
-	enum fault f = sql_prepare(c, SQL_FILE_EXPIRED, &s, why);
+	enum fault f = sql_bound(c, SQL_FILE_EXPIRED, &s, why,
+	    BIND(NUMBER(chunk->now), NUMBER(EXPIRY_CHUNK)));
 
-	if (f)
-		return f;
 	chunk->bytes = 0;
-	bind_number(s, 1, chunk->now);
-	bind_number(s, 2, EXPIRY_CHUNK);
-	f = read_ids(c, s, &chunk->ids, why);
+	if (!f)
+		f = read_ids(c, s, &chunk->ids, why);
 	for (size_t i = 0; i < chunk->ids.count && !f; i++) {
 		f = record_remove(catalog, span_of(chunk->ids.at[i]), &freed, why);
 		chunk->bytes += freed;
@@ -68,11 +66,8 @@ enum fault expired_uploads(struct catalog *catalog, int64_t now, const char *aft
 	ids->count = 0;
 	if (c == NULL)
 		return FAULT_INTERNAL;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_EXPIRED, &s, why);
+	enum fault f = sql_bound(c, SQL_UPLOAD_EXPIRED, &s, why, BIND(NUMBER(now), TEXT(after), NUMBER(EXPIRY_CHUNK)));
 	if (!f) {
-		bind_number(s, 1, now);
-		bind_text(s, 2, after);
-		bind_number(s, 3, EXPIRY_CHUNK);
 		f = read_ids(c, s, ids, why);
 	}
 	reader_give(catalog, c);
@@ -90,14 +85,8 @@ static enum fault run_expire_upload(struct catalog *catalog, void *self, struct 
 {
 	struct connection *c = catalog->writer;
 	struct expiry *e = self;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_EXPIRE, &s, why);
+	enum fault f = sql_run(c, SQL_UPLOAD_EXPIRE, why, BIND(TEXT(e->id), NUMBER(e->now)));
 
-	if (f)
-		return f;
-	bind_text(s, 1, e->id);
-	bind_number(s, 2, e->now);
-	f = sql_finish(c, s, why);
 	e->removed = sqlite3_changes(c->db) > 0;
 	return f;
 }
@@ -114,17 +103,8 @@ enum fault expire_upload(struct catalog *catalog, const char *id, int64_t now, b
 
 bool upload_is_known(struct catalog *catalog, const char *id)
 {
-	struct connection *c = reader_take(catalog, NULL);
-	int64_t found = 1; /* when in doubt, leave it */
-	sqlite3_stmt *s;
+	int64_t found;
+	enum fault f = reader_read(catalog, SQL_UPLOAD_THERE, &found, 1, NULL, BIND(TEXT(id)));
 
-	if (c == NULL)
-		return true;
-	if (!sql_prepare(c, SQL_UPLOAD_THERE, &s, NULL)) {
-		bind_text(s, 1, id);
-		if (sql_numbers(c, s, &found, 1, NULL))
-			found = 1;
-	}
-	reader_give(catalog, c);
-	return found != 0;
+	return f || found != 0;
 }

@@ -108,16 +108,12 @@ enum fault generation_count(struct catalog *catalog, struct refusal *why)
 {
 	struct generation *g = &catalog->generation;
 	struct record r;
-	sqlite3_stmt *s;
 
 	if (g->astray)
 		return FAULT_NONE;
-	enum fault f = sql_prepare(catalog->writer, SQL_GENERATION_COUNT, &s, why);
-	if (f)
-		return f;
 	g->at = clock_calendar();
-	bind_number(s, 1, g->at);
-	f = sql_numbers(catalog->writer, s, &g->commit, 1, why);
+	enum fault f = sql_read(
+	    catalog->writer, SQL_GENERATION_COUNT, &g->commit, 1, why, BIND(NUMBER(g->at)));
 	if (f)
 		return f;
 	if (record_read(g->fd, &r) &&

@@ -25,10 +25,8 @@ static enum fault read_side(struct connection *c, struct side *side, struct refu
 {
 	sqlite3_stmt *s;
 	bool row = false;
-	enum fault f = sql_prepare(c, SQL_GENERATION, &s, why);
+	enum fault f = sql_row(c, SQL_GENERATION, &s, &row, why, NO_VALUES);
 
-	if (!f)
-		f = sql_step(c, s, &row, why);
 	if (f)
 		return f;
 	*side = (struct side){0};

@@ -132,54 +132,37 @@ static enum fault query_prepare(struct connection *c, const struct query *q, enu
     sqlite3_stmt **s, struct refusal *why)
 {
 	const struct listing *l = q->listing;
-	enum fault f = sql_prepare(c, which, s, why);
 	int64_t start = l->oldest_first ? 0 : INT64_MAX;
 
-	if (f)
-		return f;
-	bind_number(*s, 1, l->after != 0 ? l->after : start);
-	bind_span(*s, 2, q->owner);
-	bind_span(*s, 3, q->low);
-	bind_span(*s, 4, q->high);
-	bind_span(*s, 5, q->glob);
-	bind_span(*s, 6, q->name);
-	bind_number(*s, 7, l->since != 0 ? l->since : INT64_MIN);
-	bind_number(*s, 8, l->until != 0 ? l->until : INT64_MAX);
-	bind_number(*s, 9, q->now);
-	bind_number(*s, 10, l->limit + 1);
-	bind_span(*s, 11, l->address);
-	return FAULT_NONE;
+	return sql_bound(c, which, s, why,
+	    BIND(NUMBER(l->after != 0 ? l->after : start), SPAN(q->owner), SPAN(q->low),
+		SPAN(q->high), SPAN(q->glob), SPAN(q->name),
+		NUMBER(l->since != 0 ? l->since : INT64_MIN),
+		NUMBER(l->until != 0 ? l->until : INT64_MAX), NUMBER(q->now),
+		NUMBER(l->limit + 1), SPAN(l->address)));
 }
 
 /* ---- totals ---------------------------------------------------------------------------------- */
-
-static enum fault one_number(struct connection *c, enum statement which, int64_t first,
-    struct span second, int64_t *value, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, which, &s, why);
-
-	if (f)
-		return f;
-	if (first != 0)
-		bind_number(s, 1, first);
-	if (second.at != NULL)
-		bind_span(s, first != 0 ? 2 : 1, second);
-	return sql_numbers(c, s, value, 1, why);
-}
 
 /* Nothing but perhaps an owner was asked for: the sums know, but for what has expired and was not
  * swept yet, and that is few and indexed. */
 static enum fault plain_total(
     struct connection *c, const struct query *q, int64_t *total, struct refusal *why)
 {
-	bool owned = q->owner.at != NULL;
 	int64_t all = 0, expired = 0;
-	enum fault f = one_number(c, owned ? SQL_USAGE : SQL_STORE, 0, q->owner, &all, why);
+	enum fault f;
 
-	if (!f)
-		f = one_number(c, owned ? SQL_EXPIRED_OWNED : SQL_EXPIRED_COUNT, q->now, q->owner,
-		    &expired, why);
+	if (q->owner.at != NULL) {
+		f = sql_read(c, SQL_USAGE, &all, 1, why, BIND(SPAN(q->owner)));
+		if (!f)
+			f = sql_read(c, SQL_EXPIRED_OWNED, &expired, 1, why,
+			    BIND(NUMBER(q->now), SPAN(q->owner)));
+	} else {
+		f = sql_read(c, SQL_STORE, &all, 1, why, NO_VALUES);
+		if (!f)
+			f = sql_read(
+			    c, SQL_EXPIRED_COUNT, &expired, 1, why, BIND(NUMBER(q->now)));
+	}
 	*total = all - expired;
 	return f;
 }
@@ -210,7 +193,7 @@ static enum fault choose_driver(
 
 	if (q->driver != BY_TYPES)
 		return FAULT_NONE;
-	enum fault f = one_number(c, SQL_STORE, 0, (struct span){0}, &all, why);
+	enum fault f = sql_read(c, SQL_STORE, &all, 1, why, NO_VALUES);
 	if (!f &&
 	    (double)total * (double)total > (double)q->listing->limit * (double)all)
 		q->driver = BY_NUMBER;

@@ -11,13 +11,10 @@ enum fault object_find(
     struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why)
 {
 	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_OBJECT_FIND, &s, why);
 
 	*known = (struct known){0};
-	if (f)
-		return f;
-	bind_bytes(s, 1, sha256, SHA256_LEN);
-	f = sql_step(c, s, &known->found, why);
+	enum fault f = sql_row(
+	    c, SQL_OBJECT_FIND, &s, &known->found, why, BIND(BYTES(sha256, SHA256_LEN)));
 	if (f || !known->found)
 		return f;
 	known->size = sqlite3_column_int64(s, 0);
@@ -40,14 +37,7 @@ enum fault job_judged(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
     struct refusal *why)
 {
 	struct connection *c = catalog->writer;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_OBJECT_JUDGED, &s, why);
-
-	if (f)
-		return f;
-	bind_bytes(s, 1, sha256, SHA256_LEN);
-	bind_time(s, 2, damaged);
-	return sql_finish(c, s, why);
+	return sql_run(c, SQL_OBJECT_JUDGED, why, BIND(BYTES(sha256, SHA256_LEN), MOMENT(damaged)));
 }
 
 enum fault catalog_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
@@ -66,18 +56,10 @@ enum fault catalog_known(struct catalog *catalog, const uint8_t sha256[SHA256_LE
 enum fault catalog_any_unproved(
     struct catalog *catalog, int64_t boot, bool *any, struct refusal *why)
 {
-	struct connection *c = reader_take(catalog, why);
 	int64_t found = 0;
-	sqlite3_stmt *s;
+	enum fault f =
+	    reader_read(catalog, SQL_OBJECTS_UNPROVED, &found, 1, why, BIND(NUMBER(boot)));
 
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = sql_prepare(c, SQL_OBJECTS_UNPROVED, &s, why);
-	if (!f) {
-		bind_number(s, 1, boot);
-		f = sql_numbers(c, s, &found, 1, why);
-	}
-	reader_give(catalog, c);
 	*any = found != 0;
 	return f;
 }
@@ -87,18 +69,7 @@ enum fault catalog_any_unproved(
 static enum fault object_write(struct connection *c, enum statement which,
     const struct arrival *arrival, const struct known *now, struct refusal *why)
 {
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, which, &s, why);
-
-	if (f)
-		return f;
-	bind_bytes(s, 1, arrival->file.sha256, SHA256_LEN);
-	bind_number(s, 2, arrival->file.size);
-	bind_text(s, 3, arrival->file.type);
-	bind_number(s, 4, arrival->magic);
-	bind_number(s, 5, now->durable);
-	bind_number(s, 6, now->boot);
-	return sql_finish(c, s, why);
+	return sql_run(c, which, why, BIND(BYTES(arrival->file.sha256, SHA256_LEN), NUMBER(arrival->file.size), TEXT(arrival->file.type), NUMBER(arrival->magic), NUMBER(now->durable), NUMBER(now->boot)));
 }
 
 enum fault object_add(struct catalog *catalog, struct arrival *arrival, struct refusal *why)
@@ -146,11 +117,10 @@ enum fault job_drop_orphans(struct catalog *catalog, const uint8_t (*sha256)[SHA
     size_t count, struct refusal *why)
 {
 	sqlite3_stmt *s;
-	enum fault f = sql_prepare(catalog->writer, SQL_STORE_SWEPT, &s, why);
+	enum fault f = sql_bound(catalog->writer, SQL_STORE_SWEPT, &s, why, BIND(NUMBER(clock_calendar())));
 
 	if (f)
 		return f;
-	bind_number(s, 1, clock_calendar());
 	for (size_t i = 0; i < count; i++)
 		catalog_drop(catalog, sha256[i]);
 	return sql_finish(catalog->writer, s, why);
@@ -159,14 +129,7 @@ enum fault job_drop_orphans(struct catalog *catalog, const uint8_t (*sha256)[SHA
 enum fault job_resize(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t size,
     struct refusal *why)
 {
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(catalog->writer, SQL_MEND_OBJECT, &s, why);
-
-	if (f)
-		return f;
-	bind_bytes(s, 1, sha256, SHA256_LEN);
-	bind_number(s, 2, size);
-	return sql_finish(catalog->writer, s, why);
+	return sql_run(catalog->writer, SQL_MEND_OBJECT, why, BIND(BYTES(sha256, SHA256_LEN), NUMBER(size)));
 }
 
 enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t *after, size_t len,
@@ -179,11 +142,8 @@ enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t 
 	page->count = 0;
 	if (c == NULL)
 		return FAULT_INTERNAL;
-	enum fault f = sql_prepare(c, SQL_VERIFY_OBJECTS, &s, why);
+	enum fault f = sql_bound(c, SQL_VERIFY_OBJECTS, &s, why, BIND(BYTES(after, len), NUMBER(EXPIRY_CHUNK), NUMBER(records)));
 	if (!f) {
-		bind_bytes(s, 1, after, len);
-		bind_number(s, 2, EXPIRY_CHUNK);
-		bind_number(s, 3, records);
 		f = sql_step(c, s, &row, why);
 	}
 	for (; row; f = sql_step(c, s, &row, why)) {

@@ -13,11 +13,10 @@ static enum fault find_on(
 {
 	sqlite3_stmt *s;
 	bool more;
-	enum fault f = sql_prepare(c, SQL_FILE_FIND, &s, why);
+	enum fault f = sql_bound(c, SQL_FILE_FIND, &s, why, BIND(SPAN(id)));
 
 	if (f)
 		return f;
-	bind_span(s, 1, id);
 	f = files_read(c, s, 1, NULL, files, &more, why);
 	if (f)
 		return f;
@@ -49,21 +48,15 @@ static enum fault form_on(
 	sqlite3_stmt *s;
 	int64_t first;
 	bool more;
-	enum fault f = sql_prepare(c, SQL_FILE_FORM, &s, why);
+	enum fault f = sql_read(c, SQL_FILE_FORM, &first, 1, why, BIND(SPAN(id)));
 
-	if (f)
-		return f;
-	bind_span(s, 1, id);
-	f = sql_numbers(c, s, &first, 1, why);
 	if (f)
 		return f;
 	if (first == 0)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
-	f = sql_prepare(c, SQL_FORM_FIND, &s, why);
+	f = sql_bound(c, SQL_FORM_FIND, &s, why, BIND(NUMBER(first), NUMBER(clock_calendar())));
 	if (f)
 		return f;
-	bind_number(s, 1, first);
-	bind_number(s, 2, clock_calendar());
 	f = files_read(c, s, 1000, NULL, files, &more, why);
 	if (!f && files->count == 0)
 		return refuse(why, FAULT_EXPIRED, NULL);
@@ -94,10 +87,8 @@ enum fault catalog_page(struct catalog *catalog, int64_t after, size_t limit, st
 
 	if (c == NULL)
 		return FAULT_INTERNAL;
-	f = sql_prepare(c, SQL_VERIFY_FILES, &s, why);
+	f = sql_bound(c, SQL_VERIFY_FILES, &s, why, BIND(NUMBER(after), NUMBER((int64_t)limit)));
 	if (!f) {
-		bind_number(s, 1, after);
-		bind_number(s, 2, (int64_t)limit);
 		f = files_read(c, s, limit, NULL, files, &more, why);
 	}
 	reader_give(catalog, c);
@@ -111,27 +102,14 @@ static enum fault file_add(
 {
 	struct file *file = &arrival->file;
 	char folded[2 * NAME_BYTES + 1];
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_FILE_ADD, &s, why);
-
-	if (f)
-		return f;
 	size_t len = text_fold(span_of(file->name), folded, sizeof folded);
-	bind_text(s, 1, file->id);
-	bind_time(s, 2, form);
-	bind_text(s, 3, file->name);
-	bind_span(s, 4, (struct span){folded, len});
-	bind_number(s, 5, file->size);
-	bind_text(s, 6, file->type);
-	bind_text(s, 7, file->declared_type);
-	bind_bytes(s, 8, file->sha256, SHA256_LEN);
-	bind_text(s, 9, file->owner);
-	bind_number(s, 10, file->uploaded_at);
-	bind_time(s, 11, file->expires_at);
-	bind_bytes(s, 12, arrival->delete_hash, SHA256_LEN);
-	bind_text(s, 13, file->address);
-	bind_text(s, 14, file->path);
-	f = sql_finish(c, s, why);
+	enum fault f = sql_run(c, SQL_FILE_ADD, why,
+	    BIND(TEXT(file->id), MOMENT(form), TEXT(file->name), SPAN((struct span){folded, len}),
+		NUMBER(file->size), TEXT(file->type), TEXT(file->declared_type),
+		BYTES(file->sha256, SHA256_LEN), TEXT(file->owner), NUMBER(file->uploaded_at),
+		MOMENT(file->expires_at), BYTES(arrival->delete_hash, SHA256_LEN),
+		TEXT(file->address), TEXT(file->path)));
+
 	file->seq = sqlite3_last_insert_rowid(c->db);
 	return f;
 }
@@ -139,18 +117,10 @@ static enum fault file_add(
 /* Once for all files of a form, of which this is the first. */
 static enum fault form_add(struct connection *c, const struct file *first, struct refusal *why)
 {
-	sqlite3_stmt *s;
-	enum fault f = FAULT_NONE;
-
 	if (fields_bytes(first->fields) == 0)
 		return FAULT_NONE;
-	f = sql_prepare(c, SQL_FORM_ADD, &s, why);
-	if (f)
-		return f;
-	bind_number(s, 1, first->seq);
-	bind_text(s, 2, first->owner);
-	bind_text(s, 3, first->fields);
-	return sql_finish(c, s, why);
+	return sql_run(c, SQL_FORM_ADD, why,
+	    BIND(NUMBER(first->seq), TEXT(first->owner), TEXT(first->fields)));
 }
 
 /* Nothing refers to what this job linked: its rows are about to be rolled back, and the lock is
@@ -238,13 +208,9 @@ enum fault record_remove(
 	uint8_t sha256[SHA256_LEN];
 	sqlite3_stmt *s;
 	bool row;
-	enum fault f = sql_prepare(c, SQL_FILE_REMOVE, &s, why);
+	enum fault f = sql_row(c, SQL_FILE_REMOVE, &s, &row, why, BIND(SPAN(id)));
 
 	*freed = 0;
-	if (f)
-		return f;
-	bind_span(s, 1, id);
-	f = sql_step(c, s, &row, why);
 	if (f)
 		return f;
 	if (!row)
@@ -253,11 +219,7 @@ enum fault record_remove(
 	f = sql_finish(c, s, why);
 	if (f || !whole)
 		return f;
-	f = sql_prepare(c, SQL_OBJECT_FORGET, &s, why);
-	if (f)
-		return f;
-	bind_bytes(s, 1, sha256, SHA256_LEN);
-	f = sql_step(c, s, &row, why);
+	f = sql_row(c, SQL_OBJECT_FORGET, &s, &row, why, BIND(BYTES(sha256, SHA256_LEN)));
 	if (f || !row)
 		return f;
 	*freed = sqlite3_column_int64(s, 0);

@@ -93,10 +93,8 @@ static enum fault check_whole(struct snapshot *s, struct refusal *why)
 	char said[256] = "";
 	sqlite3_stmt *st;
 	bool row = false;
-	enum fault f = sql_prepare(s->c, SQL_VERIFY_INTEGRITY, &st, NULL);
+	enum fault f = sql_row(s->c, SQL_VERIFY_INTEGRITY, &st, &row, NULL, NO_VALUES);
 
-	if (!f)
-		f = sql_step(s->c, st, &row, NULL);
 	if (!f && row)
 		span_copy(said, sizeof said, column_span(st, 0));
 	sql_done(st);
@@ -184,11 +182,8 @@ enum fault snapshot_take(struct catalog *from, int dir, const char *path, const 
 enum fault snapshot_sums(struct snapshot *s, int64_t *files, int64_t *bytes, struct refusal *why)
 {
 	int64_t sums[2] = {0};
-	sqlite3_stmt *st;
-	enum fault f = sql_prepare(s->c, SQL_STORE, &st, why);
+	enum fault f = sql_read(s->c, SQL_STORE, sums, 2, why, NO_VALUES);
 
-	if (!f)
-		f = sql_numbers(s->c, st, sums, 2, why);
 	*files = sums[0];
 	*bytes = sums[1];
 	return f;
@@ -200,10 +195,8 @@ enum fault snapshot_objects(
 	uint8_t sha256[SHA256_LEN];
 	sqlite3_stmt *st;
 	bool row = false;
-	enum fault f = sql_prepare(s->c, SQL_COPY_OBJECTS, &st, why);
+	enum fault f = sql_row(s->c, SQL_COPY_OBJECTS, &st, &row, why, NO_VALUES);
 
-	if (!f)
-		f = sql_step(s->c, st, &row, why);
 	while (!f && row) {
 		if (column_bytes(st, 0, sha256, SHA256_LEN))
 			f = each(self, sha256, sqlite3_column_int64(st, 1), why);
@@ -233,11 +226,9 @@ static enum fault read_origin(struct snapshot *s, struct origin *o, struct refus
 {
 	sqlite3_stmt *st;
 	bool row = false;
-	enum fault f = sql_prepare(s->c, SQL_COPY_LINE, &st, why);
+	enum fault f = sql_row(s->c, SQL_COPY_LINE, &st, &row, why, NO_VALUES);
 
 	*o = (struct origin){.commits = -1};
-	if (!f)
-		f = sql_step(s->c, st, &row, why);
 	if (f || !row)
 		return f;
 	column_bytes(st, 0, o->line, LINE_BYTES);
@@ -289,14 +280,10 @@ static enum fault look_at(
 static enum fault descends(
     struct snapshot *s, const struct origin *from, bool *does, struct refusal *why)
 {
-	sqlite3_stmt *st;
 	int64_t yes = 0;
-	enum fault f = sql_prepare(s->c, SQL_COPY_DESCENDS, &st, why);
+	enum fault f = sql_read(
+	    s->c, SQL_COPY_DESCENDS, &yes, 1, why, BIND(BYTES(from->line, LINE_BYTES)));
 
-	if (!f) {
-		bind_bytes(st, 1, from->line, LINE_BYTES);
-		f = sql_numbers(s->c, st, &yes, 1, why);
-	}
 	*does = yes != 0;
 	return f;
 }
@@ -330,13 +317,7 @@ enum fault snapshot_succeeds(
 enum fault snapshot_forget(
     struct snapshot *s, const uint8_t sha256[SHA256_LEN], struct refusal *why)
 {
-	sqlite3_stmt *st;
-	enum fault f = sql_prepare(s->c, SQL_COPY_FORGET, &st, why);
-
-	if (f)
-		return f;
-	bind_bytes(st, 1, sha256, SHA256_LEN);
-	return sql_finish(s->c, st, why);
+	return sql_run(s->c, SQL_COPY_FORGET, why, BIND(BYTES(sha256, SHA256_LEN)));
 }
 
 /* Triggers keep the sums right. */

@@ -79,9 +79,15 @@ struct catalog {
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
+struct values; /* of a statement's parameters: below */
+
 /* A reader from the pool, perhaps after a wait; NULL: *why. Give it back soon. */
 struct connection *reader_take(struct catalog *catalog, struct refusal *why);
 void reader_give(struct catalog *catalog, struct connection *reader);
+
+/* sql_read() on a reader. */
+enum fault reader_read(struct catalog *catalog, enum statement which, int64_t *value, int count,
+    struct refusal *why, struct values values);
 
 /* One more of any kind to catalog->path, of which it is all that is looked at. */
 struct connection *connection_open(struct catalog *catalog, int flags, int patience,
@@ -107,7 +113,7 @@ enum fault catalog_ready(struct catalog *catalog, struct refusal *why);
 
 /* What went wrong on this connection, in the log and as a fault: BUSY, NO_SPACE, INTERNAL. */
 enum fault sql_fault(struct connection *c, int code, struct refusal *why);
-/* The statement, ready to be bound. All its parameters must be bound each time. */
+/* A statement without parameters, ready to be stepped. */
 enum fault sql_prepare(
     struct connection *c, enum statement which, sqlite3_stmt **s, struct refusal *why);
 /* *row: there is one to read, and sql_done() is due. Otherwise the statement is reset already. */
@@ -121,13 +127,59 @@ enum fault sql_do(struct connection *c, enum statement which, struct refusal *wh
 enum fault sql_numbers(
     struct connection *c, sqlite3_stmt *s, int64_t *value, int count, struct refusal *why);
 
-/* Binding cannot fail but for memory, which the step then tells. Text must outlive the step. */
-void bind_text(sqlite3_stmt *s, int at, const char *text);		    /* NULL: NULL */
-void bind_span(sqlite3_stmt *s, int at, struct span text);		    /* absent: NULL */
-void bind_bytes(sqlite3_stmt *s, int at, const uint8_t *bytes, size_t len); /* NULL: NULL */
-void bind_number(sqlite3_stmt *s, int at, int64_t value);
-void bind_time(sqlite3_stmt *s, int at, int64_t value); /* 0: NULL */
-void bind_length(sqlite3_stmt *s, int at, int64_t length); /* below 0: NULL */
+/* A value for a parameter. What it points to must outlive the step. */
+struct value {
+	enum { VALUE_NULL, VALUE_NUMBER, VALUE_TEXT, VALUE_BYTES } kind;
+	int64_t number; /* or how many bytes, of a blob or a text */
+	const void *at;
+};
+static inline struct value NUMBER(int64_t n)
+{
+	return (struct value){VALUE_NUMBER, n, NULL};
+}
+static inline struct value SPAN(struct span s) /* absent: NULL */
+{
+	return (struct value){s.at != NULL ? VALUE_TEXT : VALUE_NULL, (int64_t)s.len, s.at};
+}
+static inline struct value TEXT(const char *text) /* NULL: NULL */
+{
+	return SPAN((struct span){text, text != NULL ? strlen(text) : 0});
+}
+static inline struct value BYTES(const void *bytes, size_t len) /* NULL: NULL */
+{
+	return (struct value){bytes != NULL ? VALUE_BYTES : VALUE_NULL, (int64_t)len, bytes};
+}
+static inline struct value MOMENT(int64_t at) /* 0: NULL */
+{
+	return (struct value){at != 0 ? VALUE_NUMBER : VALUE_NULL, at, NULL};
+}
+static inline struct value LENGTH(int64_t length) /* below 0: NULL */
+{
+	return (struct value){length >= 0 ? VALUE_NUMBER : VALUE_NULL, length, NULL};
+}
+struct values {
+	const struct value *at;
+	int count;
+};
+#define BIND(...)                                                                                  \
+	(struct values)                                                                            \
+	{                                                                                          \
+		(const struct value[]){__VA_ARGS__},                                               \
+		    sizeof((const struct value[]){__VA_ARGS__}) / sizeof(struct value)             \
+	}
+#define NO_VALUES (struct values){NULL, 0}
+/* The statement with all its parameters bound, from the first on, ready to be stepped. */
+enum fault sql_bound(struct connection *c, enum statement which, sqlite3_stmt **s,
+    struct refusal *why, struct values values);
+/* And stepped once. *row: there is one to read, and sql_done() is due. */
+enum fault sql_row(struct connection *c, enum statement which, sqlite3_stmt **s, bool *row,
+    struct refusal *why, struct values values);
+/* And its first row's columns read, all integers; they are left at 0 when there is none. */
+enum fault sql_read(struct connection *c, enum statement which, int64_t *value, int count,
+    struct refusal *why, struct values values);
+/* And stepped to the end, whatever rows come. */
+enum fault sql_run(
+    struct connection *c, enum statement which, struct refusal *why, struct values values);
 /* Exactly `len` bytes of a BLOB column, or false. */
 bool column_bytes(sqlite3_stmt *s, int at, uint8_t *to, size_t len);
 struct span column_span(sqlite3_stmt *s, int at);
@@ -153,8 +205,9 @@ static inline void catalog_drop(struct catalog *catalog, const uint8_t sha256[SH
 
 /* ---- uploads.c ------------------------------------------------------------------------------- */
 
-/* Step to the end; LOCKED when no row was changed: the upload is not its holder's any more. */
-enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why);
+/* Run it; LOCKED when no row was changed: the upload is not its holder's any more. */
+enum fault row_changed(
+    struct connection *c, enum statement which, struct refusal *why, struct values values);
 
 /* ---- objects.c ------------------------------------------------------------------------------- */
 

@@ -95,40 +95,63 @@ enum fault sql_numbers(
 	return f;
 }
 
-void bind_text(sqlite3_stmt *s, int at, const char *text)
+static int bind(sqlite3_stmt *s, int at, const struct value *v)
 {
-	sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
+	switch (v->kind) {
+	case VALUE_NUMBER:
+		return sqlite3_bind_int64(s, at, v->number);
+	case VALUE_TEXT:
+		return sqlite3_bind_text64(
+		    s, at, v->at, (sqlite3_uint64)v->number, SQLITE_STATIC, SQLITE_UTF8);
+	case VALUE_BYTES:
+		return sqlite3_bind_blob64(s, at, v->at, (sqlite3_uint64)v->number, SQLITE_STATIC);
+	case VALUE_NULL:
+		break;
+	}
+	return sqlite3_bind_null(s, at);
 }
 
-void bind_span(sqlite3_stmt *s, int at, struct span text)
+/* Binding cannot fail but for memory, which the step then tells. */
+enum fault sql_bound(struct connection *c, enum statement which, sqlite3_stmt **s,
+    struct refusal *why, struct values values)
 {
-	sqlite3_bind_text64(s, at, text.at, text.len, SQLITE_STATIC, SQLITE_UTF8);
+	enum fault f = sql_prepare(c, which, s, why);
+
+	for (int i = 0; i < values.count && !f; i++)
+		bind(*s, i + 1, &values.at[i]);
+	return f;
 }
 
-void bind_bytes(sqlite3_stmt *s, int at, const uint8_t *bytes, size_t len)
+enum fault sql_row(struct connection *c, enum statement which, sqlite3_stmt **s, bool *row,
+    struct refusal *why, struct values values)
 {
-	sqlite3_bind_blob64(s, at, bytes, len, SQLITE_STATIC);
+	enum fault f = sql_bound(c, which, s, why, values);
+
+	*row = false;
+	return f ? f : sql_step(c, *s, row, why);
 }
 
-void bind_number(sqlite3_stmt *s, int at, int64_t value)
+enum fault sql_read(struct connection *c, enum statement which, int64_t *value, int count,
+    struct refusal *why, struct values values)
 {
-	sqlite3_bind_int64(s, at, value);
+	sqlite3_stmt *s;
+	bool row;
+	enum fault f = sql_row(c, which, &s, &row, why, values);
+
+	for (int i = 0; i < count; i++)
+		value[i] = row ? sqlite3_column_int64(s, i) : 0;
+	if (row)
+		sql_done(s);
+	return f;
 }
 
-void bind_time(sqlite3_stmt *s, int at, int64_t value)
+enum fault sql_run(
+    struct connection *c, enum statement which, struct refusal *why, struct values values)
 {
-	if (value == 0)
-		sqlite3_bind_null(s, at);
-	else
-		sqlite3_bind_int64(s, at, value);
-}
+	sqlite3_stmt *s;
+	enum fault f = sql_bound(c, which, &s, why, values);
 
-void bind_length(sqlite3_stmt *s, int at, int64_t length)
-{
-	if (length < 0)
-		sqlite3_bind_null(s, at);
-	else
-		bind_number(s, at, length);
+	return f ? f : sql_finish(c, s, why);
 }
 
 bool column_bytes(sqlite3_stmt *s, int at, uint8_t *to, size_t len)

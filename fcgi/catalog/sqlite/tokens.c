@@ -14,12 +14,8 @@ static enum fault find_on(
 	uint8_t stored[SHA256_LEN];
 	sqlite3_stmt *s;
 	bool row;
-	enum fault f = sql_prepare(c, SQL_TOKEN_FIND, &s, NULL);
+	enum fault f = sql_row(c, SQL_TOKEN_FIND, &s, &row, NULL, BIND(BYTES(hash, SHA256_LEN)));
 
-	if (f)
-		return f;
-	bind_bytes(s, 1, hash, SHA256_LEN);
-	f = sql_step(c, s, &row, NULL);
 	if (f || !row)
 		return f ? f : FAULT_NOT_FOUND;
 	/* The index compared hashes of 256 random bits, which tells a guesser nothing; once more
@@ -82,10 +78,8 @@ static enum fault list_on(
 {
 	sqlite3_stmt *s;
 	bool row = false;
-	enum fault f = sql_prepare(c, SQL_TOKEN_EACH, &s, why);
+	enum fault f = sql_row(c, SQL_TOKEN_EACH, &s, &row, why, NO_VALUES);
 
-	if (!f)
-		f = sql_step(c, s, &row, why);
 	while (!f && row) {
 		if (list_one(s, names, &first))
 			f = sql_step(c, s, &row, why);
@@ -131,13 +125,7 @@ static enum fault run_used(struct catalog *catalog, void *self, struct refusal *
 	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < uses->count && !f; i++) {
-		sqlite3_stmt *s;
-		f = sql_prepare(catalog->writer, SQL_TOKEN_USED, &s, why);
-		if (f)
-			return f;
-		bind_bytes(s, 1, uses->at[i].hash, SHA256_LEN);
-		bind_number(s, 2, uses->at[i].at);
-		f = sql_finish(catalog->writer, s, why);
+		f = sql_run(catalog->writer, SQL_TOKEN_USED, why, BIND(BYTES(uses->at[i].hash, SHA256_LEN), NUMBER(uses->at[i].at)));
 	}
 	return f;
 }
@@ -159,18 +147,8 @@ static enum fault run_add(struct catalog *catalog, void *self, struct refusal *w
 {
 	struct connection *c = catalog->writer;
 	const struct minting *m = self;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_TOKEN_ADD, &s, why);
+	enum fault f = sql_run(c, SQL_TOKEN_ADD, why, BIND(TEXT(m->token->name), BYTES(m->hash, SHA256_LEN), NUMBER(m->token->rights), NUMBER(m->token->created_at != 0 ? m->token->created_at : clock_calendar()), MOMENT(m->token->expires_at), NUMBER(m->token->quota)));
 
-	if (f)
-		return f;
-	bind_text(s, 1, m->token->name);
-	bind_bytes(s, 2, m->hash, SHA256_LEN);
-	bind_number(s, 3, m->token->rights);
-	bind_number(s, 4, m->token->created_at != 0 ? m->token->created_at : clock_calendar());
-	bind_time(s, 5, m->token->expires_at);
-	bind_number(s, 6, m->token->quota);
-	f = sql_finish(c, s, why);
 	if (!f && sqlite3_changes(c->db) == 0)
 		return refuse(why, FAULT_BAD_REQUEST,
 		    "There is a token named \"%s\" already. Remove it first, or choose another "
@@ -190,13 +168,8 @@ enum fault token_add(struct catalog *catalog, const struct token *token,
 static enum fault run_remove(struct catalog *catalog, void *name, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_TOKEN_REMOVE, &s, why);
+	enum fault f = sql_run(c, SQL_TOKEN_REMOVE, why, BIND(TEXT(name)));
 
-	if (f)
-		return f;
-	bind_text(s, 1, name);
-	f = sql_finish(c, s, why);
 	if (!f && sqlite3_changes(c->db) == 0)
 		return refuse(
 		    why, FAULT_NOT_FOUND, "There is no token named \"%s\".", (const char *)name);
@@ -216,10 +189,7 @@ static bool fits_on(struct connection *c, const char *id, const uint8_t *hash)
 	sqlite3_stmt *s;
 	bool row;
 
-	if (sql_prepare(c, SQL_FILE_HASH, &s, NULL))
-		return false;
-	bind_text(s, 1, id);
-	if (sql_step(c, s, &row, NULL) || !row)
+	if (sql_row(c, SQL_FILE_HASH, &s, &row, NULL, BIND(TEXT(id))) || !row)
 		return false;
 	bool fits =
 	    column_bytes(s, 0, stored, sizeof stored) && digest_same(stored, hash, sizeof stored);

@@ -70,12 +70,8 @@ static enum fault find_on(
 {
 	sqlite3_stmt *s;
 	bool there = false;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_FIND, &s, why);
+	enum fault f = sql_row(c, SQL_UPLOAD_FIND, &s, &there, why, BIND(SPAN(id)));
 
-	if (f)
-		return f;
-	bind_span(s, 1, id);
-	f = sql_step(c, s, &there, why);
 	if (f)
 		return f;
 	if (!there)
@@ -115,9 +111,8 @@ enum fault resumable_each(
 		memcpy(after, row.id, sizeof after);
 		if (c == NULL)
 			return FAULT_INTERNAL;
-		f = sql_prepare(c, SQL_UPLOAD_NEXT, &s, why);
+		f = sql_bound(c, SQL_UPLOAD_NEXT, &s, why, BIND(TEXT(after)));
 		if (!f) {
-			bind_text(s, 1, after);
 			f = sql_step(c, s, &there, why);
 		}
 		if (!f && there) {
@@ -150,35 +145,19 @@ static enum fault lost(struct refusal *why)
 	    "HEAD.");
 }
 
-enum fault row_step(struct connection *c, sqlite3_stmt *s, struct refusal *why)
+enum fault row_changed(
+    struct connection *c, enum statement which, struct refusal *why, struct values values)
 {
-	enum fault f = sql_finish(c, s, why);
+	enum fault f = sql_run(c, which, why, values);
 
-	if (!f && sqlite3_changes(c->db) == 0)
-		return lost(why);
-	return f;
+	return !f && sqlite3_changes(c->db) == 0 ? lost(why) : f;
 }
 
 static enum fault run_update(struct catalog *catalog, void *self, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
 	const struct resumable *row = self;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_UPDATE, &s, why);
-
-	if (f)
-		return f;
-	bind_text(s, 1, row->id);
-	bind_number(s, 2, row->claim);
-	bind_length(s, 3, row->length);
-	bind_number(s, 4, row->offset);
-	bind_bytes(s, 5, row->digest, row->digest_len);
-	bind_text(s, 6, row->type[0] != '\0' ? row->type : NULL);
-	bind_number(s, 7, row->allocated);
-	bind_time(s, 8, row->expires_at);
-	bind_number(s, 9, row->durable);
-	bind_number(s, 10, row->boot);
-	return row_step(c, s, why);
+	return row_changed(c, SQL_UPLOAD_UPDATE, why, BIND(TEXT(row->id), NUMBER(row->claim), LENGTH(row->length), NUMBER(row->offset), BYTES(row->digest, row->digest_len), TEXT(row->type[0] != '\0' ? row->type : NULL), NUMBER(row->allocated), MOMENT(row->expires_at), NUMBER(row->durable), NUMBER(row->boot)));
 }
 
 enum fault resumable_update(struct catalog *catalog, const struct resumable *row, struct refusal *why)
@@ -189,15 +168,7 @@ enum fault resumable_update(struct catalog *catalog, const struct resumable *row
 static enum fault run_prolong(struct catalog *catalog, void *self, struct refusal *why)
 {
 	const struct resumable *row = self;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(catalog->writer, SQL_UPLOAD_PROLONG, &s, why);
-
-	if (f)
-		return f;
-	bind_text(s, 1, row->id);
-	bind_number(s, 2, row->claim);
-	bind_time(s, 3, row->expires_at);
-	return row_step(catalog->writer, s, why);
+	return row_changed(catalog->writer, SQL_UPLOAD_PROLONG, why, BIND(TEXT(row->id), NUMBER(row->claim), MOMENT(row->expires_at)));
 }
 
 enum fault resumable_prolong(struct catalog *catalog, const struct resumable *row, struct refusal *why)
@@ -209,15 +180,7 @@ static enum fault run_proved(struct catalog *catalog, void *self, struct refusal
 {
 	struct connection *c = catalog->writer;
 	const struct resumable *row = self;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, SQL_UPLOAD_PROVED, &s, why);
-
-	if (f)
-		return f;
-	bind_text(s, 1, row->id);
-	bind_number(s, 2, row->offset);
-	bind_number(s, 3, row->boot);
-	return sql_finish(c, s, why);
+	return sql_run(c, SQL_UPLOAD_PROVED, why, BIND(TEXT(row->id), NUMBER(row->offset), NUMBER(row->boot)));
 }
 
 enum fault resumable_proved(struct catalog *catalog, const struct resumable *row, struct refusal *why)
@@ -229,27 +192,17 @@ enum fault resumable_proved(struct catalog *catalog, const struct resumable *row
 static enum fault run_by_id(struct catalog *catalog, void *self, struct refusal *why)
 {
 	const struct change *change = self;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(catalog->writer, change->which, &s, why);
 
-	if (f)
-		return f;
-	bind_span(s, 1, change->id);
-	return sql_finish(catalog->writer, s, why);
+	return sql_run(catalog->writer, change->which, why, BIND(SPAN(change->id)));
 }
 
 /* Nobody pays for what is remembered of it: as little as it takes to say so, and not for ever. */
 static enum fault run_end(struct catalog *catalog, void *self, struct refusal *why)
 {
 	const struct change *change = self;
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(catalog->writer, change->which, &s, why);
 
-	if (f)
-		return f;
-	bind_span(s, 1, change->id);
-	bind_number(s, 2, change->forget_at);
-	return sql_finish(catalog->writer, s, why);
+	return sql_run(catalog->writer, change->which, why,
+	    BIND(SPAN(change->id), NUMBER(change->forget_at)));
 }
 
 enum fault resumable_end(
