@@ -38,8 +38,8 @@ static const struct route {
     {{"/upload/{id}", METHOD_DELETE, "end a resumable upload", "", "204"}, resume_delete},
     {{"/upload/{id}", METHOD_OPTIONS, "what resumable uploads may do", "", "200,204"},
 	resume_options},
-    {{"/files", READ, "the files, page by page",
-	 "limit cursor type name owner since until order", "200 Listing,304"},
+    {{"/files", READ, "the files, page by page", "limit cursor type name owner since until order",
+	 "200 Listing,304"},
 	files_list},
     {{"/files/{id}", READ, "one record", "", "200 File"}, files_show},
     {{"/files/{id}", METHOD_DELETE, "delete a file, with its delete_token or the right to", "",
@@ -99,7 +99,7 @@ static enum fault answer_options(struct call *c, unsigned allowed)
 	return reply_empty(&c->reply, 204);
 }
 
-#define PUT_WANTS_NAME                                                                             \
+#define PUT_WANTS_NAME                                                                                  \
 	"PUT takes the file's name behind the address: /upload/NAME. With curl -T FILE a slash at the " \
 	"end is enough (/upload/): curl puts the name behind it."
 
@@ -220,8 +220,8 @@ void serve_name_request(char id[REQUEST_ID])
 	static atomic_uint_fast64_t number;
 
 	pthread_once(&once, name_process);
-	snprintf(id, REQUEST_ID, "%s-%llu", process,
-	    (unsigned long long)atomic_fetch_add(&number, 1));
+	snprintf(
+	    id, REQUEST_ID, "%s-%llu", process, (unsigned long long)atomic_fetch_add(&number, 1));
 	log_request(id);
 }
 
@@ -313,8 +313,8 @@ static void warn_of_open_doors(const struct call *c)
 	static atomic_flag said = ATOMIC_FLAG_INIT;
 	const struct config *config = c->service->config;
 
-	if (config_is_open(config) &&
-	    c->request.client.at && !c->request.local && !atomic_flag_test_and_set(&said))
+	if (config_is_open(config) && c->request.client.at && !c->request.local &&
+	    !atomic_flag_test_and_set(&said))
 		log_line(LOG_WARN, CONFIG_OPEN_DOORS, NULL);
 }
 

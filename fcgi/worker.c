@@ -274,8 +274,7 @@ static void warn_of_open_doors(const struct server *server)
 {
 	const struct config *config = &server->config;
 
-	if (config_is_open(config) &&
-	    !span_starts_nocase(span_of(server->where), "unix:") &&
+	if (config_is_open(config) && !span_starts_nocase(span_of(server->where), "unix:") &&
 	    !span_starts_nocase(span_of(server->where), "127.") &&
 	    !span_starts_nocase(span_of(server->where), "[::1]"))
 		log_line(LOG_WARN, CONFIG_OPEN_DOORS, NULL);

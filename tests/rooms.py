@@ -3,6 +3,7 @@
 use. --check: the drawing in fcgi/README.md is this one; no arrow goes in a circle, between rooms or between files;
 each foreign library is called where it may be; no function of libc is defined anew ("N passed, N failed")."""
 import collections
+import functools
 import pathlib
 import re
 import subprocess
@@ -21,11 +22,13 @@ OVERRIDES = {"sniff/sniffer": {"fstat", "fstat64"}}
 MARKS = re.compile(r"(<!-- rooms:[^\n]*-->\n).*?(<!-- /rooms -->)", re.S)
 
 
+@functools.cache
 def symbols(path, *options):
     told = subprocess.run(["nm", "-g", *options, path], capture_output=True, text=True, check=True).stdout
     return {line.split()[-1] for line in told.splitlines()}
 
 
+@functools.cache
 def objects():
     """{object: its room} of the program's own objects; what lies in none is one by itself."""
     sources = (p.relative_to(TOP / "fcgi") for p in (TOP / "fcgi").rglob("*.c"))

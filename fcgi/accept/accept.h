@@ -110,8 +110,8 @@ enum fault request_listing(const struct request *request, struct listing *listin
     struct scratch *scratch, struct refusal *why);
 /* The file name of a raw body: ?name=, then PUT's last segment, then Content-Disposition
  * (filename* before filename). NAME_TOO_LONG: over 255 bytes in the URL. */
-enum fault request_file_name(const struct request *request, struct scratch *scratch,
-    struct span *name, struct refusal *why);
+enum fault request_file_name(
+    const struct request *request, struct scratch *scratch, struct span *name, struct refusal *why);
 /* Content-Digest and Repr-Digest (RFC 9530): sha-256 and sha-512 count, others are ignored.
  * BAD_REQUEST: a value of those two that is no byte sequence of the right length. */
 enum fault request_claims(

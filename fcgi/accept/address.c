@@ -99,8 +99,7 @@ static bool is_own_name(struct span script)
 			return true;
 	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
 		size_t len = strlen(endings[i]);
-		if (script.len > len &&
-		    memcmp(script.at + script.len - len, endings[i], len) == 0)
+		if (script.len > len && memcmp(script.at + script.len - len, endings[i], len) == 0)
 			return true;
 	}
 	return false;

@@ -102,8 +102,8 @@ static struct span shown_address(
 	return write_address(&prefix, v4 ? "/24" : "/48", scratch);
 }
 
-void request_client(struct request *r, struct exchange *x, const struct config *config,
-    struct scratch *scratch)
+void request_client(
+    struct request *r, struct exchange *x, const struct config *config, struct scratch *scratch)
 {
 	struct in6_addr client, before;
 	struct span list = whole_list(x, "HTTP_X_FORWARDED_FOR", scratch);

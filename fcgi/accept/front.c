@@ -36,7 +36,8 @@ static int64_t refused_with(struct exchange *x)
 {
 	int64_t status;
 
-	return text_number(request_header(x, "REDIRECT_STATUS"), &status) && status >= 400 ? status : 0;
+	return text_number(request_header(x, "REDIRECT_STATUS"), &status) && status >= 400 ? status
+											   : 0;
 }
 
 struct span request_method_sent(struct exchange *x)

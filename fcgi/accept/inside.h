@@ -15,8 +15,8 @@ enum fault request_address(struct request *request, struct exchange *x, const st
     struct scratch *scratch, struct refusal *why);
 
 /* client.c: r->client and r->address; absent where REMOTE_ADDR is no address. */
-void request_client(struct request *r, struct exchange *x, const struct config *config,
-    struct scratch *scratch);
+void request_client(
+    struct request *r, struct exchange *x, const struct config *config, struct scratch *scratch);
 
 /* negotiate.c: does Accept (RFC 9110 12.5.1) prefer text/html to JSON? */
 bool request_prefers_html(struct span accept);

@@ -212,7 +212,8 @@ static bool quoted_name(struct span header, struct scratch *scratch, struct span
 	return true;
 }
 
-enum fault request_file_name(const struct request *request, struct scratch *scratch, struct span *name, struct refusal *why)
+enum fault request_file_name(
+    const struct request *request, struct scratch *scratch, struct span *name, struct refusal *why)
 {
 	enum fault f = request_parameter(request, "name", scratch, name, why);
 

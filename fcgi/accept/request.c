@@ -164,8 +164,8 @@ static bool is_plain_url(struct span url)
 	return url.len <= RETURN_BYTES;
 }
 
-enum fault request_may_return(const struct request *r, const struct config *config,
-    struct span url, struct refusal *why)
+enum fault request_may_return(
+    const struct request *r, const struct config *config, struct span url, struct refusal *why)
 {
 	struct span origin = origin_of(url);
 	bool path = url.len > 0 && url.at[0] == '/' && (url.len == 1 || url.at[1] != '/');

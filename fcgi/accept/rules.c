@@ -171,7 +171,8 @@ enum fault rules_key(struct span raw, struct grant *grant, struct refusal *why)
 	if (!fine || raw.len < KEY_MIN || raw.len > KEY_MAX)
 		return refuse(why, FAULT_BAD_REQUEST,
 		    "Idempotency-Key must have %d to %d visible characters and be nobody else's, such "
-		    "as a random UUID.", KEY_MIN, KEY_MAX);
+		    "as a random UUID.",
+		    KEY_MIN, KEY_MAX);
 	digest_start(&d, DIGEST_SHA256);
 	digest_add(&d, raw.at, raw.len);
 	digest_add(&d, owner.at ? "\n" : "", owner.at ? 1 : 0);

@@ -26,8 +26,10 @@ int told_streamed(const struct request *request)
 
 enum { TOLD_NOTHING = -1, TOLD_STRANGE = -2 };
 
-static const char *const ways[] = {[SENDFILE_AUTO] = "auto", [SENDFILE_NONE] = "none",
-    [SENDFILE_X_SENDFILE] = "x-sendfile", [SENDFILE_X_ACCEL] = "x-accel-redirect"};
+static const char *const ways[] = {[SENDFILE_AUTO] = "auto",
+    [SENDFILE_NONE] = "none",
+    [SENDFILE_X_SENDFILE] = "x-sendfile",
+    [SENDFILE_X_ACCEL] = "x-accel-redirect"};
 
 static int announced(struct span said)
 {

@@ -75,10 +75,11 @@ enum fault turnstile_enter(struct turnstile *t, enum lane lane, struct refusal *
 	if (entered)
 		return FAULT_NONE;
 	return refuse(why, FAULT_BUSY,
-	    lane == LANE_BODY ? "The server is reading %lld uploads already and takes no more at "
-				"once; nothing was stored. Try again in a few seconds."
-			      : "The server is sending %lld long answers already and cannot send more at "
-				"once. Try again in a few seconds.",
+	    lane == LANE_BODY
+		? "The server is reading %lld uploads already and takes no more at "
+		  "once; nothing was stored. Try again in a few seconds."
+		: "The server is sending %lld long answers already and cannot send more at "
+		  "once. Try again in a few seconds.",
 	    under_way);
 }
 

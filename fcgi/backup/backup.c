@@ -23,7 +23,7 @@
 enum {
 	MOMENT_MS = 10, /* between looks at what seems lost */
 	MOMENTS = 50,	/* looks at one */
-	IN_ALL = 500	/* looks at all, but for a second one at each: objects/ may not be mounted */
+	IN_ALL = 500 /* looks at all, but for a second one at each: objects/ may not be mounted */
 };
 
 static const char fresh_name[] = "waybill.db.new", name_there[] = "waybill.db";
@@ -121,8 +121,7 @@ static enum fault take_object(
 	}
 	b->result->done += size;
 	if (b->inspector->progress != NULL)
-		b->inspector->progress(
-		    b->inspector->self, b->result->done, b->result->expected);
+		b->inspector->progress(b->inspector->self, b->result->done, b->result->expected);
 	return FAULT_NONE;
 }
 
@@ -156,8 +155,8 @@ static enum fault may_replace(struct backing *b, struct refusal *why)
 static enum fault take_catalog(struct backing *b, struct refusal *why)
 {
 	char said[sizeof why->detail];
-	enum fault f = snapshot_take(b->keep->catalog, b->to.dir, b->to.path, fresh_name,
-	    &b->snapshot, why);
+	enum fault f =
+	    snapshot_take(b->keep->catalog, b->to.dir, b->to.path, fresh_name, &b->snapshot, why);
 
 	if (f == FAULT_BAD_REQUEST) {
 		span_copy(said, sizeof said, span_of(why->detail));
@@ -203,7 +202,8 @@ enum fault backup_take(struct keep *keep, const char *dir, bool full,
 	*result = (struct backed_up){0};
 	b.copying = (struct copying){.may_link = true, .read_again = full};
 	/* Nothing tells in a data_dir that was just restored; nobody has served from it either. */
-	enum fault f = catalog_tells(keep->catalog) ? catalog_belongs(keep->catalog, why) : FAULT_NONE;
+	enum fault f =
+	    catalog_tells(keep->catalog) ? catalog_belongs(keep->catalog, why) : FAULT_NONE;
 	if (!f)
 		f = backup_dir_open(&b.to, dir, keep->store->dir, why);
 	if (!f)

@@ -12,10 +12,10 @@
  * cannot be read is told by `found` and left out, its record is not. FAULT_NONE: it came to its end.
  */
 struct backed_up {
-	int64_t files, objects, bytes; /* of the copy */
+	int64_t files, objects, bytes;		   /* of the copy */
 	int64_t fresh, fresh_bytes, kept, removed; /* objects */
-	int64_t lost; /* objects that it should have and does not */
-	int64_t done, expected; /* bytes, for whoever watches */
+	int64_t lost;				   /* objects that it should have and does not */
+	int64_t done, expected;			   /* bytes, for whoever watches */
 };
 enum fault backup_take(struct keep *keep, const char *dir, bool full,
     const struct inspector *inspector, struct backed_up *result, struct refusal *why);

@@ -65,8 +65,8 @@ bool write_all(int fd, const char *bytes, size_t len)
 }
 
 /* From its beginning, hashed, and written to `to` unless that is -1. *how: what came of reading. */
-static enum fault pour(struct copying *c, int from, int to, const uint8_t *sha256,
-    enum copied *how, struct refusal *why)
+static enum fault pour(struct copying *c, int from, int to, const uint8_t *sha256, enum copied *how,
+    struct refusal *why)
 {
 	struct digest digest;
 	uint8_t found[SHA256_LEN];
@@ -79,9 +79,9 @@ static enum fault pour(struct copying *c, int from, int to, const uint8_t *sha25
 			return disk_fault(why, "write copy");
 	}
 	digest_end(&digest, found);
-	*how = n < 0					     ? COPY_UNREADABLE
+	*how = n < 0					? COPY_UNREADABLE
 	       : memcmp(found, sha256, SHA256_LEN) != 0 ? COPY_WRONG_HASH
-							     : COPY_FRESH;
+							: COPY_FRESH;
 	return FAULT_NONE;
 }
 
@@ -129,8 +129,7 @@ static enum fault look(struct copying *c, const char *name, const uint8_t *sha25
 
 static int create(struct copying *c, const char *tmp)
 {
-	int fd = openat(
-	    c->to, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+	int fd = openat(c->to, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 
 	if (fd < 0 || give_to_owner(fd, c->to))
 		return fd;
@@ -204,16 +203,6 @@ static void drop_batch(struct copying *c)
 	c->count = 0;
 }
 
-static enum fault sync_one(int fd, struct refusal *why)
-{
-	int done;
-
-	do
-		done = fdatasync(fd);
-	while (done != 0 && errno == EINTR);
-	return done == 0 ? FAULT_NONE : disk_fault(why, "sync copy");
-}
-
 static enum fault name_one(struct copying *c, const struct fresh *fresh, struct refusal *why)
 {
 	char tmp[TMP_NAME];
@@ -229,7 +218,7 @@ static enum fault name_batch(struct copying *c, struct refusal *why)
 	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < c->count && !f; i++)
-		f = sync_one(c->batch[i].fd, why);
+		f = disk_sync(c->batch[i].fd, why);
 	for (size_t i = 0; i < c->count && !f; i++)
 		f = name_one(c, &c->batch[i], why);
 	if (!f)
@@ -310,8 +299,7 @@ void copying_end(struct copying *c)
 	c->buffer = NULL;
 }
 
-enum fault objects_keep_only(
-    int objects, struct snapshot *s, int64_t *removed, struct refusal *why)
+enum fault objects_keep_only(int objects, struct snapshot *s, int64_t *removed, struct refusal *why)
 {
 	uint8_t sha256[SHA256_LEN];
 	struct dirent *entry;

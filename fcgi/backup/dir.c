@@ -97,7 +97,8 @@ static enum fault lock_mark(struct backup_dir *b, bool write, struct refusal *wh
 	if (flock(b->mark, (write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
 		return FAULT_NONE;
 	if (errno == EWOULDBLOCK)
-		return refuse(why, FAULT_BUSY, "Another backup or restore is at work in %s.", b->path);
+		return refuse(
+		    why, FAULT_BUSY, "Another backup or restore is at work in %s.", b->path);
 	return cannot_do(why, "lock", b->path);
 }
 
@@ -142,8 +143,8 @@ static enum fault read_mark(struct backup_dir *b, bool write, struct refusal *wh
 
 static enum fault open_mark(struct backup_dir *b, bool write, struct refusal *why)
 {
-	b->mark = openat(b->dir, mark_name,
-	    (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	b->mark = openat(
+	    b->dir, mark_name, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (b->mark < 0 && errno == ENOENT && !write)
 		return refuse(
 		    why, FAULT_INTERNAL, "%s is no backup: there is no %s.", b->path, mark_name);

@@ -32,8 +32,7 @@ struct backup_dir {
  * Open DIR. `store` >= 0: to write a backup of that data_dir into it, so it is made (0750) or empty
  * where it is no backup yet. -1: to read one. Anything else is refused. Close it in any case.
  */
-enum fault backup_dir_open(
-    struct backup_dir *b, const char *path, int store, struct refusal *why);
+enum fault backup_dir_open(struct backup_dir *b, const char *path, int store, struct refusal *why);
 void backup_dir_close(struct backup_dir *b);
 /* Is the directory `fd` the directory `above`, or anywhere below it? */
 bool lies_within(int fd, int above);
@@ -57,10 +56,10 @@ struct copying {
 };
 
 enum copied {
-	COPY_THERE,	/* and as good as it has to be */
-	COPY_FRESH,	/* will be with the next copying_settle() */
-	COPY_REPLACED,	/* the same, in the place of a damaged one */
-	COPY_MISSING,	/* `from` does not have it */
+	COPY_THERE,    /* and as good as it has to be */
+	COPY_FRESH,    /* will be with the next copying_settle() */
+	COPY_REPLACED, /* the same, in the place of a damaged one */
+	COPY_MISSING,  /* `from` does not have it */
 	COPY_UNREADABLE,
 	COPY_WRONG_HASH
 };

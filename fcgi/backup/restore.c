@@ -85,8 +85,8 @@ static enum fault set_mark(struct restoring *r, struct refusal *why)
 
 	if (f)
 		return f;
-	r->mark = openat(r->dir, mark_name,
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
+	r->mark = openat(
+	    r->dir, mark_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, FILE_MODE);
 	if (r->mark < 0)
 		return cannot_do(why, "write to", r->data_dir);
 	if (flock(r->mark, LOCK_EX | LOCK_NB) != 0)
@@ -128,8 +128,8 @@ static enum fault open_data_dir(struct restoring *r, struct refusal *why)
 			   ? FAULT_NONE
 			   : cannot_do(why, "sync", r->data_dir);
 	if (!f && (lies_within(r->dir, r->from.dir) || lies_within(r->from.dir, r->dir)))
-		f = refuse(why, FAULT_INTERNAL, "%s and %s lie in each other.", r->data_dir,
-		    r->from.path);
+		f = refuse(
+		    why, FAULT_INTERNAL, "%s and %s lie in each other.", r->data_dir, r->from.path);
 	if (!f)
 		f = find_owner(r, why);
 	return !f ? begin(r, why) : f;
@@ -168,7 +168,7 @@ static enum fault copy_catalog(struct restoring *r, struct refusal *why)
 	int to = openat(
 	    r->dir, fresh_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 	enum fault f = to < 0 || !give_to_owner(to, r->dir) ? cannot_do(why, "create", fresh_name)
-					      : copy_bytes(from, to, why);
+							    : copy_bytes(from, to, why);
 	if (to >= 0)
 		close(to);
 	close(from);
@@ -191,9 +191,7 @@ static enum fault take_catalog(struct restoring *r, struct refusal *why)
 		span_copy(said, sizeof said, span_of(why->detail));
 		refuse(why, f, "%s That is how it stands in the backup %s.", said, r->from.path);
 	}
-	return !f
-		   ? snapshot_sums(r->snapshot, &r->result->files, &r->result->expected, why)
-		   : f;
+	return !f ? snapshot_sums(r->snapshot, &r->result->files, &r->result->expected, why) : f;
 }
 
 /* ---- objects --------------------------------------------------------------------------------- */
@@ -226,8 +224,7 @@ static enum fault take_object(
 	}
 	r->result->done += size;
 	if (r->inspector->progress != NULL)
-		r->inspector->progress(
-		    r->inspector->self, r->result->done, r->result->expected);
+		r->inspector->progress(r->inspector->self, r->result->done, r->result->expected);
 	return FAULT_NONE;
 }
 
@@ -256,8 +253,7 @@ static enum fault end(struct restoring *r, struct refusal *why)
 	r->snapshot = NULL;
 	if (!f)
 		f = catalog_publish(r->dir, fresh_name, name_there, why);
-	if (!f &&
-	    (unlinkat(r->dir, mark_name, 0) != 0 || fsync(r->dir) != 0))
+	if (!f && (unlinkat(r->dir, mark_name, 0) != 0 || fsync(r->dir) != 0))
 		f = cannot_do(why, "end the restore in", r->data_dir);
 	return f;
 }
@@ -268,7 +264,8 @@ static enum fault restore(struct restoring *r, const char *dir, struct refusal *
 
 	if (!f && faccessat(r->from.dir, name_there, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		f = refuse(why, FAULT_INTERNAL,
-		    "There is no catalog in %s: no backup has come to its end there.", r->from.path);
+		    "There is no catalog in %s: no backup has come to its end there.",
+		    r->from.path);
 	if (!f)
 		f = open_data_dir(r, why);
 	if (!f)

@@ -12,9 +12,9 @@
 #include "shared/flow.h"
 
 enum {
-	FIELDS_MAX = 64,            /* fields of one form */
-	FIELDS_BYTES = 64 * 1024,   /* all of them as a JSON object */
-	BODY_BUFFER = 64 * 1024     /* what one read may bring; a page of it is touched at a time */
+	FIELDS_MAX = 64,	  /* fields of one form */
+	FIELDS_BYTES = 64 * 1024, /* all of them as a JSON object */
+	BODY_BUFFER = 64 * 1024	  /* what one read may bring; a page of it is touched at a time */
 };
 
 /* A form's fields, in order of arrival. body_fields_free() when done. */
@@ -24,7 +24,7 @@ struct field {
 struct fields {
 	struct field at[FIELDS_MAX];
 	unsigned count;
-	size_t bytes;   /* of the JSON object so far; 0: none */
+	size_t bytes;		/* of the JSON object so far; 0: none */
 	char *text[FIELDS_MAX]; /* what the spans borrow from */
 	unsigned taken;		/* behind the others: out of the form, but borrowed from as yet */
 };
@@ -58,8 +58,8 @@ struct multipart; /* constant size, whatever the body */
 
 /* content_type: the header's value. NULL and *why (BAD_MULTIPART) when it names no usable
  * boundary; NULL and INTERNAL when memory is short. */
-struct multipart *multipart_new(struct span content_type, const struct hands *hands,
-    struct refusal *why);
+struct multipart *multipart_new(
+    struct span content_type, const struct hands *hands, struct refusal *why);
 /* Feed any cut of the body; all of it is taken. Events do not depend on the cuts. */
 enum fault multipart_feed(struct multipart *m, const void *bytes, size_t len, struct refusal *why);
 /* The body has ended: BAD_MULTIPART if the closing delimiter was not seen. */

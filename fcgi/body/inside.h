@@ -68,8 +68,8 @@ enum fault heads_end(struct heads *h, struct refusal *why);
 
 /* One more, of valid UTF-8 that borrows from `text`, which malloc() made and which is freed with the
  * fields, or here after a fault. FIELDS_TOO_LARGE: over FIELDS_MAX or FIELDS_BYTES with it. */
-enum fault fields_add(struct fields *fields, char *text, struct span name, struct span value,
-    struct refusal *why);
+enum fault fields_add(
+    struct fields *fields, char *text, struct span name, struct span value, struct refusal *why);
 
 /* Hands for multipart_new(): counts files and passes them on, collects fields. */
 struct form {

@@ -17,8 +17,8 @@ bool tus_version_fits(const struct request *r)
 }
 
 /* A count of bytes. Two headers of one name reach us as "1, 1": not a number, hence 400. */
-static enum fault tus_count(
-    const struct request *r, enum header which, const char *name, int64_t *value, struct refusal *why)
+static enum fault tus_count(const struct request *r, enum header which, const char *name,
+    int64_t *value, struct refusal *why)
 {
 	struct span s = r->header[which];
 

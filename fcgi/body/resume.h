@@ -19,7 +19,6 @@
 #define TUS_CHECKSUMS "sha1,sha256,md5"
 #define IETF_INTEROP 9
 
-
 struct tus_headers {
 	int64_t offset;		 /* Upload-Offset: 0 ... INT64_MAX; -1: not sent */
 	int64_t length;		 /* Upload-Length: likewise */

@@ -62,8 +62,8 @@ enum fault catalog_known(struct catalog *catalog, const uint8_t sha256[SHA256_LE
 enum fault catalog_any_unproved(
     struct catalog *catalog, int64_t boot, bool *any, struct refusal *why);
 /* In a job: as it is under the lock. */
-enum fault job_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
-    struct known *known, struct refusal *why);
+enum fault job_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], struct known *known,
+    struct refusal *why);
 /* In a job: what reading it again has shown. damaged 0: it is right, and synced now. */
 enum fault job_judged(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t damaged,
     struct refusal *why);
@@ -73,7 +73,7 @@ enum fault job_drop_orphans(struct catalog *catalog, const uint8_t (*sha256)[SHA
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-struct arrival { /* a file about to be kept */
+struct arrival {	  /* a file about to be kept */
 	struct file file; /* seq is filled in; and the times, where it was there already */
 	enum link_result link;
 	struct blob *blob;
@@ -104,11 +104,11 @@ enum fault catalog_find_form(
 /* One page, of at most PAGE_BYTES as JSON; *total counts what the filters match; *more: there is a
  * page after this. */
 enum { PAGE_BYTES = 1024 * 1024 };
-enum fault catalog_list(struct catalog *catalog, const struct listing *listing,
-    struct files *files, int64_t *total, bool *more, struct refusal *why);
+enum fault catalog_list(struct catalog *catalog, const struct listing *listing, struct files *files,
+    int64_t *total, bool *more, struct refusal *why);
 /* All, however expired: up to `limit` (> 0) of those after that seq. */
-enum fault catalog_page(struct catalog *catalog, int64_t after, size_t limit, struct files *files,
-    struct refusal *why);
+enum fault catalog_page(
+    struct catalog *catalog, int64_t after, size_t limit, struct files *files, struct refusal *why);
 /* Does a delete token of this SHA-256 delete this file? Constant time. */
 bool catalog_delete_token_fits(
     struct catalog *catalog, const char *id, const uint8_t hash[SHA256_LEN]);
@@ -131,8 +131,8 @@ enum fault catalog_sums(
 
 /* NOT_FOUND: none such, or expired. owner: OWNER_ROOM bytes. */
 enum { OWNER_ROOM = 256 };
-enum fault token_find(struct catalog *catalog, const uint8_t hash[SHA256_LEN], char *owner,
-    struct token *token);
+enum fault token_find(
+    struct catalog *catalog, const uint8_t hash[SHA256_LEN], char *owner, struct token *token);
 /* BAD_REQUEST: the name is taken. */
 enum fault token_add(struct catalog *catalog, const struct token *token,
     const uint8_t hash[SHA256_LEN], struct refusal *why);
@@ -143,7 +143,7 @@ struct token_use {
 	uint8_t hash[SHA256_LEN];
 	int64_t at;
 };
-enum fault tokens_used(struct catalog *catalog, const struct token_use *use, size_t count,
-    struct refusal *why);
+enum fault tokens_used(
+    struct catalog *catalog, const struct token_use *use, size_t count, struct refusal *why);
 
 #endif

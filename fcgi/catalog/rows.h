@@ -12,7 +12,7 @@ struct token {
 	unsigned rights;    /* set of enum right */
 	int64_t created_at; /* ms since the epoch */
 	int64_t expires_at; /* 0: never */
-	int64_t quota;      /* bytes; 0: none */
+	int64_t quota;	    /* bytes; 0: none */
 	int64_t used_at;    /* the last time, to the hour; 0: never */
 };
 typedef void token_visitor(void *self, const struct token *token);

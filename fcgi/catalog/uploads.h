@@ -20,12 +20,14 @@ enum fault resumable_add(struct catalog *catalog, const struct resumable *row, s
 enum fault resumable_may_be_added(struct catalog *catalog, const struct resumable *row,
     struct span address, int64_t most, struct refusal *why);
 /* What the owner's token may hold, or could when it was last seen; 0: no limit. */
-enum fault resumable_quota(struct catalog *catalog, const struct resumable *row, int64_t *quota,
-    struct refusal *why);
+enum fault resumable_quota(
+    struct catalog *catalog, const struct resumable *row, int64_t *quota, struct refusal *why);
 /* Offset, length, digest, type, allocated, expiry, in one change. */
-enum fault resumable_update(struct catalog *catalog, const struct resumable *row, struct refusal *why);
+enum fault resumable_update(
+    struct catalog *catalog, const struct resumable *row, struct refusal *why);
 /* Only its expiry. */
-enum fault resumable_prolong(struct catalog *catalog, const struct resumable *row, struct refusal *why);
+enum fault resumable_prolong(
+    struct catalog *catalog, const struct resumable *row, struct refusal *why);
 /* The bytes up to row->offset were read: they are the ones that were acknowledged. */
 enum fault resumable_proved(
     struct catalog *catalog, const struct resumable *row, struct refusal *why);
@@ -56,14 +58,14 @@ struct ids {
 	size_t count;
 };
 /* Remove up to EXPIRY_CHUNK files that have expired. */
-enum fault expire_files(struct catalog *catalog, int64_t now, size_t *count, int64_t *bytes,
-    struct refusal *why);
+enum fault expire_files(
+    struct catalog *catalog, int64_t now, size_t *count, int64_t *bytes, struct refusal *why);
 /* Resumable uploads that have, finished or not, whose ids are after that one. */
-enum fault expired_uploads(struct catalog *catalog, int64_t now, const char *after,
-    struct ids *ids, struct refusal *why);
+enum fault expired_uploads(
+    struct catalog *catalog, int64_t now, const char *after, struct ids *ids, struct refusal *why);
 /* Remove one of them, if it still has: it may have been prolonged, or finished. */
-enum fault expire_upload(struct catalog *catalog, const char *id, int64_t now, bool *removed,
-    struct refusal *why);
+enum fault expire_upload(
+    struct catalog *catalog, const char *id, int64_t now, bool *removed, struct refusal *why);
 /* Is there an unfinished one? When in doubt, yes. */
 bool upload_is_known(struct catalog *catalog, const char *id);
 
@@ -91,8 +93,8 @@ enum fault catalog_join(struct catalog *catalog, struct refusal *why);
 typedef void finding_visitor(void *self, struct span what, struct span whose);
 /* Is the file whole? `mend`: make indexes anew. *usable: it can be worked with; *mended: it was not
  * whole and is now. INTERNAL: it cannot be read. */
-enum fault catalog_check_file(struct catalog *catalog, bool mend, finding_visitor *found, void *self,
-    bool *usable, bool *mended);
+enum fault catalog_check_file(struct catalog *catalog, bool mend, finding_visitor *found,
+    void *self, bool *usable, bool *mended);
 /* Do its rows agree with each other? */
 enum fault catalog_check_rows(
     struct catalog *catalog, finding_visitor *found, void *self, struct refusal *why);
@@ -107,7 +109,7 @@ struct content { /* a page of it, in the order of digests */
 enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t *after, size_t len,
     struct content *page, struct refusal *why);
 /* In a job: set its size right. */
-enum fault job_resize(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t size,
-    struct refusal *why);
+enum fault job_resize(
+    struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t size, struct refusal *why);
 
 #endif

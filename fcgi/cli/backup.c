@@ -29,8 +29,7 @@ int cli_backup(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	enum fault f =
-	    backup_take(store.keep, o->rest[0], o->full, &inspector, &result, &why);
+	enum fault f = backup_take(store.keep, o->rest[0], o->full, &inspector, &result, &why);
 	bar_clear(&bar);
 	if (f)
 		status = complain("backup: %s", refusal_detail(&why));
@@ -41,8 +40,8 @@ int cli_backup(struct options *o)
 	return close_keep(&store, status);
 }
 
-static void print_restored(const struct config *config, const char *dir, const struct restored *r,
-    int64_t since)
+static void print_restored(
+    const struct config *config, const char *dir, const struct restored *r, int64_t since)
 {
 	printf("restored %" PRId64 " files from %s to %s: %" PRId64 " objects, %" PRId64
 	       " bytes; %.1f s\n",

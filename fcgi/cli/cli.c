@@ -12,7 +12,8 @@ static const struct command commands[] = {
 	"                [--since TIME] [--until TIME] [--limit N] [--oldest] [--partial]",
 	"list files, newest first; --partial: unfinished uploads"},
     {"show", "", 1, -1, cli_show, "ID...", "print records as JSON"},
-    {"get", "fF", 1, 1, cli_get, "ID [--output FILE [--force]]", "write a file's bytes to stdout or FILE"},
+    {"get", "fF", 1, 1, cli_get, "ID [--output FILE [--force]]",
+	"write a file's bytes to stdout or FILE"},
     {"rm", "tnoasuy", 0, -1, cli_rm,
 	"ID... | rm [--owner NAME] [--address ADDRESS] [--since TIME]\n"
 	"                [--until TIME] [--type GLOB] [--name PART] [--yes]",

@@ -42,7 +42,8 @@ static bool is_there(const char *data_dir, unsigned mode)
 	char path[4096];
 
 	snprintf(path, sizeof path, "%s%s", data_dir, mode & KEEP_ADOPT ? "" : "/waybill.db");
-	if (!(mode & KEEP_WRITE) || mode & MAKE || faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0 || errno != ENOENT)
+	if (!(mode & KEEP_WRITE) || mode & MAKE ||
+	    faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0 || errno != ENOENT)
 		return true;
 	complain("There is no %s. Check data_dir, or start the server once.", path);
 	return false;

@@ -39,8 +39,9 @@ void print_file(const struct file *f)
 
 	text_time(f->uploaded_at, time);
 	time[sizeof "2026-11-22T11:33:00" - 1] = '\0';
-	printf("%s  %sZ  %10s  %-24s  %-12s  %s%s%s\n", f->id, time, text_bytes(f->size, size), f->type,
-	    log_value(span_of(f->owner), owner, sizeof owner), f->path ? f->path : "", f->path ? "/" : "", f->name);
+	printf("%s  %sZ  %10s  %-24s  %-12s  %s%s%s\n", f->id, time, text_bytes(f->size, size),
+	    f->type, log_value(span_of(f->owner), owner, sizeof owner), f->path ? f->path : "",
+	    f->path ? "/" : "", f->name);
 }
 
 static bool print_files(const struct files *files, bool json, bool *first)

@@ -114,8 +114,7 @@ static int get_one(struct keep *keep, const struct options *o)
 	if (!find_file(keep, id, &files, &why))
 		return FAILED;
 	enum fault f = keep_content(keep, &files.at[0], &fd, NULL, &why);
-	const char *wrong =
-	    f ? refusal_detail(&why) : copy_to(fd, o, files.at[0].sha256);
+	const char *wrong = f ? refusal_detail(&why) : copy_to(fd, o, files.at[0].sha256);
 	files_release(&files);
 	if (fd >= 0)
 		close(fd);

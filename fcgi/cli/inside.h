@@ -52,7 +52,7 @@ subcommand cli_ls_partial;			      /* partial.c: ls --partial */
 subcommand cli_token;				      /* tokens.c */
 subcommand cli_verify, cli_gc, cli_config, cli_serve; /* house.c */
 
-subcommand cli_backup, cli_restore;		      /* backup.c */
+subcommand cli_backup, cli_restore; /* backup.c */
 
 /* files.c: what the filters of `ls` ask for; *left: at most so many. DONE or USAGE. */
 int listing_of(const struct options *o, struct listing *l, int64_t *left);

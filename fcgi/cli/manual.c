@@ -89,8 +89,7 @@ static void put_synopsis(FILE *out, const struct command *commands)
 	    out);
 }
 
-static void put_commands(
-    FILE *out, const struct command *commands, const struct option *options)
+static void put_commands(FILE *out, const struct command *commands, const struct option *options)
 {
 	fputs(".SH SUBCOMMANDS\n", out);
 	manual_put(out, "",
@@ -156,7 +155,8 @@ static const struct {
     {"ENVIRONMENT", "WAYBILL_CONFIG", "the configuration file, where -c is not given"},
     {NULL, "WAYBILL_<KEY>", "a key of the configuration in capitals; goes before the file"},
     {NULL, "LISTEN_FDS, LISTEN_PID", "systemd's way to hand over a listening socket"},
-    {NULL, "GATEWAY_INTERFACE", "one request is to be served as plain CGI; arguments are not looked at then"},
+    {NULL, "GATEWAY_INTERFACE",
+	"one request is to be served as plain CGI; arguments are not looked at then"},
     {"FASTCGI PARAMETERS", "WAYBILL_BASE",
 	"the mount point of this request; goes before the key base"},
     {NULL, "WAYBILL_SENDFILE",

@@ -121,12 +121,14 @@ int cli_rm(struct options *o)
 	int64_t left;
 
 	if (filters == (o->count > 0) || (o->yes && !filters)) {
-		complain(o->count > 0 ? "rm takes ids, or what to remove (--owner, --since ...), not both"
-				      : "rm wants ids, or what to remove: --owner, --since ...");
+		complain(o->count > 0
+			     ? "rm takes ids, or what to remove (--owner, --since ...), not both"
+			     : "rm wants ids, or what to remove: --owner, --since ...");
 		return USAGE;
 	}
 	if (has_empty(o)) {
-		complain("an option of rm has an empty value, which says nothing of what to remove");
+		complain(
+		    "an option of rm has an empty value, which says nothing of what to remove");
 		return USAGE;
 	}
 	int status = listing_of(o, &listing, &left);
@@ -134,6 +136,7 @@ int cli_rm(struct options *o)
 		status = open_keep(&store, o, KEEP_READ | (filters && !o->yes ? 0 : KEEP_WRITE));
 	if (status != DONE)
 		return status;
-	status = filters ? remove_matching(store.keep, &listing, o->yes) : remove_ids(store.keep, o);
+	status =
+	    filters ? remove_matching(store.keep, &listing, o->yes) : remove_ids(store.keep, o);
 	return close_keep(&store, status);
 }

@@ -40,7 +40,8 @@ enum fault resumable_plan(const struct keep *keep, const struct grant *grant,
 	row->client = keep_text(row, grant->address, &short_of_memory);
 	row->path = keep_text(row, plan->path.at ? plan->path : grant->path, &short_of_memory);
 	row->name = keep_text(row, span_of(name), &short_of_memory);
-	row->declared_type = type[0] != '\0' ? keep_text(row, span_of(type), &short_of_memory) : NULL;
+	row->declared_type =
+	    type[0] != '\0' ? keep_text(row, span_of(type), &short_of_memory) : NULL;
 	row->fields = keep_text(row, span_of(plan->fields), &short_of_memory);
 	row->metadata = keep_text(row, plan->metadata, &short_of_memory);
 	row->parts = keep_text(row, plan->parts, &short_of_memory);
@@ -85,8 +86,7 @@ void resumable_hold(struct upload *u, struct exchange *x)
 	u->held = true;
 }
 
-static enum fault judge_plan(
-    struct upload *u, const struct upload_plan *plan, struct refusal *why)
+static enum fault judge_plan(struct upload *u, const struct upload_plan *plan, struct refusal *why)
 {
 	struct keep *keep = u->keep;
 	enum fault f = plan->length > u->grant->max_bytes

@@ -114,8 +114,8 @@ enum fault incoming_look(struct keep *keep, struct incoming *file, struct refusa
 	return file->judged || file->blob.size < HEAD_BYTES ? FAULT_NONE : judge(keep, file, why);
 }
 
-enum fault incoming_write(struct keep *keep, struct incoming *file, const void *bytes, size_t len,
-    struct refusal *why)
+enum fault incoming_write(
+    struct keep *keep, struct incoming *file, const void *bytes, size_t len, struct refusal *why)
 {
 	enum fault f = blob_write(&file->blob, bytes, len, why);
 
@@ -134,7 +134,7 @@ static enum fault check_whole(
 	if (claim->algorithm != DIGEST_SHA256) {
 		/* By another algorithm than the one that ran along: one more pass. */
 		digest_start(&digest, claim->algorithm);
-		enum fault f = bytes_digest(file->blob.fd, file->blob.size, &digest, why);
+		enum fault f = bytes_digest(file->blob.fd, 0, file->blob.size, &digest, why);
 		if (f)
 			return f;
 		digest_end(&digest, value);
@@ -146,8 +146,8 @@ static enum fault check_whole(
 	    "kept. Start it anew.");
 }
 
-enum fault incoming_end(struct keep *keep, struct incoming *file, const struct claim *whole,
-    struct refusal *why)
+enum fault incoming_end(
+    struct keep *keep, struct incoming *file, const struct claim *whole, struct refusal *why)
 {
 	struct known known;
 	enum fault f = blob_end(&file->blob, file->sha256, why);

@@ -51,7 +51,8 @@ struct keep {
 	bool unproved; /* there is content that an earlier start of the machine wrote unsynced */
 	atomic_bool leaving; /* sweeps end early */
 	struct token_uses uses;
-	int64_t next_orphans; /* by the steady clock: when a sweep looks through all objects again */
+	int64_t
+	    next_orphans; /* by the steady clock: when a sweep looks through all objects again */
 };
 
 /* When what begins `now` and lasts so long ends; 0, never, where it lasts for ever. */
@@ -97,13 +98,13 @@ void incoming_clean_type(struct span raw, char to[TYPE_BYTES + 1]);
 /* What a row says of it: name, declared type, verdict. */
 void incoming_describe(struct incoming *file, const struct resumable *row);
 /* TYPE_REFUSED as soon as HEAD_BYTES are there. */
-enum fault incoming_write(struct keep *keep, struct incoming *file, const void *bytes, size_t len,
-    struct refusal *why);
+enum fault incoming_write(
+    struct keep *keep, struct incoming *file, const void *bytes, size_t len, struct refusal *why);
 /* Once enough is there: may it be of that type? */
 enum fault incoming_look(struct keep *keep, struct incoming *file, struct refusal *why);
 /* No more bytes: SHA-256, what was claimed of the whole (DIGEST_MISMATCH), the verdict. */
-enum fault incoming_end(struct keep *keep, struct incoming *file, const struct claim *whole,
-    struct refusal *why);
+enum fault incoming_end(
+    struct keep *keep, struct incoming *file, const struct claim *whole, struct refusal *why);
 /* Does what `name`'s extension promises disagree with `type`? Only where it is sure. */
 bool promise_broken(const char *name, const char *type);
 
@@ -117,8 +118,8 @@ struct about {
 	int64_t lasts;
 };
 /* The record of `in`, its strings on loan in *files, which has room for it. */
-enum fault record_make(const struct incoming *in, const struct about *about, struct files *files,
-    struct refusal *why);
+enum fault record_make(
+    const struct incoming *in, const struct about *about, struct files *files, struct refusal *why);
 /* A finished resumable upload enters: `finish` says what goes with it. */
 enum fault record_enter(struct keep *keep, struct incoming *in, bool with_token,
     struct finish *finish, struct files *files, struct refusal *why);
@@ -184,14 +185,13 @@ bool resumable_stored_digest(const struct resumable *row, struct digest *digest)
 /* Are the bytes there that the row tells of, as far as is known without reading them? */
 bool resumable_is_proved(const struct keep *keep, const struct resumable *row);
 /* Is there something to go on with? By state, expiry, and whether the bytes are there. */
-enum fault resumable_judge(
-    struct keep *keep, const struct resumable *row, struct refusal *why);
+enum fault resumable_judge(struct keep *keep, const struct resumable *row, struct refusal *why);
 /* The row, judged by state, expiry, and whether its bytes are there; see keep_find_upload(). */
 enum fault resumable_look(
     struct keep *keep, struct span id, struct resumable *row, struct refusal *why);
 /* The digest at the row's offset, of the bytes in fd, whose lock is held. GONE: a power cut has taken
  * some of them. */
-enum fault resumable_stand(struct keep *keep, struct resumable *row, int fd,
-    struct digest *digest, struct refusal *why);
+enum fault resumable_stand(
+    struct keep *keep, struct resumable *row, int fd, struct digest *digest, struct refusal *why);
 
 #endif

@@ -9,8 +9,7 @@
 #include <sys/random.h>
 
 enum {
-	COPY_STEP = 8 << 20,  /* bytes copied, then digested while they are in memory, */
-	COPY_BUFFER = 65536,  /* so much at a time */
+	COPY_STEP = 8 << 20,  /* bytes copied, then digested while they are in memory */
 	USED_MS = 3600 * 1000 /* a part that went into a whole stays for another so long */
 };
 
@@ -88,7 +87,7 @@ static enum fault measure(
 	return FAULT_NONE;
 }
 
-static enum fault append_part(struct join *j, struct span id, char *buffer, struct refusal *why)
+static enum fault append_part(struct join *j, struct span id, struct refusal *why)
 {
 	struct resumable part;
 	struct blob blob;
@@ -104,8 +103,8 @@ static enum fault append_part(struct join *j, struct span id, char *buffer, stru
 		return f;
 	while (!f && at < length) {
 		int64_t left = length - at;
-		f = blob_append(&j->whole.blob, &blob, &at, left < COPY_STEP ? left : COPY_STEP, buffer,
-		    COPY_BUFFER, why);
+		f = blob_append(
+		    &j->whole.blob, &blob, &at, left < COPY_STEP ? left : COPY_STEP, why);
 		if (!f)
 			f = incoming_look(j->keep, &j->whole, why);
 	}
@@ -115,15 +114,12 @@ static enum fault append_part(struct join *j, struct span id, char *buffer, stru
 
 static enum fault join_parts(struct join *j, int64_t sum, struct refusal *why)
 {
-	char *buffer = malloc(COPY_BUFFER);
-	enum fault f = buffer == NULL ? refuse(why, FAULT_INTERNAL, NULL)
-				      : blob_create(j->keep->store, &j->whole.blob, why);
+	enum fault f = blob_create(j->keep->store, &j->whole.blob, why);
 
 	if (!f && sum > 0)
 		f = blob_allocate(&j->whole.blob, sum, why);
 	for (size_t i = 0; i < j->plan->count && !f; i++)
-		f = append_part(j, j->plan->ids[i], buffer, why);
-	free(buffer);
+		f = append_part(j, j->plan->ids[i], why);
 	return f;
 }
 
@@ -162,7 +158,8 @@ enum fault keep_join(struct keep *keep, const struct grant *grant, const struct 
 	*j = (struct join){.keep = keep, .plan = plan, .room = {.keep = keep, .grant = grant}};
 	j->own = calloc(plan->count + 1, sizeof *j->own);
 	j->whole.blob.fd = -1;
-	enum fault f = j->own != NULL ? join(j, grant, files, why) : refuse(why, FAULT_INTERNAL, NULL);
+	enum fault f =
+	    j->own != NULL ? join(j, grant, files, why) : refuse(why, FAULT_INTERNAL, NULL);
 	if (f)
 		files_release(files);
 	room_release(&j->room);

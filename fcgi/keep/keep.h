@@ -31,8 +31,8 @@ void keep_close(struct keep *keep); /* NULL is fine */
 /* NOT_FOUND; EXPIRED (with *files filled all the same). One record in *files. */
 enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why);
 /* The records of the same form as `id`, oldest first; at most 1000. */
-enum fault keep_find_form(struct keep *keep, struct span id, struct files *files,
-    struct refusal *why);
+enum fault keep_find_form(
+    struct keep *keep, struct span id, struct files *files, struct refusal *why);
 /* One page, of at most 1 MiB as JSON; *total counts what the filters match; *more: there is a
  * page after this. */
 enum fault keep_list(struct keep *keep, const struct listing *listing, struct files *files,
@@ -44,8 +44,8 @@ enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struc
 
 /* Open a file's bytes for reading; the caller closes *fd. path (may be NULL) gets the object's
  * path relative to data_dir ("objects/9f86..."), at least 80 bytes. */
-enum fault keep_content(struct keep *keep, const struct file *file, int *fd, char *path,
-    struct refusal *why);
+enum fault keep_content(
+    struct keep *keep, const struct file *file, int *fd, char *path, struct refusal *why);
 
 /* Does `token` (as presented) delete this file? Constant time. */
 bool keep_delete_token_fits(struct keep *keep, const struct file *file, struct span token);
@@ -55,14 +55,14 @@ enum fault keep_remove(struct keep *keep, struct span id, struct refusal *why);
 /* ---- who is asking --------------------------------------------------------------------------- */
 
 /* Look a bearer token up. NOT_FOUND: none such, expired or revoked. owner: at least 256 bytes. */
-enum fault keep_token_find(struct keep *keep, struct span token, char *owner, unsigned *rights,
-    int64_t *quota);
+enum fault keep_token_find(
+    struct keep *keep, struct span token, char *owner, unsigned *rights, int64_t *quota);
 /* Make one; its text (at least 64 bytes) is told this once. BAD_REQUEST: the name is taken. */
-enum fault keep_token_add(struct keep *keep, const struct token *token, char *text,
-    struct refusal *why);
+enum fault keep_token_add(
+    struct keep *keep, const struct token *token, char *text, struct refusal *why);
 enum fault keep_token_remove(struct keep *keep, const char *name, struct refusal *why);
-enum fault keep_token_each(struct keep *keep, token_visitor *visit, void *self,
-    struct refusal *why);
+enum fault keep_token_each(
+    struct keep *keep, token_visitor *visit, void *self, struct refusal *why);
 
 /* ---- keeping house --------------------------------------------------------------------------- */
 
@@ -83,12 +83,12 @@ struct inspector {
 void keep_tend(struct keep *keep);
 
 struct health {
-	bool ok;	     /* uploads can be kept */
-	bool readable;	     /* what is there can be listed and read */
-	char reason[256];    /* why not */
+	bool ok;	      /* uploads can be kept */
+	bool readable;	      /* what is there can be listed and read */
+	char reason[256];     /* why not */
 	int64_t files, bytes; /* stored: records, and bytes of distinct content and fields */
-	int64_t reserved;    /* bytes promised to uploads under way, in all processes */
-	int64_t free_bytes;  /* of the file system, for waybill */
+	int64_t reserved;     /* bytes promised to uploads under way, in all processes */
+	int64_t free_bytes;   /* of the file system, for waybill */
 	int64_t sniffers, sniffer_deaths; /* from here on: of this process */
 	int64_t commits, commit_batches, catalog_busy;
 };

@@ -15,8 +15,8 @@ static const char *keep_text(struct files *files, struct span text, bool *short_
 	return kept;
 }
 
-enum fault record_make(const struct incoming *in, const struct about *about, struct files *files,
-    struct refusal *why)
+enum fault record_make(
+    const struct incoming *in, const struct about *about, struct files *files, struct refusal *why)
 {
 	struct file *file = &files->at[files->count++];
 	bool first = files->count == 1, out = false; /* the others share its fields */
@@ -32,8 +32,7 @@ enum fault record_make(const struct incoming *in, const struct about *about, str
 	file->owner = keep_text(files, about->owner, &out);
 	file->address = keep_text(files, about->address, &out);
 	file->path = keep_text(files, about->path, &out);
-	file->fields =
-	    first ? keep_text(files, span_of(about->fields), &out) : files->at[0].fields;
+	file->fields = first ? keep_text(files, span_of(about->fields), &out) : files->at[0].fields;
 	file->delete_token = keep_text(files, span_of(about->token), &out);
 	file->uploaded_at = now;
 	file->expires_at = keep_deadline(now, about->lasts);
@@ -49,14 +48,28 @@ static enum fault sync_bytes(struct keep *keep, struct incoming *in, struct refu
 	return blob_sync(&in->blob, why);
 }
 
+struct minted { /* the id is the row's own where there is one; an empty token: none */
+	char id[ID_LEN + 1], token[TOKEN_TEXT];
+	uint8_t hash[SHA256_LEN];
+};
+
+static struct arrival arrival_of(
+    const struct file *file, struct incoming *in, const struct minted *m)
+{
+	return (struct arrival){.file = *file,
+	    .blob = &in->blob,
+	    .delete_hash = m->token[0] != '\0' ? m->hash : NULL,
+	    .magic = sniff_version()};
+}
+
 /* ---- a resumable one ------------------------------------------------------------------------- */
 
-static enum fault enter(struct keep *keep, struct incoming *in, const char *token,
-    const uint8_t *hash, struct finish *finish, struct files *files, struct refusal *why)
+static enum fault enter(struct keep *keep, struct incoming *in, const struct minted *m,
+    struct finish *finish, struct files *files, struct refusal *why)
 {
 	struct resumable *row = finish->row;
 	const struct about about = {.id = row->id,
-	    .token = token,
+	    .token = m->token[0] != '\0' ? m->token : NULL,
 	    .owner = span_of(row->owner),
 	    .address = span_of(row->client),
 	    .path = span_of(row->path),
@@ -66,10 +79,7 @@ static enum fault enter(struct keep *keep, struct incoming *in, const char *toke
 
 	if (f)
 		return f;
-	struct arrival arrival = {.file = files->at[0],
-	    .blob = &in->blob,
-	    .delete_hash = hash,
-	    .magic = sniff_version()};
+	struct arrival arrival = arrival_of(&files->at[0], in, m);
 	struct arrivals all = {.at = &arrival, .count = 1};
 	row->length = row->offset = in->blob.size;
 	row->expires_at = memory_deadline(keep);
@@ -82,25 +92,17 @@ static enum fault enter(struct keep *keep, struct incoming *in, const char *toke
 enum fault record_enter(struct keep *keep, struct incoming *in, bool with_token,
     struct finish *finish, struct files *files, struct refusal *why)
 {
-	char token[TOKEN_TEXT];
-	uint8_t hash[SHA256_LEN];
+	struct minted m = {.token = ""};
 	enum fault f = sync_bytes(keep, in, why);
 
 	if (!f && with_token)
-		f = mint_token(NULL, 0, token, hash, why);
+		f = mint_token(NULL, 0, m.token, m.hash, why);
 	if (!f)
 		f = files_make(files, 1, why);
-	return f ? f
-		 : enter(keep, in, with_token ? token : NULL, with_token ? hash : NULL, finish, files,
-		       why);
+	return f ? f : enter(keep, in, &m, finish, files, why);
 }
 
 /* ---- all of one request ---------------------------------------------------------------------- */
-
-struct minted {
-	char id[ID_LEN + 1], token[TOKEN_TEXT];
-	uint8_t hash[SHA256_LEN];
-};
 
 /* The i-th file's record. */
 static enum fault prepare(struct upload *u, size_t i, const char *fields, struct minted *m,
@@ -114,35 +116,27 @@ static enum fault prepare(struct upload *u, size_t i, const char *fields, struct
 	    .path = grant->path,
 	    .fields = fields,
 	    .lasts = grant->lasts};
-	const uint8_t *key = grant->keyed ? grant->key : NULL;
-	enum fault f = mint_id(key, i, m->id, why);
+	enum fault f = record_make(u->file[i], &about, files, why);
 
-	return f ? f : record_make(u->file[i], &about, files, why);
+	return f ? f : sync_bytes(u->keep, u->file[i], why);
 }
 
-static enum fault prepare_all(struct upload *u, const char *fields, bool with_token,
-    struct minted *minted, struct arrival *arrival, struct files *files, struct refusal *why)
+static enum fault mint_all(
+    struct upload *u, bool with_token, struct minted *minted, struct refusal *why)
 {
 	const uint8_t *key = u->grant->keyed ? u->grant->key : NULL;
 	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < u->count && !f; i++) {
-		if (with_token)
+		f = mint_id(key, i, minted[i].id, why);
+		if (!f && with_token)
 			f = mint_token(key, i, minted[i].token, minted[i].hash, why);
-		if (!f)
-			f = prepare(u, i, fields, &minted[i], files, why);
-		if (!f)
-			f = sync_bytes(u->keep, u->file[i], why);
-		arrival[i] = (struct arrival){.file = files->at[i],
-		    .blob = &u->file[i]->blob,
-		    .delete_hash = with_token ? minted[i].hash : NULL,
-		    .magic = sniff_version()};
 	}
 	return f;
 }
 
-enum fault record_enter_all(struct upload *u, const char *fields, bool with_token,
-    struct files *files, struct refusal *why)
+enum fault record_enter_all(
+    struct upload *u, const char *fields, bool with_token, struct files *files, struct refusal *why)
 {
 	struct minted *minted = calloc(u->count, sizeof *minted);
 	struct arrival *arrival = calloc(u->count, sizeof *arrival);
@@ -151,7 +145,11 @@ enum fault record_enter_all(struct upload *u, const char *fields, bool with_toke
 							 : files_make(files, u->count, why);
 
 	if (!f)
-		f = prepare_all(u, fields, with_token, minted, arrival, files, why);
+		f = mint_all(u, with_token, minted, why);
+	for (size_t i = 0; i < u->count && !f; i++) {
+		f = prepare(u, i, fields, &minted[i], files, why);
+		arrival[i] = arrival_of(&files->at[i], u->file[i], &minted[i]);
+	}
 	if (!f)
 		f = catalog_commit(u->keep->catalog, records_add, &all, why);
 	for (size_t i = 0; i < u->count && !f; i++)

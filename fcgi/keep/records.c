@@ -59,8 +59,7 @@ static enum fault run_remember(struct catalog *catalog, void *self, struct refus
 	struct mark now;
 	enum fault f = job_known(catalog, proof->sha256, &known, why);
 
-	if (f || !known.found ||
-	    store_believes(proof->keep->store, known.durable, known.boot))
+	if (f || !known.found || store_believes(proof->keep->store, known.durable, known.boot))
 		return f;
 	object_mark(proof->keep->store, proof->sha256, &now);
 	if (!mark_same(&now, &proof->mark) || now.changed != proof->mark.changed)
@@ -80,8 +79,8 @@ static void remember(struct proof *proof, int fd)
 }
 
 /* Read it all, unless that was done before. */
-static enum fault prove(
-    struct keep *keep, const uint8_t *sha256, const struct known *known, int fd, struct refusal *why)
+static enum fault prove(struct keep *keep, const uint8_t *sha256, const struct known *known, int fd,
+    struct refusal *why)
 {
 	struct proof proof = {.keep = keep, .sha256 = sha256};
 	uint8_t found[SHA256_LEN];
@@ -93,7 +92,7 @@ static enum fault prove(
 	if (known->damaged != 0 && known->damaged == proof.mark.changed)
 		return object_damaged(sha256, "found so after the machine was started anew", why);
 	digest_start(&digest, DIGEST_SHA256);
-	f = bytes_digest(fd, proof.mark.size, &digest, why);
+	f = bytes_digest(fd, 0, proof.mark.size, &digest, why);
 	if (f)
 		return f;
 	digest_end(&digest, found);
@@ -111,8 +110,8 @@ enum fault keep_content(
 	object_name(file->sha256, name);
 	*fd = -1;
 	/* Looked up first: a file that takes the place of a lost one is there before its row. */
-	enum fault f = keep->unproved ? catalog_known(keep->catalog, file->sha256, &known, why)
-				      : FAULT_NONE;
+	enum fault f =
+	    keep->unproved ? catalog_known(keep->catalog, file->sha256, &known, why) : FAULT_NONE;
 	if (!f)
 		f = object_open(keep->store, file->sha256, file->size, fd, why);
 	if (!f && !store_believes(keep->store, known.durable, known.boot))

@@ -67,7 +67,8 @@ static enum fault settle_in(struct upload *u, struct span id, struct refusal *wh
 	struct blob *blob = &upload_last(u)->blob;
 
 	resumable_release(&u->row);
-	u->row.offset = -1; /* should it not be read: as it was, it says nothing of the bytes there */
+	u->row.offset =
+	    -1; /* should it not be read: as it was, it says nothing of the bytes there */
 	enum fault f = resumable_look(u->keep, id, &u->row, why);
 	if (f || !u->held || u->row.state == UPLOAD_DONE)
 		return f;

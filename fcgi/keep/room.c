@@ -25,7 +25,8 @@ static enum fault over_quota(const struct wish *w, const char *whose, int64_t qu
 	return refuse(w->why, FAULT_QUOTA_EXCEEDED,
 	    "This needs %s, but of %s quota of %s only %s are left. Nothing was stored. Remove "
 	    "something first, or ask whoever runs this server.",
-	    text_figure(w->bytes, need), whose, text_figure(quota, has), text_figure(quota - used, left));
+	    text_figure(w->bytes, need), whose, text_figure(quota, has),
+	    text_figure(quota - used, left));
 }
 
 /* Sums that other processes write to are only as sane as those are. */

@@ -41,17 +41,18 @@ bool resumable_is_proved(const struct keep *keep, const struct resumable *row)
 	return !open || row->offset == 0 || store_believes(keep->store, row->durable, row->boot);
 }
 
-enum fault resumable_stand(struct keep *keep, struct resumable *row, int fd,
-    struct digest *digest, struct refusal *why)
+enum fault resumable_stand(
+    struct keep *keep, struct resumable *row, int fd, struct digest *digest, struct refusal *why)
 {
 	struct digest stored;
-	bool loaded = resumable_stored_digest(row, &stored), proved = resumable_is_proved(keep, row);
+	bool loaded = resumable_stored_digest(row, &stored),
+	     proved = resumable_is_proved(keep, row);
 
 	*digest = stored;
 	if (loaded && proved)
 		return FAULT_NONE;
 	digest_start(digest, DIGEST_SHA256);
-	enum fault f = bytes_digest(fd, row->offset, digest, why);
+	enum fault f = bytes_digest(fd, 0, row->offset, digest, why);
 	if (f || proved)
 		return f;
 	if (!loaded || !same(stored, *digest)) {

@@ -192,8 +192,8 @@ enum fault upload_adopt(struct upload *u, const struct part *part, int fd, char 
 
 /* ---- finish ---------------------------------------------------------------------------------- */
 
-static enum fault finish_files(struct upload *u, const char *fields, bool with_token,
-    struct files *files, struct refusal *why)
+static enum fault finish_files(
+    struct upload *u, const char *fields, bool with_token, struct files *files, struct refusal *why)
 {
 	if (u->count == 0)
 		return refuse(why, FAULT_NO_FILE, NULL);

@@ -36,8 +36,8 @@ struct upload; /* one under way, which this request holds */
 
 /* Reserve grant->length. *grant is borrowed for the upload's life, and may change until it is
  * finished, but for who pays and how much. */
-enum fault upload_begin(struct keep *keep, const struct grant *grant, struct upload **upload,
-    struct refusal *why);
+enum fault upload_begin(
+    struct keep *keep, const struct grant *grant, struct upload **upload, struct refusal *why);
 enum fault upload_file(struct upload *upload, const struct part *part, struct refusal *why);
 /* TYPE_REFUSED where what came is of a type that may not be. */
 enum fault upload_file_end(struct upload *upload, struct refusal *why);
@@ -64,9 +64,9 @@ struct upload_plan {
 	int64_t quota;			 /* of the token that makes it; 0: none */
 	struct exchange *x;		 /* what to interrupt when another request wants it */
 	/* CONCAT_FINAL: */
-	const struct span *ids;		 /* of its parts, in order */
+	const struct span *ids; /* of its parts, in order */
 	size_t count;
-	bool wants_token;		 /* to delete the file */
+	bool wants_token; /* to delete the file */
 };
 /* Make one and hold it; judged as if its first byte came now. What the grant and the plan borrow must
  * outlive it. QUOTA_EXCEEDED, also where this owner has open_uploads of them already. */
@@ -75,7 +75,7 @@ enum fault upload_create(struct keep *keep, const struct grant *grant,
 
 struct upload_place {
 	struct span id;
-	int64_t offset; /* where the client thinks it stands */
+	int64_t offset;	     /* where the client thinks it stands */
 	bool all_or_nothing; /* nothing counts before upload_rest(): a checksum was promised */
 	struct exchange *x;
 };

@@ -146,12 +146,12 @@ static bool head_only(const struct reply *r)
 /* A Range that was ignored here is not for the server in front to try either: see seal(). */
 static enum fault send_whole(struct reply *r, const struct content *c, const struct facts *facts)
 {
-	bool ignored = reply_asked(r, HEADER_RANGE).at && !head_only(r) && range_still_fits(r, facts);
+	bool ignored =
+	    reply_asked(r, HEADER_RANGE).at && !head_only(r) && range_still_fits(r, facts);
 	if (!ignored)
 		reply_header(r, "Accept-Ranges", "bytes");
 	enum fault f = reply_begin(r, 200, sent_type(c->file), c->file->size);
-	return f || head_only(r) ? f
-					       : copy(r, c, (struct range){0, c->file->size - 1});
+	return f || head_only(r) ? f : copy(r, c, (struct range){0, c->file->size - 1});
 }
 
 static enum fault send_one(struct reply *r, const struct content *c, struct range part)

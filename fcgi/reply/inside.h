@@ -58,8 +58,7 @@ struct checked { /* fields looked at last, so that a form's are not for each of 
 };
 void json_put_record(struct buffer *b, const struct file *file, struct span base, bool addressed,
     struct checked *last);
-void json_put_listing(
-    struct buffer *b, const struct page *page, struct span base, bool addressed);
+void json_put_listing(struct buffer *b, const struct page *page, struct span base, bool addressed);
 void json_problem(struct buffer *b, const struct refusal *why, bool ietf, const char *id);
 enum fault page_refusal(struct reply *r, const struct refusal *why);
 enum fault page_listing(struct reply *r, const struct page *page);

@@ -185,8 +185,7 @@ static void put_records(
 	PUT(b, "]");
 }
 
-void json_put_listing(
-    struct buffer *b, const struct page *page, struct span base, bool addressed)
+void json_put_listing(struct buffer *b, const struct page *page, struct span base, bool addressed)
 {
 	put_records(b, page->files, base, addressed);
 	PUT(b, ",\"next\":");
@@ -310,12 +309,11 @@ enum fault reply_policy(struct reply *r, const struct policy *policy)
 	json_t *lasts =
 	    policy->expires_after > 0 ? json_integer(policy->expires_after / 1000) : json_null();
 	struct buffer b = {0};
-	put_value(&b,
-	    json_pack("{sI, sI, so, so, sb, so, so, so, so}", "max_bytes", (json_int_t)policy->max_bytes,
-		"max_files", (json_int_t)policy->max_files, "allow_types",
-		globs_of(policy->allow_types), "deny_types", globs_of(policy->deny_types),
-		"resumable", policy->resumable, "owner", owner, "streamed", streamed, "quota", quota,
-		"expires_after", lasts));
+	put_value(&b, json_pack("{sI, sI, so, so, sb, so, so, so, so}", "max_bytes",
+			  (json_int_t)policy->max_bytes, "max_files", (json_int_t)policy->max_files,
+			  "allow_types", globs_of(policy->allow_types), "deny_types",
+			  globs_of(policy->deny_types), "resumable", policy->resumable, "owner",
+			  owner, "streamed", streamed, "quota", quota, "expires_after", lasts));
 	return reply_buffer(r, 200, "application/json", &b);
 }
 

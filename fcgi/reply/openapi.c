@@ -121,8 +121,7 @@ static void put_responses(struct buffer *b, const struct operation *o, bool cont
 	PUT(b, "\"default\":{\"$ref\":\"#/components/responses/Refusal\"}}");
 }
 
-static void put_operation(
-    struct buffer *b, const struct operation *o, unsigned method, bool *first)
+static void put_operation(struct buffer *b, const struct operation *o, unsigned method, bool *first)
 {
 	static const char *const names[] = {
 	    "get", "head", "post", "put", "patch", "delete", "options"};
@@ -160,14 +159,15 @@ static size_t put_path(struct buffer *b, const struct operation *all, size_t cou
 
 static void put_problem(struct buffer *b)
 {
-	PUT(b, "\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\","
-	       "\"error\",\"message\",\"code\"],\"properties\":{"
-	       "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
-	       "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
-	       "\"message\":{\"type\":\"string\"},\"code\":{\"type\":\"integer\"},"
-	       "\"request_id\":{\"type\":\"string\"},\"max_bytes\":{\"type\":\"integer\"},"
-	       "\"file\":{\"type\":\"string\"},\"detected_type\":{\"type\":\"string\"},"
-	       "\"error\":{\"type\":\"string\",\"enum\":[");
+	PUT(b,
+	    "\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\","
+	    "\"error\",\"message\",\"code\"],\"properties\":{"
+	    "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
+	    "\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
+	    "\"message\":{\"type\":\"string\"},\"code\":{\"type\":\"integer\"},"
+	    "\"request_id\":{\"type\":\"string\"},\"max_bytes\":{\"type\":\"integer\"},"
+	    "\"file\":{\"type\":\"string\"},\"detected_type\":{\"type\":\"string\"},"
+	    "\"error\":{\"type\":\"string\",\"enum\":[");
 	for (enum fault f = FAULT_NONE + 1; f < FAULT_COUNT; f++) {
 		if (f > FAULT_NONE + 1)
 			PUT(b, ",");
@@ -193,7 +193,8 @@ static void put_base(struct buffer *b, struct span base)
 
 	for (size_t i = 0; i < base.len; i++) {
 		bool as_is = base.at[i] && strchr(plain, base.at[i]);
-		snprintf(escaped, sizeof escaped, as_is ? "%c" : "%%%02X", (unsigned char)base.at[i]);
+		snprintf(
+		    escaped, sizeof escaped, as_is ? "%c" : "%%%02X", (unsigned char)base.at[i]);
 		buffer_text(b, escaped);
 	}
 }
@@ -202,17 +203,19 @@ enum fault reply_openapi(struct reply *r, const struct operation *all, size_t co
 {
 	struct buffer b = {0};
 
-	PUT(&b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"waybill\",\"version\":\"" WAYBILL_VERSION
-		"\",\"summary\":\"Uploads\"},\"servers\":[{\"url\":\"");
+	PUT(&b,
+	    "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"waybill\",\"version\":\"" WAYBILL_VERSION
+	    "\",\"summary\":\"Uploads\"},\"servers\":[{\"url\":\"");
 	put_base(&b, reply_base(r));
 	PUT(&b, "/\"}],\"security\":[{},{\"token\":[]}],\"paths\":{");
 	for (size_t i = 0; i < count; i += put_path(&b, all + i, count - i))
 		if (i > 0)
 			PUT(&b, ",");
-	PUT(&b, "},\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
-		"\"responses\":{\"Refusal\":{\"description\":\"refused, and why\",\"content\":{"
-		"\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}},"
-		"\"schemas\":{");
+	PUT(&b,
+	    "},\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
+	    "\"responses\":{\"Refusal\":{\"description\":\"refused, and why\",\"content\":{"
+	    "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}},"
+	    "\"schemas\":{");
 	buffer_text(&b, schemas);
 	put_problem(&b);
 	PUT(&b, "}}}");

@@ -37,8 +37,8 @@ struct reply {
 	const char *id;		       /* the request's, told as X-Request-Id; NULL: none */
 	int status;		       /* what was answered; 0: nothing yet (for the log) */
 	int64_t sent;		       /* bytes of body written */
-	bool addressed;		       /* records tell their client's address: for who may administer */
-	bool negotiated;	       /* the form depends on Accept: Vary says so */
+	bool addressed;	 /* records tell their client's address: for who may administer */
+	bool negotiated; /* the form depends on Accept: Vary says so */
 	/* Asked before a body of more than REPLY_AT_ONCE bytes begins; a fault (BUSY) is handed back
 	 * to the endpoint, and nothing has been answered. NULL: no need to ask. */
 	enum fault (*admit)(void *self);
@@ -101,8 +101,8 @@ struct policy {
 	int64_t max_bytes, max_files;
 	const char *allow_types, *deny_types;
 	bool resumable;
-	struct span owner; /* absent: null */
-	int streamed;	   /* 1, 0; -1: unknown (null) */
+	struct span owner;     /* absent: null */
+	int streamed;	       /* 1, 0; -1: unknown (null) */
 	int64_t quota, used;   /* bytes the caller may hold, and holds; quota 0: none (null) */
 	int64_t expires_after; /* ms that files are kept; 0: for ever (null) */
 };
@@ -139,7 +139,8 @@ struct operation {
 	unsigned methods;    /* set of method bits */
 	const char *summary;
 	const char *parameters; /* of the query, "limit cursor"; with a capital: a header */
-	const char *answers; /* "201 Files,303": statuses, and the schema, "binary" or "text" of each */
+	const char
+	    *answers; /* "201 Files,303": statuses, and the schema, "binary" or "text" of each */
 };
 enum fault reply_openapi(struct reply *r, const struct operation *all, size_t count);
 

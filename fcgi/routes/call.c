@@ -39,7 +39,8 @@ enum fault call_path(struct call *c, struct span raw, struct span *path)
 		return refuse(&c->why, FAULT_BAD_REQUEST, "The request's texts are too long.");
 	if (!text_clean_path(raw, text))
 		return refuse(&c->why, FAULT_NAME_TOO_LONG,
-		    "The path has more than %d bytes, which is all that is kept of one.", FOLDER_BYTES);
+		    "The path has more than %d bytes, which is all that is kept of one.",
+		    FOLDER_BYTES);
 	if (text[0])
 		*path = span_of(text);
 	return FAULT_NONE;

@@ -251,6 +251,5 @@ enum fault files_receipt(struct call *c)
 	const struct file *first = &c->files.at[0];
 	if (clock_calendar() - first->uploaded_at > RECEIPT_MS)
 		f = rules_may_see(&c->caller, c->service->config, first, &c->why);
-	return f ? f
-		     : reply_receipt(&c->reply, &c->files, !may_withdraw(c, &why));
+	return f ? f : reply_receipt(&c->reply, &c->files, !may_withdraw(c, &why));
 }

@@ -103,8 +103,8 @@ static enum fault answer_whole(struct call *c)
 static enum fault finish(struct call *c)
 {
 	const struct resumable *row = upload_row(c->upload);
-	enum fault f =
-	    upload_finish(c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
+	enum fault f = upload_finish(
+	    c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 
 	if (f == FAULT_TYPE_REFUSED || f == FAULT_DIGEST_MISMATCH)
 		tell_complete(c, true);

@@ -46,8 +46,8 @@ struct metrics {
 	const char **patterns;
 	size_t cells;
 	int64_t *inherited;  /* what the row held before */
-	int64_t *row; /* as the file should have it; `saving` */
-	bool saved;   /* it has */
+	int64_t *row;	     /* as the file should have it; `saving` */
+	bool saved;	     /* it has */
 	struct tally *tally; /* NULL: this process counts for itself alone */
 	pthread_mutex_t saving;
 	atomic_int_fast64_t cell[];
@@ -324,9 +324,9 @@ enum fault metrics_show(struct call *c)
 		print_all(out, m, c->service->keep, sums);
 	free(sums);
 	bool printed = out && fclose(out) == 0 && text;
-	f = printed ? reply_send(
-			      &c->reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len)
-			: refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
+	f = printed
+		? reply_send(&c->reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len)
+		: refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
 	free(text);
 	return f;
 }

@@ -41,10 +41,11 @@ struct call {
 	unsigned route_number;
 	char id[REQUEST_ID]; /* the request's, unlike any other's */
 	bool sought;	     /* the caller was looked for */
-	char owner[256]; /* caller.owner borrows from here */
+	char owner[256];     /* caller.owner borrows from here */
 	struct files files;
 	struct upload *upload;
-	void (*on_recorded)(struct call *c); /* while it is poured into: more of it is safe; or NULL */
+	void (*on_recorded)(
+	    struct call *c); /* while it is poured into: more of it is safe; or NULL */
 	struct fields fields;
 	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
 	bool inside;  /* the turnstile, in this lane */

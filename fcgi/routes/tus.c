@@ -265,9 +265,9 @@ static enum fault create(struct call *c, const struct tus_headers *tus, struct u
 		f = upload_create(c->service->keep, &c->grant, plan, &c->upload, &c->why);
 	if (!f && c->request.length_state == LENGTH_KNOWN)
 		f = tus->length >= 0 && c->request.length > tus->length
-			    ? refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
-				  "The body is longer than Upload-Length says the file is.")
-			    : FAULT_NONE;
+			? refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
+			      "The body is longer than Upload-Length says the file is.")
+			: FAULT_NONE;
 	if (!f)
 		f = pour(c, tus);
 	if (!f)
@@ -308,8 +308,8 @@ static enum fault concatenate(
 	struct span *ids = NULL;
 	size_t count;
 	enum fault f = c->request.length > 0 ? refuse(&c->why, FAULT_BAD_REQUEST,
-						       "A final concatenation has no body.")
-						 : enter(c, tus, &plan->whole);
+						   "A final concatenation has no body.")
+					     : enter(c, tus, &plan->whole);
 
 	if (!f)
 		f = read_parts(c, tus->parts, &ids, &count);
@@ -358,7 +358,7 @@ enum fault tus_create(struct call *c)
 		f = plan_upload(c, &tus, &metadata, &plan);
 	if (!f)
 		f = tus.concat == CONCAT_FINAL ? concatenate(c, &tus, &plan)
-						   : create(c, &tus, &plan);
+					       : create(c, &tus, &plan);
 	free((char *)(uintptr_t)plan.fields);
 	metadata_free(&metadata);
 	return f;

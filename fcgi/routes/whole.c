@@ -88,8 +88,8 @@ static enum fault take_settings(struct call *c, struct span *return_to)
 	if (!f)
 		f = take_setting(c, "return_to", return_to);
 	if (f || return_to->len > 0)
-		return f ? f : request_may_return(&c->request, c->service->config,
-					   *return_to, &c->why);
+		return f ? f
+			 : request_may_return(&c->request, c->service->config, *return_to, &c->why);
 	*return_to = (struct span){0};
 	return FAULT_NONE;
 }
@@ -130,8 +130,7 @@ static enum fault take_body(struct call *c, const struct part *part, int body_fi
 
 	if (body_file >= 0) {
 		c->bytes_in = c->grant.length;
-		return upload_adopt(
-		    c->upload, part, body_file, c->buffer, BODY_BUFFER, &c->why);
+		return upload_adopt(c->upload, part, body_file, c->buffer, BODY_BUFFER, &c->why);
 	}
 	upload_hands(c, &hands);
 	return body_pour_raw(c->x, &c->grant, part, c->buffer, &hands, &c->why);
@@ -164,11 +163,11 @@ enum fault whole_take(struct call *c, struct span *return_to)
 	    span_is(span_of(type), "application/x-www-form-urlencoded")) {
 		enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
 		return f ? f
-			     : refuse(&c->why, FAULT_UNSUPPORTED_FORM,
-				   "The body is declared as application/x-www-form-urlencoded, "
-				   "which carries no files. Give the form "
-				   "enctype=\"multipart/form-data\"; with curl, use -T FILE or -F "
-				   "file=@FILE instead of -d.");
+			 : refuse(&c->why, FAULT_UNSUPPORTED_FORM,
+			       "The body is declared as application/x-www-form-urlencoded, "
+			       "which carries no files. Give the form "
+			       "enctype=\"multipart/form-data\"; with curl, use -T FILE or -F "
+			       "file=@FILE instead of -d.");
 	}
 	return take_raw(c, return_to);
 }

@@ -111,7 +111,8 @@ static int take_pair(void *user, const char *section, const char *name, const ch
 	if (!key)
 		return unknown_key(l, name);
 	if (l->sources->from[key - config_keys] > 0) {
-		snprintf(reason, sizeof reason, "given twice, here and in line %d; keep one of them",
+		snprintf(reason, sizeof reason,
+		    "given twice, here and in line %d; keep one of them",
 		    l->sources->from[key - config_keys]);
 		return fail(l, key->name, reason);
 	}
@@ -221,7 +222,8 @@ static void variable_of(const struct key *key, char *to, size_t room)
 /* What is no setting, and yet begins as one: where the file is, what web servers tell. */
 static bool is_parameter(const char *name)
 {
-	static const char *const parameters[] = {"CONFIG", "STREAMED", "RELAYS_104", "OBJECTS", "BODY_LIMIT"};
+	static const char *const parameters[] = {
+	    "CONFIG", "STREAMED", "RELAYS_104", "OBJECTS", "BODY_LIMIT"};
 
 	for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
 		if (strcmp(name, parameters[i]) == 0)
@@ -331,8 +333,8 @@ static bool differs(const struct key *key, const struct config *a, const struct 
 {
 	char one[SHOWN_BYTES], other[SHOWN_BYTES];
 
-	return strcmp(
-		   key_show(key, a, one, sizeof one), key_show(key, b, other, sizeof other)) != 0;
+	return strcmp(key_show(key, a, one, sizeof one), key_show(key, b, other, sizeof other)) !=
+	       0;
 }
 
 static void name_key(const struct key *key, char *list, size_t room)

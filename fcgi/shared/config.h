@@ -110,7 +110,7 @@ bool config_load(struct config *config, const char *path, char *problem, size_t 
 void config_free(struct config *config);
 
 /* What is said where they are open: upload_access and read_access both. */
-#define CONFIG_OPEN_DOORS                                                                          \
+#define CONFIG_OPEN_DOORS                                                                           \
 	"anybody who reaches this server may upload, list and download; unless that is meant, set " \
 	"upload_access and read_access to token, or to user or owner behind a login"
 

@@ -15,18 +15,18 @@ struct files {
 
 /* What GET /files asks for; bad values never get this far. */
 struct listing {
-	int64_t limit;      /* 1 ... 1000 */
-	int64_t after;      /* seq of the last record of the page before; 0: first page */
+	int64_t limit; /* 1 ... 1000 */
+	int64_t after; /* seq of the last record of the page before; 0: first page */
 	bool oldest_first;
-	struct span type;   /* media type glob, lower case, or absent */
-	struct span name;   /* part of the name, any case, or absent */
-	struct span owner;  /* or absent */
+	struct span type;    /* media type glob, lower case, or absent */
+	struct span name;    /* part of the name, any case, or absent */
+	struct span owner;   /* or absent */
 	struct span address; /* as recorded, or absent */
-	bool only_visible;  /* restrict to records of `viewer` (read_access = owner) */
-	struct span viewer; /* absent: anonymous */
-	int64_t since;      /* uploaded_at >= since, ms since the epoch; 0: no bound */
-	int64_t until;      /* uploaded_at < until; 0: no bound */
-	size_t base_len;    /* bytes of the mount point, which each record's url begins with */
+	bool only_visible;   /* restrict to records of `viewer` (read_access = owner) */
+	struct span viewer;  /* absent: anonymous */
+	int64_t since;	     /* uploaded_at >= since, ms since the epoch; 0: no bound */
+	int64_t until;	     /* uploaded_at < until; 0: no bound */
+	size_t base_len;     /* bytes of the mount point, which each record's url begins with */
 };
 
 /* Of a form without any. */

@@ -18,11 +18,11 @@
 #include "shared/header.h"
 
 enum {
-	ID_LEN = 26,      /* characters of a file's or upload's id, without the NUL */
-	NAME_BYTES = 255, /* longest file name kept, in bytes, without the NUL */
+	ID_LEN = 26,	     /* characters of a file's or upload's id, without the NUL */
+	NAME_BYTES = 255,    /* longest file name kept, in bytes, without the NUL */
 	FOLDER_BYTES = 1023, /* longest path of folders above one */
-	TYPE_BYTES = 127, /* longest media type kept */
-	SHA256_LEN = 32,  /* bytes */
+	TYPE_BYTES = 127,    /* longest media type kept */
+	SHA256_LEN = 32,     /* bytes */
 	HEAD_BYTES = 1 << 20 /* what libmagic gets to see of a file */
 };
 
@@ -88,37 +88,40 @@ struct request {
 	struct span base;   /* mount point: "" or "/drop"; raw, path-absolute, no trailing slash */
 	struct span path;   /* below the base, raw, begins with '/' */
 	struct span segment[PATH_SEGMENTS]; /* of the path, percent-decoded, may hold any byte */
-	unsigned segments;                  /* PATH_SEGMENTS + 1: more than fit */
-	struct span query;                  /* raw, without '?' */
+	unsigned segments;		    /* PATH_SEGMENTS + 1: more than fit */
+	struct span query;		    /* raw, without '?' */
 	enum length_state length_state;
-	int64_t length;           /* valid when LENGTH_KNOWN: 0 ... INT64_MAX */
+	int64_t length;		  /* valid when LENGTH_KNOWN: 0 ... INT64_MAX */
 	struct span content_type; /* raw, or absent */
-	bool wants_html;          /* Accept prefers text/html to JSON */
+	bool wants_html;	  /* Accept prefers text/html to JSON */
 	enum protocol protocol;
-	struct span bearer;      /* token of Authorization: Bearer, or absent */
-	struct span key;         /* Idempotency-Key, raw, or absent */
-	struct span withdraw;    /* the cookie of a receipt: its first file's delete token, or absent */
+	struct span bearer; /* token of Authorization: Bearer, or absent */
+	struct span key;    /* Idempotency-Key, raw, or absent */
+	struct span
+	    withdraw; /* the cookie of a receipt: its first file's delete token, or absent */
 	struct span header[HEADER_COUNT]; /* trimmed; absent where it was not sent */
-	bool local;              /* this machine itself asks: see request_is_local() */
-	bool secure;             /* the client speaks TLS with the server in front */
+	bool local;			  /* this machine itself asks: see request_is_local() */
+	bool secure;			  /* the client speaks TLS with the server in front */
 	struct span remote_user; /* REMOTE_USER when it is trusted and not empty, or absent */
-	bool cross_site;         /* an unsafe request that another site's page made */
-	struct span origin;      /* Origin header, or absent */
-	bool origin_allowed;     /* origin is in allowed_origins: CORS headers go out */
-	bool site_allowed;       /* Origin or Referer is of allowed_origins */
-	struct span client;      /* IP address of who asks, proxies of ours left out; absent: not known */
-	struct span address;     /* the same, as log_address lets log and record have it; absent: none */
+	bool cross_site;	 /* an unsafe request that another site's page made */
+	struct span origin;	 /* Origin header, or absent */
+	bool origin_allowed;	 /* origin is in allowed_origins: CORS headers go out */
+	bool site_allowed;	 /* Origin or Referer is of allowed_origins */
+	struct span
+	    client; /* IP address of who asks, proxies of ours left out; absent: not known */
+	struct span
+	    address; /* the same, as log_address lets log and record have it; absent: none */
 };
 
 /* Who is asking. Made by serve.c out of the request and keep/'s tokens. */
 enum right { RIGHT_UPLOAD = 1, RIGHT_READ = 2, RIGHT_DELETE = 4, RIGHT_ADMIN = 8 };
 
 struct caller {
-	struct span owner; /* token's or user's name; absent: anonymous */
-	unsigned rights;   /* set of enum right that a token carries; 0 without token */
-	bool has_token;    /* a valid token was presented */
-	bool bad_token;    /* credentials were presented that are no valid token */
-	int64_t quota;     /* bytes, of the token; 0: none */
+	struct span owner;  /* token's or user's name; absent: anonymous */
+	unsigned rights;    /* set of enum right that a token carries; 0 without token */
+	bool has_token;	    /* a valid token was presented */
+	bool bad_token;	    /* credentials were presented that are no valid token */
+	int64_t quota;	    /* bytes, of the token; 0: none */
 	struct span bearer; /* what was presented, for delete tokens */
 };
 
@@ -127,30 +130,30 @@ enum digest_algorithm { DIGEST_NONE, DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIG
 
 struct claim {
 	enum digest_algorithm algorithm; /* DIGEST_NONE: nothing claimed */
-	uint8_t value[64];               /* as many bytes as the algorithm gives */
+	uint8_t value[64];		 /* as many bytes as the algorithm gives */
 };
 
 /* What an accepted request may do: all that body/ and keep/ need to know of the rules. */
 struct grant {
-	int64_t length;    /* declared bytes of the request body; -1: unknown (accepted so) */
-	int64_t max_bytes; /* largest body, or whole resumable file; > 0 */
-	int64_t max_files; /* in one form */
-	struct span owner; /* who pays and owns; absent: anonymous */
+	int64_t length;	     /* declared bytes of the request body; -1: unknown (accepted so) */
+	int64_t max_bytes;   /* largest body, or whole resumable file; > 0 */
+	int64_t max_files;   /* in one form */
+	struct span owner;   /* who pays and owns; absent: anonymous */
 	struct span address; /* to be recorded as the client's; absent: none */
 	struct span path;    /* folders above the name, clean; absent: none */
 	int64_t owner_quota; /* bytes the owner may hold; 0: no limit */
 	int64_t lasts;	     /* ms that a file is kept, from when it is; 0: for ever */
-	bool spooled;	     /* the body lies in a file that will be linked in: it takes no more space */
-	struct claim claims[2]; /* of the whole body: Content-Digest, Repr-Digest */
-	bool keyed;		/* an idempotency key came with it: */
+	bool spooled; /* the body lies in a file that will be linked in: it takes no more space */
+	struct claim claims[2];	 /* of the whole body: Content-Digest, Repr-Digest */
+	bool keyed;		 /* an idempotency key came with it: */
 	uint8_t key[SHA256_LEN]; /* what ids and delete tokens follow from */
 };
 
 /* One part of a body: a file, or a field of the form. Text lives during the begin callback only. */
 struct part {
 	bool is_file;
-	struct span field;         /* control name; absent for a raw body */
-	struct span name;          /* file name as sent, decoded, not yet cleaned; absent: none */
+	struct span field;	   /* control name; absent for a raw body */
+	struct span name;	   /* file name as sent, decoded, not yet cleaned; absent: none */
 	struct span declared_type; /* as sent; absent: none */
 };
 
@@ -169,17 +172,17 @@ struct hands {
 struct file {
 	int64_t seq; /* catalog order: later records have larger numbers */
 	const char *id;
-	const char *name;          /* clean: see text_clean_name() */
-	int64_t size;              /* bytes */
-	const char *type;          /* libmagic's verdict */
+	const char *name;	   /* clean: see text_clean_name() */
+	int64_t size;		   /* bytes */
+	const char *type;	   /* libmagic's verdict */
 	const char *declared_type; /* or NULL */
 	uint8_t sha256[SHA256_LEN];
-	const char *owner;       /* or NULL: anonymous */
-	const char *address;     /* of the client, or NULL */
-	const char *path;        /* folders above the name, clean: see text_clean_path(); or NULL */
-	const char *fields;      /* the form's fields as a JSON object text; never NULL */
-	int64_t uploaded_at;     /* ms since the epoch */
-	int64_t expires_at;      /* ms since the epoch, or 0: never */
+	const char *owner;   /* or NULL: anonymous */
+	const char *address; /* of the client, or NULL */
+	const char *path;    /* folders above the name, clean: see text_clean_path(); or NULL */
+	const char *fields;  /* the form's fields as a JSON object text; never NULL */
+	int64_t uploaded_at; /* ms since the epoch */
+	int64_t expires_at;  /* ms since the epoch, or 0: never */
 	const char *delete_token; /* only in the answer to the upload itself, else NULL */
 };
 

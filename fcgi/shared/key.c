@@ -40,8 +40,7 @@ static int *choice_of(const struct key *key, const struct config *config)
 bool key_is_text(const struct key *key)
 {
 	return key->kind == KIND_PATH || key->kind == KIND_TEXT || key->kind == KIND_TYPES ||
-	       key->kind == KIND_ORIGINS || key->kind == KIND_HOSTS ||
-	       key->kind == KIND_NETWORKS;
+	       key->kind == KIND_ORIGINS || key->kind == KIND_HOSTS || key->kind == KIND_NETWORKS;
 }
 
 /* ---- numbers and choices --------------------------------------------------------------------- */
@@ -279,8 +278,10 @@ const char *key_accepts(const struct key *key, char *to, size_t room)
 	    [KIND_TEXT] = "a path such as /drop, or nothing",
 	    [KIND_TYPES] = "media types or globs such as image/*, separated by commas",
 	    [KIND_ORIGINS] = "origins such as https://example.org, separated by commas, or *",
-	    [KIND_HOSTS] = "names or addresses such as example.org or [::1]:8080, separated by commas",
-	    [KIND_NETWORKS] = "addresses or networks such as 10.0.0.0/8 or ::1, separated by commas",
+	    [KIND_HOSTS] =
+		"names or addresses such as example.org or [::1]:8080, separated by commas",
+	    [KIND_NETWORKS] =
+		"addresses or networks such as 10.0.0.0/8 or ::1, separated by commas",
 	    [KIND_COUNT] = "a whole number",
 	    [KIND_SIZE] = "a size such as 512K, 64M or 10GB",
 	    [KIND_DURATION] = "a time with its unit, such as 90s, 5m, 24h or 30d",

@@ -38,13 +38,14 @@ bool config_print(const char *path, FILE *out, char *problem, size_t room)
 
 void config_print_sample(FILE *out)
 {
-	fputs("# waybill.conf: every key with its default, commented out; see waybill(8).\n"
-	      "# One `key = value` a line; $WAYBILL_<KEY> in the environment goes before it. "
-	      "`waybill\n"
-	      "# config` shows what holds. A running worker reads this once, when it starts.\n"
-	      "# First thing, where others can reach it: as it stands, anybody may upload, list and\n"
-	      "# download. With upload_access, read_access and delete_access set to `token` only those\n"
-	      "# may who were given one (waybill token add).\n",
+	fputs(
+	    "# waybill.conf: every key with its default, commented out; see waybill(8).\n"
+	    "# One `key = value` a line; $WAYBILL_<KEY> in the environment goes before it. "
+	    "`waybill\n"
+	    "# config` shows what holds. A running worker reads this once, when it starts.\n"
+	    "# First thing, where others can reach it: as it stands, anybody may upload, list and\n"
+	    "# download. With upload_access, read_access and delete_access set to `token` only those\n"
+	    "# may who were given one (waybill token add).\n",
 	    out);
 	for (const struct key *key = config_keys; key < config_keys + KEY_COUNT; key++) {
 		char accepts[192];

@@ -2,8 +2,8 @@
  * mint.c: ids and tokens.
  */
 #include "shared/mint.h"
-#include "shared/digest.h"
 #include "shared/config.h"
+#include "shared/digest.h"
 #include "shared/log.h"
 #include "shared/text.h"
 
@@ -40,8 +40,8 @@ enum fault mint_id(const uint8_t *key, size_t i, char id[ID_LEN + 1], struct ref
 	return f;
 }
 
-enum fault mint_token(const uint8_t *key, size_t i, char text[TOKEN_TEXT],
-    uint8_t hash[SHA256_LEN], struct refusal *why)
+enum fault mint_token(const uint8_t *key, size_t i, char text[TOKEN_TEXT], uint8_t hash[SHA256_LEN],
+    struct refusal *why)
 {
 	uint8_t bytes[SHA256_LEN];
 	enum fault f = draw(key, "delete token", i, bytes, why);

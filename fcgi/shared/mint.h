@@ -14,7 +14,7 @@ enum { TOKEN_TEXT = 2 * SHA256_LEN + 1 }; /* bytes of a token's text, with the N
  */
 enum fault mint_id(const uint8_t *key, size_t i, char id[ID_LEN + 1], struct refusal *why);
 /* Its text is told once; what is stored is its SHA-256. */
-enum fault mint_token(const uint8_t *key, size_t i, char text[TOKEN_TEXT],
-    uint8_t hash[SHA256_LEN], struct refusal *why);
+enum fault mint_token(const uint8_t *key, size_t i, char text[TOKEN_TEXT], uint8_t hash[SHA256_LEN],
+    struct refusal *why);
 
 #endif

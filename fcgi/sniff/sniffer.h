@@ -106,7 +106,7 @@ struct slot {
 	uint32_t asked;	   /* the child that was alive, or the last one, when `seq` was asked */
 	unsigned verdicts; /* of that child */
 	bool busy;
-	bool tainted;	  /* the child was to be ended: nothing counts until its death is announced */
+	bool tainted; /* the child was to be ended: nothing counts until its death is announced */
 	uint32_t suspect; /* its number */
 };
 

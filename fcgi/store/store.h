@@ -96,7 +96,7 @@ enum fault blob_allocate(struct blob *blob, int64_t bytes, struct refusal *why);
 enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct refusal *why);
 /* Bytes from, including, *at of another blob, `len` of them, which *at then is after. */
 enum fault blob_append(struct blob *blob, const struct blob *from, int64_t *at, int64_t len,
-    char *buffer, size_t room, struct refusal *why);
+    struct refusal *why);
 /* No more bytes: give back what was allocated beyond, and tell the SHA-256. */
 enum fault blob_end(struct blob *blob, uint8_t sha256[SHA256_LEN], struct refusal *why);
 /* The bytes survive a power cut. A sync that failed is never tried again. */
@@ -114,14 +114,14 @@ void blob_discard(const struct store *store, const char *name);
  * more (ENOENT), or somebody is at it (EAGAIN). */
 int blob_seize(const struct store *store, const char *name);
 /* Let go of it, or remove it; then *freed grows by what it took. fd < 0 is fine. */
-void blob_unseize(
-    const struct store *store, int fd, const char *name, bool remove, int64_t *freed);
+void blob_unseize(const struct store *store, int fd, const char *name, bool remove, int64_t *freed);
 /* Visit all that are not objects, in no order, until one visit returns false. */
 typedef bool blob_visitor(void *self, const char *name, bool temporary);
 enum fault blob_each(
     const struct store *store, blob_visitor *visit, void *self, struct refusal *why);
-/* Take the first `size` bytes of fd into a digest that was started. */
-enum fault bytes_digest(int fd, int64_t size, struct digest *digest, struct refusal *why);
+/* Take the bytes of fd from `at` to `end` into a digest that was started. */
+enum fault bytes_digest(
+    int fd, int64_t at, int64_t end, struct digest *digest, struct refusal *why);
 
 /* ---- link.c: bytes become content ------------------------------------------------------------ */
 
@@ -144,9 +144,8 @@ enum link_result {
  * already stays if what is `known` of it will do. With durability=full the bytes, whoever wrote
  * them, are synced when this returns.
  */
-enum fault blob_link(const struct store *store, struct blob *blob,
-    const uint8_t sha256[SHA256_LEN], const struct known *known, enum link_result *result,
-    struct refusal *why);
+enum fault blob_link(const struct store *store, struct blob *blob, const uint8_t sha256[SHA256_LEN],
+    const struct known *known, enum link_result *result, struct refusal *why);
 /* With durability=full: the entries of all that was linked survive a power cut. */
 enum fault store_settle(const struct store *store, struct refusal *why);
 /* Remove an object; that it is gone already is fine. */

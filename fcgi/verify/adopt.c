@@ -4,15 +4,15 @@
  * For a catalog that was lost or put back from an older copy. Until all are entered it agrees with
  * the data_dir even less than before, so that a crash half way leaves nothing to a sweep.
  */
-#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
+#include "verify/inside.h"
 
 #include <errno.h>
-#include <time.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DELETION = 1 /* s that one under way may take from COMMIT to unlinking */ };
@@ -30,8 +30,8 @@ struct adopting {
 	uint8_t (*unknown)[SHA256_LEN];
 	size_t count, room;
 	struct adoption at[VERIFY_CHUNK];
-	size_t ready; /* of them, to be entered by the next job */
-	int64_t bytes; /* entered */
+	size_t ready;	     /* of them, to be entered by the next job */
+	int64_t bytes;	     /* entered */
 	struct refusal *why; /* of a visit */
 	enum fault fault;
 	char buffer[VERIFY_BUFFER];
@@ -75,9 +75,8 @@ static enum fault find_unknown(struct adopting *a, struct refusal *why)
 /* ---- entering them --------------------------------------------------------------------------- */
 
 /* Is it still there, the same, and nobody's? */
-static enum fault still_unknown(
-    const struct keep *keep, struct catalog *catalog, const struct lost *mark, bool *still,
-    struct refusal *why)
+static enum fault still_unknown(const struct keep *keep, struct catalog *catalog,
+    const struct lost *mark, bool *still, struct refusal *why)
 {
 	struct mark now;
 	struct known known;
@@ -121,8 +120,8 @@ static void tell_entered(struct adopting *a, const struct adoption *one)
 
 static enum fault enter_ready(struct adopting *a, struct refusal *why)
 {
-	enum fault f = a->ready == 0 ? FAULT_NONE
-				     : catalog_commit(a->v->keep->catalog, run_enter, a, why);
+	enum fault f =
+	    a->ready == 0 ? FAULT_NONE : catalog_commit(a->v->keep->catalog, run_enter, a, why);
 
 	for (size_t i = 0; i < a->ready; i++) {
 		close(a->at[i].blob.fd);
@@ -276,8 +275,8 @@ static enum fault adopt(struct adopting *a, struct refusal *why)
 	return !f && astray ? catalog_join(keep->catalog, why) : f;
 }
 
-enum fault verify_adopt(struct keep *keep, const struct inspector *inspector, struct verified *result,
-    struct refusal *why)
+enum fault verify_adopt(struct keep *keep, const struct inspector *inspector,
+    struct verified *result, struct refusal *why)
 {
 	struct inspector quiet = {.self = inspector->self, .found = inspector->found};
 	struct verifying v = {.keep = keep, .inspector = &quiet, .result = result};

@@ -1,9 +1,9 @@
 /*
  * catalog.c: the catalog by itself.
  */
-#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
+#include "verify/inside.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -36,10 +36,10 @@ struct verifying {
 	/* Of the objects, reached so far: those that are missing or whose bytes the disk does not
 	 * give, and those that only we cannot read. */
 	int64_t reached, unread, unreadable;
-	bool resize; /* sizes in the catalog were set right: sums are to be made anew */
-	FILE *held;  /* findings that are told once no reader is held up by it; or NULL */
+	bool resize;	 /* sizes in the catalog were set right: sums are to be made anew */
+	FILE *held;	 /* findings that are told once no reader is held up by it; or NULL */
 	int64_t indexes; /* findings before the rows were looked at */
-	int waited;	  /* ms, for deletions to end */
+	int waited;	 /* ms, for deletions to end */
 };
 
 /* Content that the catalog promises and the disk does not have. */

@@ -1,9 +1,9 @@
 /*
  * objects.c: every object is read and hashed again; what nobody asks for is an orphan.
  */
-#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
+#include "verify/inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,7 +188,8 @@ static enum fault check_object(
 		verify_unreadable(v, sha256, err);
 	else
 		tell_object(v, state, sha256, expected, size);
-	if (state == OBJECT_UNREADABLE || state == OBJECT_WRONG_SIZE || remember(v, sha256, &look.mark))
+	if (state == OBJECT_UNREADABLE || state == OBJECT_WRONG_SIZE ||
+	    remember(v, sha256, &look.mark))
 		return FAULT_NONE;
 	return refuse(why, FAULT_INTERNAL, "Out of memory.");
 }
@@ -228,8 +229,8 @@ enum fault verify_objects(struct verifying *v, struct refusal *why)
 }
 
 /* Can it be opened? One that is removed meanwhile does not count. */
-static enum fault try_object(struct verifying *v, const uint8_t *sha256, int64_t expected,
-    char *buffer, struct refusal *why)
+static enum fault try_object(
+    struct verifying *v, const uint8_t *sha256, int64_t expected, char *buffer, struct refusal *why)
 {
 	enum object_state state;
 	struct known known;

@@ -3,9 +3,9 @@
  *
  * Whoever is at a file of partial/ holds its lock, and looks after it himself.
  */
-#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
+#include "verify/inside.h"
 
 #include <errno.h>
 #include <string.h>
@@ -84,7 +84,9 @@ static enum fault tell_upload(
 	    [BYTES_UNREADABLE] = "unreadable"};
 	char name[1024];
 	bool end = v->repair && bytes != BYTES_UNREADABLE;
-	enum fault f = end ? resumable_end(v->keep->catalog, span_of(row->id), memory_deadline(v->keep), why) : FAULT_NONE;
+	enum fault f =
+	    end ? resumable_end(v->keep->catalog, span_of(row->id), memory_deadline(v->keep), why)
+		: FAULT_NONE;
 
 	if (f)
 		return f;
@@ -95,8 +97,7 @@ static enum fault tell_upload(
 	return FAULT_NONE;
 }
 
-static enum bytes examine_upload(
-    struct verifying *v, int fd, int err, const struct resumable *row)
+static enum bytes examine_upload(struct verifying *v, int fd, int err, const struct resumable *row)
 {
 	struct stat st;
 
@@ -132,8 +133,8 @@ static enum fault check_seized(
     struct verifying *v, const char *name, bool temporary, bool *nobodys, struct refusal *why)
 {
 	struct resumable row;
-	enum fault f =
-	    temporary ? FAULT_NOT_FOUND : resumable_find(v->keep->catalog, span_of(name), &row, why);
+	enum fault f = temporary ? FAULT_NOT_FOUND
+				 : resumable_find(v->keep->catalog, span_of(name), &row, why);
 	bool ours = !f && (row.state == UPLOAD_OPEN || row.state == UPLOAD_USED);
 
 	if (!f)

@@ -4,9 +4,9 @@
  *     can objects be opened? -> catalog by itself -> objects -> records of what is lost
  *     -> orphans -> partial
  */
-#include "verify/inside.h"
 #include "shared/log.h"
 #include "shared/text.h"
+#include "verify/inside.h"
 
 #include <errno.h>
 #include <stdio.h>

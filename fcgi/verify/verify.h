@@ -18,7 +18,8 @@
  */
 enum { VERIFY_REPAIR = 1, VERIFY_FORCE = 2 };
 struct verified {
-	int64_t objects, bytes, expected; /* expected: bytes of all objects, as the catalog has it */
+	int64_t objects, bytes,
+	    expected; /* expected: bytes of all objects, as the catalog has it */
 	int64_t findings, repaired;
 };
 enum fault verify_run(struct keep *keep, unsigned wishes, const struct inspector *inspector,

@@ -35,9 +35,9 @@ static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
 		return disk_fault(why, "flock");
 	enum fault f = store_restored(store, why);
 	if (!f) {
-		catalog->writer = connection_open(catalog,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_PATIENCE,
-		    "PRAGMA wal_autocheckpoint = 0", why);
+		catalog->writer =
+		    connection_open(catalog, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+			WRITER_PATIENCE, "PRAGMA wal_autocheckpoint = 0", why);
 		f = catalog->writer == NULL ? FAULT_INTERNAL : check_writable(catalog, why);
 	}
 	if (!f)
@@ -48,7 +48,9 @@ static enum fault prepare_file(struct catalog *catalog, struct refusal *why)
 		catalog_warn_of_emptiness(catalog);
 	if (!f)
 		f = sql_execute(catalog->writer,
-		    store_syncs(store) ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", why);
+		    store_syncs(store) ? "PRAGMA synchronous = FULL"
+				       : "PRAGMA synchronous = NORMAL",
+		    why);
 	if (!f) {
 		catalog->tender = connection_open(catalog, SQLITE_OPEN_READWRITE, TENDER_PATIENCE,
 		    "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -64", why);
@@ -85,12 +87,12 @@ static enum fault check_file(struct catalog *catalog, struct refusal *why)
 /* These two are a client's business where requests meet them, so the log has nothing of them. */
 static void explain(const struct catalog *catalog, struct refusal *why)
 {
-	const char *reason = why->fault == FAULT_NO_SPACE
-				 ? ": the disk is full. It may take a few times its own size to bring it "
-				   "up to date, for a moment. What is there is as it was"
-			     : why->fault == FAULT_BUSY
-				 ? ": another process holds its lock and does not let go"
-				 : "; the log says why";
+	const char *reason =
+	    why->fault == FAULT_NO_SPACE
+		? ": the disk is full. It may take a few times its own size to bring it "
+		  "up to date, for a moment. What is there is as it was"
+	    : why->fault == FAULT_BUSY ? ": another process holds its lock and does not let go"
+				       : "; the log says why";
 
 	refuse(why, why->fault, "The catalog %s cannot be opened%s.", catalog->path, reason);
 }

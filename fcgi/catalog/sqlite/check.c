@@ -33,8 +33,8 @@ static enum fault run_reindex(struct catalog *catalog, void *self, struct refusa
 }
 
 /* An index can be made anew from its table; of a broken table there is no other copy. */
-static enum fault check_on(struct connection *c, bool mend, finding_visitor *found, void *self,
-    bool *usable, bool *mended)
+static enum fault check_on(
+    struct connection *c, bool mend, finding_visitor *found, void *self, bool *usable, bool *mended)
 {
 	struct refusal unused;
 	int64_t wrong;
@@ -50,8 +50,8 @@ static enum fault check_on(struct connection *c, bool mend, finding_visitor *fou
 	return FAULT_NONE;
 }
 
-enum fault catalog_check_file(struct catalog *catalog, bool mend, finding_visitor *found, void *self,
-    bool *usable, bool *mended)
+enum fault catalog_check_file(struct catalog *catalog, bool mend, finding_visitor *found,
+    void *self, bool *usable, bool *mended)
 {
 	struct connection *c = reader_take(catalog, NULL);
 

@@ -145,8 +145,7 @@ static enum fault run_all(
 						 : run_beside(catalog, job, job->why);
 		/* On a full disk and the like SQLite rolls everything back by itself. */
 		if (sqlite3_get_autocommit(c->db))
-			return refuse(
-			    why, !job->fault ? FAULT_INTERNAL : job->fault, NULL);
+			return refuse(why, !job->fault ? FAULT_INTERNAL : job->fault, NULL);
 		job->drops = catalog->dropped_count > dropped;
 		*kept += !job->fault;
 	}

@@ -48,7 +48,8 @@ struct addition {
 static enum fault count_on(struct connection *c, const struct addition *a, struct refusal *why)
 {
 	int64_t count;
-	enum fault f = sql_read(c, SQL_UPLOAD_COUNT, &count, 1, why, BIND(TEXT(a->row->owner), SPAN(a->address)));
+	enum fault f = sql_read(
+	    c, SQL_UPLOAD_COUNT, &count, 1, why, BIND(TEXT(a->row->owner), SPAN(a->address)));
 
 	if (f || count < a->most)
 		return f;
@@ -91,21 +92,23 @@ enum fault resumable_may_be_added(struct catalog *catalog, const struct resumabl
 enum fault resumable_quota(
     struct catalog *catalog, const struct resumable *row, int64_t *quota, struct refusal *why)
 {
-	return reader_read(catalog, SQL_UPLOAD_QUOTA, quota, 1, why,
-	    BIND(TEXT(row->owner), NUMBER(row->quota)));
+	return reader_read(
+	    catalog, SQL_UPLOAD_QUOTA, quota, 1, why, BIND(TEXT(row->owner), NUMBER(row->quota)));
 }
 
 /* ---- finishing ------------------------------------------------------------------------------- */
 
 static enum fault done_on(struct connection *c, const struct resumable *row, struct refusal *why)
 {
-	return row_changed(c, SQL_UPLOAD_DONE, why, BIND(TEXT(row->id), NUMBER(row->claim), NUMBER(row->length), MOMENT(row->expires_at)));
+	return row_changed(c, SQL_UPLOAD_DONE, why,
+	    BIND(TEXT(row->id), NUMBER(row->claim), NUMBER(row->length), MOMENT(row->expires_at)));
 }
 
 static enum fault use_part(
     struct connection *c, const struct finish *finish, struct span id, struct refusal *why)
 {
-	return row_changed(c, SQL_UPLOAD_USE, why, BIND(SPAN(id), NUMBER(finish->parts_expire_at), TEXT(finish->row->id)));
+	return row_changed(c, SQL_UPLOAD_USE, why,
+	    BIND(SPAN(id), NUMBER(finish->parts_expire_at), TEXT(finish->row->id)));
 }
 
 static enum fault run_finish(struct catalog *catalog, void *self, struct refusal *why)

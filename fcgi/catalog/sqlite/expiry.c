@@ -31,8 +31,8 @@ static enum fault run_expire(struct catalog *catalog, void *self, struct refusal
 	struct chunk *chunk = self;
 	sqlite3_stmt *s;
 	int64_t freed;
-	enum fault f = sql_bound(c, SQL_FILE_EXPIRED, &s, why,
-	    BIND(NUMBER(chunk->now), NUMBER(EXPIRY_CHUNK)));
+	enum fault f =
+	    sql_bound(c, SQL_FILE_EXPIRED, &s, why, BIND(NUMBER(chunk->now), NUMBER(EXPIRY_CHUNK)));
 
 	chunk->bytes = 0;
 	if (!f)
@@ -44,8 +44,8 @@ static enum fault run_expire(struct catalog *catalog, void *self, struct refusal
 	return f;
 }
 
-enum fault expire_files(struct catalog *catalog, int64_t now, size_t *count, int64_t *bytes,
-    struct refusal *why)
+enum fault expire_files(
+    struct catalog *catalog, int64_t now, size_t *count, int64_t *bytes, struct refusal *why)
 {
 	struct chunk chunk = {.now = now};
 	enum fault f = catalog_commit(catalog, run_expire, &chunk, why);
@@ -57,8 +57,8 @@ enum fault expire_files(struct catalog *catalog, int64_t now, size_t *count, int
 
 /* ---- resumable uploads ----------------------------------------------------------------------- */
 
-enum fault expired_uploads(struct catalog *catalog, int64_t now, const char *after,
-    struct ids *ids, struct refusal *why)
+enum fault expired_uploads(
+    struct catalog *catalog, int64_t now, const char *after, struct ids *ids, struct refusal *why)
 {
 	struct connection *c = reader_take(catalog, why);
 	sqlite3_stmt *s;
@@ -66,7 +66,8 @@ enum fault expired_uploads(struct catalog *catalog, int64_t now, const char *aft
 	ids->count = 0;
 	if (c == NULL)
 		return FAULT_INTERNAL;
-	enum fault f = sql_bound(c, SQL_UPLOAD_EXPIRED, &s, why, BIND(NUMBER(now), TEXT(after), NUMBER(EXPIRY_CHUNK)));
+	enum fault f = sql_bound(
+	    c, SQL_UPLOAD_EXPIRED, &s, why, BIND(NUMBER(now), TEXT(after), NUMBER(EXPIRY_CHUNK)));
 	if (!f) {
 		f = read_ids(c, s, ids, why);
 	}
@@ -91,8 +92,8 @@ static enum fault run_expire_upload(struct catalog *catalog, void *self, struct 
 	return f;
 }
 
-enum fault expire_upload(struct catalog *catalog, const char *id, int64_t now, bool *removed,
-    struct refusal *why)
+enum fault expire_upload(
+    struct catalog *catalog, const char *id, int64_t now, bool *removed, struct refusal *why)
 {
 	struct expiry e = {.id = id, .now = now};
 	enum fault f = catalog_commit(catalog, run_expire_upload, &e, why);

@@ -51,29 +51,9 @@ bool record_write(int fd, struct record *r)
 	return pwrite(fd, r, sizeof *r, 0) == sizeof *r;
 }
 
-void generation_boot(uint8_t boot[BOOT_BYTES])
-{
-	char text[37], hex[33];
-	size_t len = 0;
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	memset(boot, 0, BOOT_BYTES);
-	if (fd < 0)
-		return;
-	ssize_t n = read(fd, text, sizeof text - 1);
-	close(fd);
-	for (ssize_t i = 0; i < n && len < sizeof hex - 1; i++)
-		if (text[i] != '-')
-			hex[len++] = text[i];
-	if (!text_unhex((struct span){hex, len}, boot, BOOT_BYTES))
-		memset(boot, 0, BOOT_BYTES);
-}
-
 int64_t generation_last(const struct generation *g, const struct record *r)
 {
-	static const uint8_t unknown[BOOT_BYTES];
-	bool same_boot = memcmp(r->boot, g->boot, BOOT_BYTES) == 0 &&
-			 memcmp(r->boot, unknown, BOOT_BYTES) != 0;
+	bool same_boot = r->boot == g->boot && r->boot != 0;
 
 	return same_boot && r->seen > r->durable ? r->seen : r->durable;
 }
@@ -82,7 +62,7 @@ int64_t generation_last(const struct generation *g, const struct record *r)
 
 void generation_watch(struct catalog *catalog)
 {
-	generation_boot(catalog->generation.boot);
+	catalog->generation.boot = catalog->store->boot;
 	catalog->generation.fd =
 	    openat(catalog->store->dir, "generation", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
@@ -129,9 +109,9 @@ static void advance(const struct generation *g, const struct record *to)
 
 	if (!record_read(g->fd, &r) || memcmp(r.line, g->line, LINE_BYTES) != 0)
 		return;
-	if (memcmp(r.boot, g->boot, BOOT_BYTES) != 0)
+	if (r.boot != g->boot)
 		r.seen = 0; /* what was seen before the boot counts only as far as it is durable */
-	memcpy(r.boot, g->boot, BOOT_BYTES);
+	r.boot = g->boot;
 	if (to->seen > r.seen)
 		r.at = to->at;
 	r.seen = to->seen > r.seen ? to->seen : r.seen;
@@ -142,7 +122,8 @@ static void advance(const struct generation *g, const struct record *to)
 void generation_tell(const struct catalog *catalog)
 {
 	const struct generation *g = &catalog->generation;
-	struct record to = {.seen = g->commit, .durable = store_syncs(catalog->store) ? g->commit : 0, .at = g->at};
+	struct record to = {
+	    .seen = g->commit, .durable = store_syncs(catalog->store) ? g->commit : 0, .at = g->at};
 
 	if (!g->astray)
 		advance(g, &to);

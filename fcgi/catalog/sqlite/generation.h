@@ -20,21 +20,23 @@
 
 #include "shared/fault.h"
 
-enum { LINE_BYTES = 16, BOOT_BYTES = 16 };
+enum { LINE_BYTES = 16 };
 
 struct catalog;
 
 struct record { /* what the file holds */
 	uint64_t magic;
 	uint8_t line[LINE_BYTES];
-	uint8_t boot[BOOT_BYTES]; /* that `seen` is true of */
+	int64_t boot; /* that `seen` is true of */
+	int64_t unused;
 	int64_t durable, seen, at;
 	uint8_t sum[8];
 };
 
 struct generation { /* what struct catalog has of it */
-	int fd; /* data_dir/generation; -1: not opened for writing */
-	uint8_t line[LINE_BYTES], boot[BOOT_BYTES]; /* boot: all 0 where the kernel does not tell */
+	int fd;	    /* data_dir/generation; -1: not opened for writing */
+	uint8_t line[LINE_BYTES];
+	int64_t boot; /* 0 where the kernel does not tell */
 	int64_t commit, at; /* of the transaction under way: its number, its time */
 	bool astray;	    /* opened all the same, to be mended: nothing is counted meanwhile */
 };
@@ -44,8 +46,6 @@ bool record_read(int fd, struct record *r);
 bool record_write(int fd, struct record *r);
 /* The last commit that, by this record, has to be in the catalog. */
 int64_t generation_last(const struct generation *g, const struct record *r);
-/* This start of the machine. */
-void generation_boot(uint8_t boot[BOOT_BYTES]);
 
 /* With data_dir locked, before anything else is written. INTERNAL: they do not belong together;
  * *why says what to do. `fresh`: the catalog was made just now. */

@@ -41,7 +41,8 @@ static enum fault read_side(struct connection *c, struct side *side, struct refu
 
 static bool belong(const struct generation *g, const struct record *r, const struct side *side)
 {
-	return memcmp(r->line, side->line, LINE_BYTES) == 0 && side->commits >= generation_last(g, r);
+	return memcmp(r->line, side->line, LINE_BYTES) == 0 &&
+	       side->commits >= generation_last(g, r);
 }
 
 /* ---- what is there, when they do not agree --------------------------------------------------- */
@@ -111,10 +112,9 @@ static enum fault refuse_strangers(const struct catalog *catalog, const struct s
 static enum fault take_over(struct catalog *catalog, const struct side *side, struct refusal *why)
 {
 	struct generation *g = &catalog->generation;
-	struct record r = {.seen = side->commits, .at = side->at};
+	struct record r = {.boot = g->boot, .seen = side->commits, .at = side->at};
 
 	memcpy(r.line, side->line, LINE_BYTES);
-	memcpy(r.boot, g->boot, BOOT_BYTES);
 	if (!record_write(g->fd, &r) || fsync(g->fd) != 0 || fsync(catalog->store->dir) != 0)
 		return disk_fault(why, "write generation");
 	memcpy(g->line, side->line, LINE_BYTES);
@@ -133,8 +133,7 @@ static enum fault settle_differences(struct catalog *catalog, bool fresh, const 
 	if (side->unknown == 0 && (fresh || told == NULL))
 		return take_over(catalog, side, why);
 	catalog->generation.astray = (catalog->mode & CATALOG_ADOPT) != 0;
-	return catalog->generation.astray ? FAULT_NONE
-					  : refuse_strangers(catalog, side, told, why);
+	return catalog->generation.astray ? FAULT_NONE : refuse_strangers(catalog, side, told, why);
 }
 
 enum fault generation_open(struct catalog *catalog, bool fresh, struct refusal *why)
@@ -143,7 +142,7 @@ enum fault generation_open(struct catalog *catalog, bool fresh, struct refusal *
 	struct record r;
 	struct side side;
 
-	generation_boot(g->boot);
+	g->boot = catalog->store->boot;
 	g->fd = openat(
 	    catalog->store->dir, "generation", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (g->fd < 0)

@@ -138,8 +138,8 @@ static enum fault query_prepare(struct connection *c, const struct query *q, enu
 	    BIND(NUMBER(l->after != 0 ? l->after : start), SPAN(q->owner), SPAN(q->low),
 		SPAN(q->high), SPAN(q->glob), SPAN(q->name),
 		NUMBER(l->since != 0 ? l->since : INT64_MIN),
-		NUMBER(l->until != 0 ? l->until : INT64_MAX), NUMBER(q->now),
-		NUMBER(l->limit + 1), SPAN(l->address)));
+		NUMBER(l->until != 0 ? l->until : INT64_MAX), NUMBER(q->now), NUMBER(l->limit + 1),
+		SPAN(l->address)));
 }
 
 /* ---- totals ---------------------------------------------------------------------------------- */
@@ -160,8 +160,7 @@ static enum fault plain_total(
 	} else {
 		f = sql_read(c, SQL_STORE, &all, 1, why, NO_VALUES);
 		if (!f)
-			f = sql_read(
-			    c, SQL_EXPIRED_COUNT, &expired, 1, why, BIND(NUMBER(q->now)));
+			f = sql_read(c, SQL_EXPIRED_COUNT, &expired, 1, why, BIND(NUMBER(q->now)));
 	}
 	*total = all - expired;
 	return f;
@@ -194,8 +193,7 @@ static enum fault choose_driver(
 	if (q->driver != BY_TYPES)
 		return FAULT_NONE;
 	enum fault f = sql_read(c, SQL_STORE, &all, 1, why, NO_VALUES);
-	if (!f &&
-	    (double)total * (double)total > (double)q->listing->limit * (double)all)
+	if (!f && (double)total * (double)total > (double)q->listing->limit * (double)all)
 		q->driver = BY_NUMBER;
 	return f;
 }
@@ -235,8 +233,8 @@ static enum fault read_snapshot(struct catalog *catalog, struct query *q, struct
 	return f;
 }
 
-enum fault catalog_list(struct catalog *catalog, const struct listing *listing,
-    struct files *files, int64_t *total, bool *more, struct refusal *why)
+enum fault catalog_list(struct catalog *catalog, const struct listing *listing, struct files *files,
+    int64_t *total, bool *more, struct refusal *why)
 {
 	struct query q;
 	enum fault f = files_make(files, (size_t)listing->limit, why);

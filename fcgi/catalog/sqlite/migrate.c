@@ -81,8 +81,8 @@ void catalog_warn_of_emptiness(const struct catalog *catalog)
 	int64_t files;
 	bool empty;
 
-	if (!query_number(catalog->writer, "SELECT files FROM store", &files, NULL) &&
-	    files > 0 && !disk_is_bare(catalog->store, &empty, NULL) && empty)
+	if (!query_number(catalog->writer, "SELECT files FROM store", &files, NULL) && files > 0 &&
+	    !disk_is_bare(catalog->store, &empty, NULL) && empty)
 		log_line(LOG_WARN, "objects/ is empty, though there are files",
 		    "files=%lld advice=\"is its file system mounted?\"", (long long)files);
 }

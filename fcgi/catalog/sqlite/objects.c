@@ -13,8 +13,8 @@ enum fault object_find(
 	sqlite3_stmt *s;
 
 	*known = (struct known){0};
-	enum fault f = sql_row(
-	    c, SQL_OBJECT_FIND, &s, &known->found, why, BIND(BYTES(sha256, SHA256_LEN)));
+	enum fault f =
+	    sql_row(c, SQL_OBJECT_FIND, &s, &known->found, why, BIND(BYTES(sha256, SHA256_LEN)));
 	if (f || !known->found)
 		return f;
 	known->size = sqlite3_column_int64(s, 0);
@@ -27,14 +27,14 @@ enum fault object_find(
 	return FAULT_NONE;
 }
 
-enum fault job_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
-    struct known *known, struct refusal *why)
+enum fault job_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], struct known *known,
+    struct refusal *why)
 {
 	return object_find(catalog->writer, sha256, known, why);
 }
 
-enum fault job_judged(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t damaged,
-    struct refusal *why)
+enum fault job_judged(
+    struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t damaged, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
 	return sql_run(c, SQL_OBJECT_JUDGED, why, BIND(BYTES(sha256, SHA256_LEN), MOMENT(damaged)));
@@ -69,7 +69,10 @@ enum fault catalog_any_unproved(
 static enum fault object_write(struct connection *c, enum statement which,
     const struct arrival *arrival, const struct known *now, struct refusal *why)
 {
-	return sql_run(c, which, why, BIND(BYTES(arrival->file.sha256, SHA256_LEN), NUMBER(arrival->file.size), TEXT(arrival->file.type), NUMBER(arrival->magic), NUMBER(now->durable), NUMBER(now->boot)));
+	return sql_run(c, which, why,
+	    BIND(BYTES(arrival->file.sha256, SHA256_LEN), NUMBER(arrival->file.size),
+		TEXT(arrival->file.type), NUMBER(arrival->magic), NUMBER(now->durable),
+		NUMBER(now->boot)));
 }
 
 enum fault object_add(struct catalog *catalog, struct arrival *arrival, struct refusal *why)
@@ -113,11 +116,12 @@ enum fault job_enter_object(
  * found by a recovery; once another was written over them they are gone for good, and the objects
  * that they spoke of are orphans beyond doubt.
  */
-enum fault job_drop_orphans(struct catalog *catalog, const uint8_t (*sha256)[SHA256_LEN],
-    size_t count, struct refusal *why)
+enum fault job_drop_orphans(
+    struct catalog *catalog, const uint8_t (*sha256)[SHA256_LEN], size_t count, struct refusal *why)
 {
 	sqlite3_stmt *s;
-	enum fault f = sql_bound(catalog->writer, SQL_STORE_SWEPT, &s, why, BIND(NUMBER(clock_calendar())));
+	enum fault f =
+	    sql_bound(catalog->writer, SQL_STORE_SWEPT, &s, why, BIND(NUMBER(clock_calendar())));
 
 	if (f)
 		return f;
@@ -126,10 +130,11 @@ enum fault job_drop_orphans(struct catalog *catalog, const uint8_t (*sha256)[SHA
 	return sql_finish(catalog->writer, s, why);
 }
 
-enum fault job_resize(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t size,
-    struct refusal *why)
+enum fault job_resize(
+    struct catalog *catalog, const uint8_t sha256[SHA256_LEN], int64_t size, struct refusal *why)
 {
-	return sql_run(catalog->writer, SQL_MEND_OBJECT, why, BIND(BYTES(sha256, SHA256_LEN), NUMBER(size)));
+	return sql_run(
+	    catalog->writer, SQL_MEND_OBJECT, why, BIND(BYTES(sha256, SHA256_LEN), NUMBER(size)));
 }
 
 enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t *after, size_t len,
@@ -142,7 +147,8 @@ enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t 
 	page->count = 0;
 	if (c == NULL)
 		return FAULT_INTERNAL;
-	enum fault f = sql_bound(c, SQL_VERIFY_OBJECTS, &s, why, BIND(BYTES(after, len), NUMBER(EXPIRY_CHUNK), NUMBER(records)));
+	enum fault f = sql_bound(c, SQL_VERIFY_OBJECTS, &s, why,
+	    BIND(BYTES(after, len), NUMBER(EXPIRY_CHUNK), NUMBER(records)));
 	if (!f) {
 		f = sql_step(c, s, &row, why);
 	}

@@ -28,20 +28,6 @@ static enum fault find_on(
 	return FAULT_NONE;
 }
 
-enum fault catalog_find(
-    struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
-{
-	enum fault f = files_make(files, 1, why);
-	struct connection *c = !f ? reader_take(catalog, why) : NULL;
-
-	f = c == NULL ? FAULT_INTERNAL : find_on(c, id, files, why);
-	if (c != NULL)
-		reader_give(catalog, c);
-	if (f && f != FAULT_EXPIRED)
-		files_release(files);
-	return f;
-}
-
 static enum fault form_on(
     struct connection *c, struct span id, struct files *files, struct refusal *why)
 {
@@ -63,22 +49,37 @@ static enum fault form_on(
 	return f;
 }
 
-enum fault catalog_find_form(
-    struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
+typedef enum fault finder(
+    struct connection *c, struct span id, struct files *files, struct refusal *why);
+
+static enum fault find(struct catalog *catalog, finder *on, size_t limit, struct span id,
+    struct files *files, struct refusal *why)
 {
-	enum fault f = files_make(files, 1000, why);
+	enum fault f = files_make(files, limit, why);
 	struct connection *c = !f ? reader_take(catalog, why) : NULL;
 
-	f = c == NULL ? FAULT_INTERNAL : form_on(c, id, files, why);
+	f = c == NULL ? FAULT_INTERNAL : on(c, id, files, why);
 	if (c != NULL)
 		reader_give(catalog, c);
-	if (f)
+	if (f && f != FAULT_EXPIRED)
 		files_release(files);
 	return f;
 }
 
-enum fault catalog_page(struct catalog *catalog, int64_t after, size_t limit, struct files *files,
-    struct refusal *why)
+enum fault catalog_find(
+    struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
+{
+	return find(catalog, find_on, 1, id, files, why);
+}
+
+enum fault catalog_find_form(
+    struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
+{
+	return find(catalog, form_on, 1000, id, files, why);
+}
+
+enum fault catalog_page(
+    struct catalog *catalog, int64_t after, size_t limit, struct files *files, struct refusal *why)
 {
 	enum fault f = files_make(files, limit, why);
 	struct connection *c = !f ? reader_take(catalog, why) : NULL;

@@ -262,8 +262,8 @@ static enum fault look_at(
 		return FAULT_INTERNAL;
 	refusal_clear(&unread);
 	/* Only what says nothing of the pages: a failure has to be told apart. */
-	s->c = connection_open(&s->catalog, SQLITE_OPEN_READWRITE, 0,
-	    "PRAGMA locking_mode = EXCLUSIVE", &unread);
+	s->c = connection_open(
+	    &s->catalog, SQLITE_OPEN_READWRITE, 0, "PRAGMA locking_mode = EXCLUSIVE", &unread);
 	enum fault f = s->c == NULL ? unread.fault : read_origin(s, old, &unread);
 	if (f && s->c != NULL && is_damaged(s->c))
 		f = FAULT_NONE;
@@ -281,8 +281,8 @@ static enum fault descends(
     struct snapshot *s, const struct origin *from, bool *does, struct refusal *why)
 {
 	int64_t yes = 0;
-	enum fault f = sql_read(
-	    s->c, SQL_COPY_DESCENDS, &yes, 1, why, BIND(BYTES(from->line, LINE_BYTES)));
+	enum fault f =
+	    sql_read(s->c, SQL_COPY_DESCENDS, &yes, 1, why, BIND(BYTES(from->line, LINE_BYTES)));
 
 	*does = yes != 0;
 	return f;

@@ -28,13 +28,14 @@
 #include "catalog/catalog.h"
 #include "catalog/sqlite/generation.h"
 #include "catalog/sqlite/statements.h"
+#include "catalog/sqlite/value.h"
 #include "store/disk/disk.h"
 
 enum {
-	READERS_MAX = 8,   /* connections; more threads wait for one */
-	WRITER_PATIENCE = 10 * 1000,	/* ms to wait for other processes' commits */
-	TENDER_PATIENCE = 20,	/* ms; writers may have to wait as long, and it can be had later */
-	DROPPED_MAX = 1024 /* objects that one batch may give up; more are left to the sweep */
+	READERS_MAX = 8,	     /* connections; more threads wait for one */
+	WRITER_PATIENCE = 10 * 1000, /* ms to wait for other processes' commits */
+	TENDER_PATIENCE = 20, /* ms; writers may have to wait as long, and it can be had later */
+	DROPPED_MAX = 1024    /* objects that one batch may give up; more are left to the sweep */
 };
 
 struct connection {
@@ -69,8 +70,8 @@ struct catalog {
 
 	struct connection *tender; /* catalog_tend()'s */
 	int64_t tended_commits;
-	int pause, back_off; /* turns until it may hold up the writers again; see insist() */
-	int insisted;	     /* how often it did */
+	int pause, back_off;  /* turns until it may hold up the writers again; see insist() */
+	int insisted;	      /* how often it did */
 	atomic_int wal_pages; /* as of this process's last commit, or 0 once checkpointed */
 	atomic_int_least64_t commits, batches, busy;
 
@@ -78,8 +79,6 @@ struct catalog {
 };
 
 /* ---- connections ----------------------------------------------------------------------------- */
-
-struct values; /* of a statement's parameters: below */
 
 /* A reader from the pool, perhaps after a wait; NULL: *why. Give it back soon. */
 struct connection *reader_take(struct catalog *catalog, struct refusal *why);
@@ -90,8 +89,8 @@ enum fault reader_read(struct catalog *catalog, enum statement which, int64_t *v
     struct refusal *why, struct values values);
 
 /* One more of any kind to catalog->path, of which it is all that is looked at. */
-struct connection *connection_open(struct catalog *catalog, int flags, int patience,
-    const char *pragmas, struct refusal *why);
+struct connection *connection_open(
+    struct catalog *catalog, int flags, int patience, const char *pragmas, struct refusal *why);
 void connection_close(struct connection *c); /* NULL is fine */
 /* The name of the VFS that all connections have: vfs.c. */
 const char *catalog_vfs(void);
@@ -127,47 +126,6 @@ enum fault sql_do(struct connection *c, enum statement which, struct refusal *wh
 enum fault sql_numbers(
     struct connection *c, sqlite3_stmt *s, int64_t *value, int count, struct refusal *why);
 
-/* A value for a parameter. What it points to must outlive the step. */
-struct value {
-	enum { VALUE_NULL, VALUE_NUMBER, VALUE_TEXT, VALUE_BYTES } kind;
-	int64_t number; /* or how many bytes, of a blob or a text */
-	const void *at;
-};
-static inline struct value NUMBER(int64_t n)
-{
-	return (struct value){VALUE_NUMBER, n, NULL};
-}
-static inline struct value SPAN(struct span s) /* absent: NULL */
-{
-	return (struct value){s.at != NULL ? VALUE_TEXT : VALUE_NULL, (int64_t)s.len, s.at};
-}
-static inline struct value TEXT(const char *text) /* NULL: NULL */
-{
-	return SPAN((struct span){text, text != NULL ? strlen(text) : 0});
-}
-static inline struct value BYTES(const void *bytes, size_t len) /* NULL: NULL */
-{
-	return (struct value){bytes != NULL ? VALUE_BYTES : VALUE_NULL, (int64_t)len, bytes};
-}
-static inline struct value MOMENT(int64_t at) /* 0: NULL */
-{
-	return (struct value){at != 0 ? VALUE_NUMBER : VALUE_NULL, at, NULL};
-}
-static inline struct value LENGTH(int64_t length) /* below 0: NULL */
-{
-	return (struct value){length >= 0 ? VALUE_NUMBER : VALUE_NULL, length, NULL};
-}
-struct values {
-	const struct value *at;
-	int count;
-};
-#define BIND(...)                                                                                  \
-	(struct values)                                                                            \
-	{                                                                                          \
-		(const struct value[]){__VA_ARGS__},                                               \
-		    sizeof((const struct value[]){__VA_ARGS__}) / sizeof(struct value)             \
-	}
-#define NO_VALUES (struct values){NULL, 0}
 /* The statement with all its parameters bound, from the first on, ready to be stepped. */
 enum fault sql_bound(struct connection *c, enum statement which, sqlite3_stmt **s,
     struct refusal *why, struct values values);

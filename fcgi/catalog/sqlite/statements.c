@@ -135,14 +135,9 @@ enum fault sql_read(struct connection *c, enum statement which, int64_t *value, 
     struct refusal *why, struct values values)
 {
 	sqlite3_stmt *s;
-	bool row;
-	enum fault f = sql_row(c, which, &s, &row, why, values);
+	enum fault f = sql_bound(c, which, &s, why, values);
 
-	for (int i = 0; i < count; i++)
-		value[i] = row ? sqlite3_column_int64(s, i) : 0;
-	if (row)
-		sql_done(s);
-	return f;
+	return f ? f : sql_numbers(c, s, value, count, why);
 }
 
 enum fault sql_run(

@@ -125,7 +125,8 @@ static enum fault run_used(struct catalog *catalog, void *self, struct refusal *
 	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < uses->count && !f; i++) {
-		f = sql_run(catalog->writer, SQL_TOKEN_USED, why, BIND(BYTES(uses->at[i].hash, SHA256_LEN), NUMBER(uses->at[i].at)));
+		f = sql_run(catalog->writer, SQL_TOKEN_USED, why,
+		    BIND(BYTES(uses->at[i].hash, SHA256_LEN), NUMBER(uses->at[i].at)));
 	}
 	return f;
 }
@@ -147,7 +148,10 @@ static enum fault run_add(struct catalog *catalog, void *self, struct refusal *w
 {
 	struct connection *c = catalog->writer;
 	const struct minting *m = self;
-	enum fault f = sql_run(c, SQL_TOKEN_ADD, why, BIND(TEXT(m->token->name), BYTES(m->hash, SHA256_LEN), NUMBER(m->token->rights), NUMBER(m->token->created_at != 0 ? m->token->created_at : clock_calendar()), MOMENT(m->token->expires_at), NUMBER(m->token->quota)));
+	enum fault f = sql_run(c, SQL_TOKEN_ADD, why,
+	    BIND(TEXT(m->token->name), BYTES(m->hash, SHA256_LEN), NUMBER(m->token->rights),
+		NUMBER(m->token->created_at != 0 ? m->token->created_at : clock_calendar()),
+		MOMENT(m->token->expires_at), NUMBER(m->token->quota)));
 
 	if (!f && sqlite3_changes(c->db) == 0)
 		return refuse(why, FAULT_BAD_REQUEST,

@@ -43,8 +43,8 @@ static bool row_read(sqlite3_stmt *s, struct resumable *row)
 	bool whole = text_read(s, 4, row, &row->owner) && text_read(s, 5, row, &row->name) &&
 		     text_read(s, 6, row, &row->declared_type) &&
 		     text_read(s, 7, row, &row->fields) && text_read(s, 8, row, &row->metadata) &&
-		     text_read(s, 9, row, &row->parts) &&
-		     text_read(s, 23, row, &row->client) && text_read(s, 24, row, &row->path);
+		     text_read(s, 9, row, &row->parts) && text_read(s, 23, row, &row->client) &&
+		     text_read(s, 24, row, &row->path);
 	row->length = sqlite3_column_type(s, 10) == SQLITE_NULL ? -1 : sqlite3_column_int64(s, 10);
 	row->offset = sqlite3_column_int64(s, 11);
 	row->allocated = sqlite3_column_int64(s, 12);
@@ -157,10 +157,15 @@ static enum fault run_update(struct catalog *catalog, void *self, struct refusal
 {
 	struct connection *c = catalog->writer;
 	const struct resumable *row = self;
-	return row_changed(c, SQL_UPLOAD_UPDATE, why, BIND(TEXT(row->id), NUMBER(row->claim), LENGTH(row->length), NUMBER(row->offset), BYTES(row->digest, row->digest_len), TEXT(row->type[0] != '\0' ? row->type : NULL), NUMBER(row->allocated), MOMENT(row->expires_at), NUMBER(row->durable), NUMBER(row->boot)));
+	return row_changed(c, SQL_UPLOAD_UPDATE, why,
+	    BIND(TEXT(row->id), NUMBER(row->claim), LENGTH(row->length), NUMBER(row->offset),
+		BYTES(row->digest, row->digest_len), TEXT(row->type[0] != '\0' ? row->type : NULL),
+		NUMBER(row->allocated), MOMENT(row->expires_at), NUMBER(row->durable),
+		NUMBER(row->boot)));
 }
 
-enum fault resumable_update(struct catalog *catalog, const struct resumable *row, struct refusal *why)
+enum fault resumable_update(
+    struct catalog *catalog, const struct resumable *row, struct refusal *why)
 {
 	return catalog_commit(catalog, run_update, (void *)(uintptr_t)row, why);
 }
@@ -168,10 +173,12 @@ enum fault resumable_update(struct catalog *catalog, const struct resumable *row
 static enum fault run_prolong(struct catalog *catalog, void *self, struct refusal *why)
 {
 	const struct resumable *row = self;
-	return row_changed(catalog->writer, SQL_UPLOAD_PROLONG, why, BIND(TEXT(row->id), NUMBER(row->claim), MOMENT(row->expires_at)));
+	return row_changed(catalog->writer, SQL_UPLOAD_PROLONG, why,
+	    BIND(TEXT(row->id), NUMBER(row->claim), MOMENT(row->expires_at)));
 }
 
-enum fault resumable_prolong(struct catalog *catalog, const struct resumable *row, struct refusal *why)
+enum fault resumable_prolong(
+    struct catalog *catalog, const struct resumable *row, struct refusal *why)
 {
 	return catalog_commit(catalog, run_prolong, (void *)(uintptr_t)row, why);
 }
@@ -180,10 +187,12 @@ static enum fault run_proved(struct catalog *catalog, void *self, struct refusal
 {
 	struct connection *c = catalog->writer;
 	const struct resumable *row = self;
-	return sql_run(c, SQL_UPLOAD_PROVED, why, BIND(TEXT(row->id), NUMBER(row->offset), NUMBER(row->boot)));
+	return sql_run(
+	    c, SQL_UPLOAD_PROVED, why, BIND(TEXT(row->id), NUMBER(row->offset), NUMBER(row->boot)));
 }
 
-enum fault resumable_proved(struct catalog *catalog, const struct resumable *row, struct refusal *why)
+enum fault resumable_proved(
+    struct catalog *catalog, const struct resumable *row, struct refusal *why)
 {
 	return catalog_commit(catalog, run_proved, (void *)(uintptr_t)row, why);
 }
@@ -201,8 +210,8 @@ static enum fault run_end(struct catalog *catalog, void *self, struct refusal *w
 {
 	const struct change *change = self;
 
-	return sql_run(catalog->writer, change->which, why,
-	    BIND(SPAN(change->id), NUMBER(change->forget_at)));
+	return sql_run(
+	    catalog->writer, change->which, why, BIND(SPAN(change->id), NUMBER(change->forget_at)));
 }
 
 enum fault resumable_end(

@@ -5,9 +5,9 @@
  * nothing behind. Where a sync may not save what has no name (volume.c) it is partial/tmp-<random>,
  * held under an open file description lock: a lock that nobody holds marks what a dead process left.
  */
-#include "store/disk/disk.h"
 #include "shared/log.h"
 #include "shared/text.h"
+#include "store/disk/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +101,8 @@ static enum fault create_named(const struct store *store, struct blob *blob, str
 	return disk_fault(why, "partial file");
 }
 
-static enum fault create_temporary(const struct store *store, struct blob *blob, struct refusal *why)
+static enum fault create_temporary(
+    const struct store *store, struct blob *blob, struct refusal *why)
 {
 	uint8_t random[16];
 	char hex[2 * sizeof random + 1];
@@ -126,8 +127,8 @@ bool blob_can_adopt(const struct store *store, int fd)
 {
 	struct stat file, objects;
 
-	return store->by_descriptor && fstat(fd, &file) == 0 && fstat(store->objects, &objects) == 0 &&
-	       file.st_dev == objects.st_dev;
+	return store->by_descriptor && fstat(fd, &file) == 0 &&
+	       fstat(store->objects, &objects) == 0 && file.st_dev == objects.st_dev;
 }
 
 enum fault blob_adopt(const struct store *store, struct blob *blob, int fd, struct refusal *why)
@@ -154,7 +155,6 @@ enum fault blob_absorb(
 	blob->size += n;
 	return FAULT_NONE;
 }
-
 
 bool blob_is_called(const struct store *store, int fd, const char *name)
 {
@@ -309,23 +309,13 @@ enum fault blob_end(struct blob *blob, uint8_t sha256[SHA256_LEN], struct refusa
 	return f;
 }
 
-static enum fault sync_fd(int fd, struct refusal *why)
-{
-	int done;
-
-	do
-		done = fdatasync(fd);
-	while (done != 0 && errno == EINTR);
-	return done == 0 ? FAULT_NONE : disk_fault(why, "fdatasync");
-}
-
 enum fault blob_sync(struct blob *blob, struct refusal *why)
 {
 	if (blob->synced)
 		return FAULT_NONE;
 	if (blob->spoiled)
 		return refuse(why, FAULT_INTERNAL, NULL);
-	enum fault f = sync_fd(blob->fd, why);
+	enum fault f = disk_sync(blob->fd, why);
 	blob->synced = !f;
 	/* Asked again, the kernel would say yes: it has marked the lost pages clean. */
 	blob->spoiled = f;
@@ -367,8 +357,7 @@ void blob_empty(const struct blob *blob)
 }
 
 /* With its lock held: whoever wants it next finds it gone. */
-void blob_unseize(
-    const struct store *store, int fd, const char *name, bool remove, int64_t *freed)
+void blob_unseize(const struct store *store, int fd, const char *name, bool remove, int64_t *freed)
 {
 	struct stat st;
 

@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum fault bytes_digest(int fd, int64_t size, struct digest *digest, struct refusal *why)
+enum fault bytes_digest(int fd, int64_t at, int64_t end, struct digest *digest, struct refusal *why)
 {
-	char buffer[16 * 1024];
+	char buffer[32 * 1024];
 
-	for (int64_t at = 0; at < size;) {
-		int64_t left = size - at;
+	while (at < end) {
+		int64_t left = end - at;
 		ssize_t n = pread(
 		    fd, buffer, left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer, at);
 		if (n < 0 && errno == EINTR)
@@ -31,33 +31,34 @@ enum fault bytes_digest(int fd, int64_t size, struct digest *digest, struct refu
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
-/* The kernel copies, or only shares, where the file system can; the digest reads what is in memory
- * by then. */
-enum fault blob_append(struct blob *blob, const struct blob *from, int64_t *at, int64_t len,
-    char *buffer, size_t room, struct refusal *why)
+static enum fault append_bytes(
+    struct blob *blob, int from, off_t *at, off_t *target, size_t len, struct refusal *why)
 {
-	off_t source = *at, target = blob->size;
-
 	while (len > 0) {
-		ssize_t n = copy_file_range(from->fd, &source, blob->fd, &target, (size_t)len, 0);
+		ssize_t n = copy_file_range(from, at, blob->fd, target, len, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return disk_fault(why, "copy_file_range");
-		len -= n;
+		len -= (size_t)n;
 	}
+	return FAULT_NONE;
+}
+
+/* The kernel copies, or only shares, where the file system can; the digest reads what is in memory
+ * by then. */
+enum fault blob_append(
+    struct blob *blob, const struct blob *from, int64_t *at, int64_t len, struct refusal *why)
+{
+	off_t source = *at, target = blob->size;
+	enum fault f = append_bytes(blob, from->fd, &source, &target, (size_t)len, why);
+
+	if (!f)
+		f = bytes_digest(blob->fd, blob->size, target, &blob->digest, why);
+	if (f)
+		return f;
 	*at = source;
-	while (blob->size < target) {
-		int64_t left = target - blob->size;
-		ssize_t n = pread(
-		    blob->fd, buffer, left < (int64_t)room ? (size_t)left : room, blob->size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return disk_fault(why, "read whole");
-		digest_add(&blob->digest, buffer, (size_t)n);
-		blob->size += n;
-	}
+	blob->size = target;
 	blob->synced = false;
 	return FAULT_NONE;
 }

@@ -42,6 +42,16 @@ bool store_believes(const struct store *store, bool durable, int64_t boot)
 	return durable || (boot != 0 && boot == store->boot);
 }
 
+enum fault disk_sync(int fd, struct refusal *why)
+{
+	int done;
+
+	do
+		done = fdatasync(fd);
+	while (done != 0 && errno == EINTR);
+	return done == 0 ? FAULT_NONE : disk_fault(why, "fdatasync");
+}
+
 /* ---- entries --------------------------------------------------------------------------------- */
 
 enum fault disk_entries(int directory, const char *what, DIR **dir, struct refusal *why)
@@ -81,13 +91,12 @@ enum fault object_each(
 	DIR *dir;
 	enum fault f = disk_entries(store->objects, "objects", &dir, why);
 
-	if (f)
-		return f;
-	while ((entry = readdir(dir)) != NULL)
+	while (!f && (entry = readdir(dir)) != NULL)
 		if (object_named(entry->d_name, sha256) && !visit(self, sha256))
 			break;
-	closedir(dir);
-	return FAULT_NONE;
+	if (!f)
+		closedir(dir);
+	return f;
 }
 
 enum fault blob_each(
@@ -97,17 +106,15 @@ enum fault blob_each(
 	DIR *dir;
 	enum fault f = disk_entries(store->partial, "partial", &dir, why);
 
-	if (f)
-		return f;
-	while ((entry = readdir(dir)) != NULL) {
+	while (!f && (entry = readdir(dir)) != NULL) {
 		bool temporary = strncmp(entry->d_name, "tmp-", 4) == 0;
-		if (!temporary && !text_is_id(span_of(entry->d_name)))
-			continue;
-		if (!visit(self, entry->d_name, temporary))
+		bool ours = temporary || text_is_id(span_of(entry->d_name));
+		if (ours && !visit(self, entry->d_name, temporary))
 			break;
 	}
-	closedir(dir);
-	return FAULT_NONE;
+	if (!f)
+		closedir(dir);
+	return f;
 }
 
 void object_name(const uint8_t sha256[SHA256_LEN], char name[OBJECT_NAME])

@@ -19,16 +19,17 @@
 #include "shared/clock.h"
 #include "store/store.h"
 
-_Static_assert(sizeof(off_t) == 8 && sizeof(time_t) == 8, "the Makefile's _FILE_OFFSET_BITS, _TIME_BITS");
+_Static_assert(
+    sizeof(off_t) == 8 && sizeof(time_t) == 8, "the Makefile's _FILE_OFFSET_BITS, _TIME_BITS");
 
 struct store {
 	const struct config *config; /* borrowed from store_open()'s caller */
 	int dir; /* data_dir; everything below it is reached through these three */
 	int objects, partial;
 	bool write;
-	bool unnamed;	  /* files need no name until they are linked */
+	bool unnamed;	    /* files need no name until they are linked */
 	bool by_descriptor; /* /proc is there to link by */
-	int64_t boot;	  /* this start of the machine; 0: it cannot be told */
+	int64_t boot;	    /* this start of the machine; 0: it cannot be told */
 	struct ledger *ledger;
 	struct holders *holders; /* who holds which named blob; NULL: nobody can */
 };
@@ -50,6 +51,8 @@ bool sync_above(int dir);
 
 /* errno as a fault, said in the log (INTERNAL) or to the client (NO_SPACE, BUSY). */
 enum fault disk_fault(struct refusal *why, const char *what);
+/* The bytes survive a power cut. */
+enum fault disk_sync(int fd, struct refusal *why);
 /* Read the directory that `directory` is open on, from its beginning; closedir() when done. */
 enum fault disk_entries(int directory, const char *what, DIR **dir, struct refusal *why);
 /* Is there nothing in objects/? */

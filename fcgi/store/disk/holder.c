@@ -6,9 +6,9 @@
  * holder's process looks there a few times a second, and interrupts the request; one of the same
  * process is interrupted at once. Neither leaves anything behind, however a process dies.
  */
-#include "store/disk/disk.h"
 #include "store/holder.h"
 #include "shared/text.h"
+#include "store/disk/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -24,9 +24,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/disk/ledger_table.h"
 #include "shared/clock.h"
 #include "shared/digest.h"
+#include "store/disk/ledger_table.h"
 
 enum {
 	UNITS = 1024,

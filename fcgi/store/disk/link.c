@@ -1,9 +1,9 @@
 /*
  * link.c: bytes become content: objects/<sha256>.
  */
-#include "store/disk/disk.h"
 #include "shared/log.h"
 #include "shared/text.h"
+#include "store/disk/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -86,7 +86,8 @@ static enum fault put_in(const struct store *store, struct blob *blob, const cha
 enum fault blob_link(const struct store *store, struct blob *blob, const uint8_t sha256[SHA256_LEN],
     const struct known *known, enum link_result *result, struct refusal *why)
 {
-	bool believed = store_syncs(store) ? known->durable : store_believes(store, known->durable, known->boot);
+	bool believed = store_syncs(store) ? known->durable
+					   : store_believes(store, known->durable, known->boot);
 	char name[OBJECT_NAME];
 	struct stat st;
 

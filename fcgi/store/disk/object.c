@@ -1,8 +1,8 @@
 /*
  * object.c: content on disk, opened and looked at.
  */
-#include "store/disk/disk.h"
 #include "shared/log.h"
+#include "store/disk/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,8 +50,7 @@ bool mark_same(const struct mark *a, const struct mark *b)
 	       a->written == b->written;
 }
 
-enum fault object_damaged(
-    const uint8_t sha256[SHA256_LEN], const char *reason, struct refusal *why)
+enum fault object_damaged(const uint8_t sha256[SHA256_LEN], const char *reason, struct refusal *why)
 {
 	char name[OBJECT_NAME];
 
@@ -72,9 +71,9 @@ enum fault object_open(const struct store *store, const uint8_t sha256[SHA256_LE
 		return refuse(why, FAULT_NOT_FOUND, NULL);
 	if (*fd < 0)
 		return disk_fault(why, "open object");
-	enum fault f = fstat(*fd, &st) != 0   ? disk_fault(why, "fstat")
+	enum fault f = fstat(*fd, &st) != 0 ? disk_fault(why, "fstat")
 		       : st.st_size != size ? object_damaged(sha256, "another size", why)
-					      : FAULT_NONE;
+					    : FAULT_NONE;
 	if (!f)
 		return f;
 	close(*fd);

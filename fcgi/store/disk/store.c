@@ -1,11 +1,11 @@
 /*
  * store.c: data_dir is opened; its space.
  */
+#include "shared/log.h"
+#include "shared/text.h"
 #include "store/disk/disk.h"
 #include "store/holder.h"
 #include "store/ledger.h"
-#include "shared/log.h"
-#include "shared/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +111,7 @@ static enum fault sync_way(const struct store *store, const char *path, struct r
 	if (faccessat(store->dir, "waybill.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return FAULT_NONE;
 	return sync_above(store->dir) && fsync(store->dir) == 0 ? FAULT_NONE
-								  : cannot(why, "sync", path);
+								: cannot(why, "sync", path);
 }
 
 enum fault store_restored(const struct store *store, struct refusal *why)
@@ -207,8 +207,7 @@ int64_t store_free_bytes(const struct store *store)
 		disk_fault(NULL, "statvfs");
 		return -1;
 	}
-	int64_t free_bytes =
-	    (int64_t)(st.f_bavail * st.f_frsize) - store->config->min_free_bytes;
+	int64_t free_bytes = (int64_t)(st.f_bavail * st.f_frsize) - store->config->min_free_bytes;
 	return free_bytes > 0 ? free_bytes : 0;
 }
 

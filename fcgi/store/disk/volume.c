@@ -1,8 +1,8 @@
 /*
  * volume.c: the file system that data_dir lies on, and since when the machine runs.
  */
-#include "store/disk/disk.h"
 #include "shared/text.h"
+#include "store/disk/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +72,8 @@ bool volume_logs_unnamed(int fd)
 }
 
 /* Not only one file system: a file cannot be linked from one mount of it to another either. */
-enum fault volume_is_one(int dir, int other, const char *path, const char *name, struct refusal *why)
+enum fault volume_is_one(
+    int dir, int other, const char *path, const char *name, struct refusal *why)
 {
 	struct statx a, b;
 
