@@ -53,43 +53,28 @@ $(BUILD)/embed.o: fcgi/embed.S $(BUILD)/site.inc $(wildcard schema/*.sql) $(SITE
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -I. -c -o $@ $<
 
-# A room's test links the rooms it names and cmocka, not the whole program.
+# tests/<room>/<file>_test.c is the test of fcgi/<room>/.../<file>.c. It links its room, the rooms below and
+# cmocka, not the whole program; what it takes the place of itself it leaves out.
 TEST_SHARED := $(addprefix fcgi/shared/,fault.c text.c utf8.c name.c media.c time.c digest.c log.c network.c item.c files.c key.c config.c manual.c mint.c sandbox.c tally.c)
-shared_test_SOURCES := $(TEST_SHARED)
-name_test_SOURCES := $(TEST_SHARED)
-config_test_SOURCES := $(TEST_SHARED)
-log_test_SOURCES := $(TEST_SHARED)
-accept_test_SOURCES := $(TEST_SHARED) $(filter-out fcgi/accept/gate.c,$(wildcard fcgi/accept/*.c)) tests/memory.c
-gate_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/accept/*.c)
-record_test_SOURCES := $(TEST_SHARED) fcgi/accept/record.c fcgi/accept/pairs.c
-body_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c) tests/memory.c
-form_test_SOURCES := $(body_test_SOURCES)
-multipart_test_SOURCES := $(body_test_SOURCES)
-resume_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c) fcgi/accept/header.c
-keep_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/keep/*.c fcgi/catalog/sqlite/*.c fcgi/store/disk/*.c)
-listing_test_SOURCES := $(keep_test_SOURCES)
-house_test_SOURCES := $(keep_test_SOURCES)
-journal_test_SOURCES := $(keep_test_SOURCES)
-commit_test_SOURCES := $(keep_test_SOURCES)
-forms_test_SOURCES := $(keep_test_SOURCES)
-partial_test_SOURCES := $(keep_test_SOURCES)
-proof_test_SOURCES := $(keep_test_SOURCES)
-partial_holder_test_SOURCES := $(keep_test_SOURCES)
-partial_room_test_SOURCES := $(keep_test_SOURCES)
-sniff_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/sniff/*.c)
-sniff_liar_test_SOURCES := $(TEST_SHARED) $(addprefix fcgi/sniff/,sniff.c sniffers.c)
-ledger_test_SOURCES := $(TEST_SHARED) fcgi/store/disk/ledger.c fcgi/store/disk/ledger_table.c
-ledger_crowd_test_SOURCES := $(ledger_test_SOURCES)
-sandbox_test_SOURCES := fcgi/shared/sandbox.c
-sandbox_descriptors_test_SOURCES := fcgi/shared/sandbox.c
-reply_test_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c) tests/memory.c
-records_test_SOURCES := $(reply_test_SOURCES)
-content_test_SOURCES := $(reply_test_SOURCES)
-ROOM_TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*_test.c))
+shared_SOURCES := $(TEST_SHARED)
+accept_SOURCES := $(TEST_SHARED) $(wildcard fcgi/accept/*.c) tests/memory.c
+body_SOURCES := $(TEST_SHARED) $(wildcard fcgi/body/*.c) fcgi/accept/header.c tests/memory.c
+store_SOURCES := $(TEST_SHARED) $(wildcard fcgi/keep/*.c fcgi/catalog/sqlite/*.c fcgi/store/disk/*.c)
+catalog_SOURCES := $(store_SOURCES)
+keep_SOURCES := $(store_SOURCES)
+sniff_SOURCES := $(TEST_SHARED) $(wildcard fcgi/sniff/*.c)
+reply_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c) tests/memory.c
+accept/request_SOURCES := $(filter-out fcgi/accept/gate.c,$(accept_SOURCES))
+sniff/sniffers_SOURCES := $(TEST_SHARED) $(addprefix fcgi/sniff/,sniff.c sniffers.c)
+store/ledger_SOURCES := $(TEST_SHARED) fcgi/store/disk/ledger.c fcgi/store/disk/ledger_table.c
+store/ledger_crowd_SOURCES := $(store/ledger_SOURCES)
+shared/sandbox_SOURCES := fcgi/shared/sandbox.c
+shared/sandbox_descriptors_SOURCES := fcgi/shared/sandbox.c
+ROOM_TESTS := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
 
-test_objects = $(patsubst fcgi/%.c,$(BUILD)/%.o,$($(1)_SOURCES))
+test_objects = $(patsubst fcgi/%.c,$(BUILD)/%.o,$(or $($(1)_SOURCES),$($(patsubst %/,%,$(dir $(1)))_SOURCES)))
 .SECONDEXPANSION:
-$(BUILD)/tests/%_test: tests/%_test.c $$(call test_objects,$$*_test) $(BUILD)/embed.o
+$(BUILD)/tests/%_test: tests/%_test.c $$(call test_objects,$$*) $(BUILD)/embed.o
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LDLIBS)
 

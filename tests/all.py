@@ -59,22 +59,22 @@ def suite_layering():
 
 
 def suite_rooms():
-    """tests/*_test.c: each is a cmocka program of its own."""
+    """tests/<room>/*_test.c: each is a cmocka program of its own."""
     passed = failed = 0
-    for source in sorted(TESTS.glob("*_test.c")):
-        program = BUILD / "tests" / source.stem
-        status, _ = run(["make", "--no-print-directory", "-j2", f"build/tests/{source.stem}"], show=False)
+    for source in sorted(TESTS.glob("*/*_test.c")):
+        name = source.relative_to(TESTS).with_suffix("").as_posix()
+        status, _ = run(["make", "--no-print-directory", "-j2", f"build/tests/{name}"], show=False)
         if status != 0:
-            print(f"{source.name} does not build")
+            print(f"{name} does not build")
             failed += 1
             continue
-        status, output = run([program], show=False)
+        status, output = run([BUILD / "tests" / name], show=False)
         good = sum(map(int, re.findall(r"^\[  PASSED  \] (\d+) test", output, re.M)))
         bad = sum(map(int, re.findall(r"^\[  FAILED  \] (\d+) test", output, re.M)))
         bad += len(re.findall(r"^\[  SKIPPED \] \w+$", output, re.M))
         if bad == 0 and (status != 0 or good == 0):
             bad = 1
-        print(f"{source.stem}: {good} passed, {bad} failed")
+        print(f"{name}: {good} passed, {bad} failed")
         passed, failed = passed + good, failed + bad
     return passed, failed
 

@@ -23,9 +23,19 @@ MARKS = re.compile(r"(<!-- rooms:[^\n]*-->\n).*?(<!-- /rooms -->)", re.S)
 
 
 @functools.cache
-def symbols(path, *options):
-    told = subprocess.run(["nm", "-g", *options, path], capture_output=True, text=True, check=True).stdout
-    return {line.split()[-1] for line in told.splitlines()}
+def table():
+    """{(object, "-u" or "--defined-only"): its symbols}, all in one go."""
+    told = subprocess.run(["nm", "-g", "-A", *objects()], capture_output=True, text=True, check=True).stdout
+    found = collections.defaultdict(set)
+    for line in told.splitlines():
+        path, rest = line.split(":", 1)
+        *_, kind, symbol = rest.split()
+        found[pathlib.Path(path), "-u" if kind in "Uw" else "--defined-only"].add(symbol)
+    return found
+
+
+def symbols(path, which):
+    return table()[path, which]
 
 
 @functools.cache

@@ -23,10 +23,10 @@ export TSAN_OPTIONS=exitcode=99:halt_on_error=0:$suppressions
 make=(make --no-print-directory -j2 "BUILD=$build" HARDEN= "OPT=-O1 -g -fno-omit-frame-pointer"
 	"CFLAGS=$flags" "LDFLAGS=$flags")
 
-for source in tests/*_test.c; do
-	name=$(basename "$source" .c)
-	count "${make[@]}" -s "$build/tests/$name" && [[ -x $build/tests/$name ]] && count "$build/tests/$name" >"$build/$name.log" 2>&1
-	grep -aE '^FAILED' "$build/$name.log"
+for source in tests/*/*_test.c; do
+	name=${source#tests/} name=${name%.c}
+	count "${make[@]}" -s "$build/tests/$name" && [[ -x $build/tests/$name ]] && count "$build/tests/$name" >"$build/tests/$name.log" 2>&1
+	grep -aE '^FAILED' "$build/tests/$name.log"
 done
 
 count "${make[@]}" -s "$build/waybill"

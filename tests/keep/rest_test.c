@@ -1,4 +1,4 @@
-/* partial_test.c: uploads that outlive a request, and the ways in which they are cut short. */
+/* rest_test.c: uploads that outlive a request, and the ways in which they are cut short. */
 #include "partials.h"
 
 /* ---- as it should be ------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* house_test.c: keep/ keeps house: sweeps, several processes, crashes, old and new catalogs. */
+/* sweep_test.c: keep/ keeps house: sweeps, several processes, crashes, old and new catalogs. */
 #include "datadir.h"
 #include "catalog/sqlite/sqlite.h"
 

@@ -1,5 +1,5 @@
 /*
- * content_test.c: a file's bytes through an in-memory exchange: ranges, conditions, names, handing
+ * file_test.c: a file's bytes through an in-memory exchange: ranges, conditions, names, handing
  * over.
  */
 #include <setjmp.h>

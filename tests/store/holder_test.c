@@ -1,4 +1,4 @@
-/* partial_holder_test.c: who holds a resumable upload, and what becomes of it when another wants it. */
+/* holder_test.c: who holds a resumable upload, and what becomes of it when another wants it. */
 #include "partials.h"
 
 struct rival {

@@ -1,4 +1,4 @@
-/* journal_test.c: a journal beside the catalog, whoever wrote it, makes SQLite touch nothing else. */
+/* vfs_test.c: a journal beside the catalog, whoever wrote it, makes SQLite touch nothing else. */
 #include "datadir.h"
 
 enum { SECTOR = 512, PAGE = 4096, LOCK_PAGE = 0x40000000 / PAGE + 1 };

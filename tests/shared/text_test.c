@@ -1,5 +1,5 @@
 /*
- * shared_test.c: faults, spans, numbers, times and digests, and what the world sends in their
+ * text_test.c: faults, spans, numbers, times and digests, and what the world sends in their
  * place. Characters, names and media types are in name_test.c, settings and log in config_test.c.
  */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* sniff_test.c: the verdict is file(1)'s, and no death among the sniffers is the worker's. */
+/* sniffer_test.c: the verdict is file(1)'s, and no death among the sniffers is the worker's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* partial_room_test.c: what resumable uploads reserve, and when; parts and their wholes. */
+/* room_test.c: what resumable uploads reserve, and when; parts and their wholes. */
 #include "partials.h"
 
 /* ---- space ----------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /*
- * sniff_liar_test.c: the worker against sniffers that were taken over. sniffer.c is not linked in:
+ * sniffers_test.c: the worker against sniffers that were taken over. sniffer.c is not linked in:
  * the sniffer parent here lies, until it is told to kill the liar, and is honest from then on.
  */
 #include <setjmp.h>

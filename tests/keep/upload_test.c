@@ -1,4 +1,4 @@
-/* keep_test.c: parts become kept files, all of them or none; they are found, listed, removed. */
+/* upload_test.c: parts become kept files, all of them or none; they are found, listed, removed. */
 #include "datadir.h"
 
 enum { THREADS = 16, ROUNDS = 25 };

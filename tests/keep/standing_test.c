@@ -1,4 +1,4 @@
-/* proof_test.c: what was not synced before the machine was started anew is read before it is believed. */
+/* standing_test.c: what was not synced before the machine was started anew is read before it is believed. */
 #include "partials.h"
 
 #include <sys/syscall.h>

@@ -1,4 +1,4 @@
-/* accept_test.c: what accept/ makes of a request, case by case. */
+/* request_test.c: what accept/ makes of a request, case by case. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /*
- * form_test.c: forms through the pump: files to the hands, fields collected, both counted.
+ * fields_test.c: forms through the pump: files to the hands, fields collected, both counted.
  */
 #include "pour.h"
 

@@ -1,4 +1,4 @@
-/* forms_test.c: fields are kept once for all files of a form, paid for, and bounded in a page. */
+/* records_test.c: fields are kept once for all files of a form, paid for, and bounded in a page. */
 #include "datadir.h"
 #include "catalog/sqlite/sqlite.h"
 
