@@ -48,9 +48,10 @@ enum fault resumable_stand(
 	bool loaded = resumable_stored_digest(row, &stored),
 	     proved = resumable_is_proved(keep, row);
 
-	*digest = stored;
-	if (loaded && proved)
+	if (loaded && proved) {
+		*digest = stored;
 		return FAULT_NONE;
+	}
 	digest_start(digest, DIGEST_SHA256);
 	enum fault f = bytes_digest(fd, 0, row->offset, digest, why);
 	if (f || proved)
