@@ -38,7 +38,7 @@ static const struct route {
     {{"/upload/{id}", METHOD_DELETE, "end a resumable upload", "", "204"}, resume_delete},
     {{"/upload/{id}", METHOD_OPTIONS, "what resumable uploads may do", "", "200,204"},
 	resume_options},
-    {{"/files", READ, "the files, page by page", "limit cursor type name owner since until order",
+    {{"/files", READ, "the files, page by page", LISTING_PARAMETERS,
 	 "200 Listing,304"},
 	files_list},
     {{"/files/{id}", READ, "one record", "", "200 File"}, files_show},
@@ -241,7 +241,7 @@ static void begin(struct call *c, const struct service *service, struct exchange
 	c->reply.self = c;
 }
 
-/* The place at the turnstile goes when no reader can hold us up any more, and before the answer's
+/* The place at the limiter goes when no reader can hold us up any more, and before the answer's
  * end: who has that may come again at once. */
 static void give_back(struct call *c)
 {
@@ -254,7 +254,7 @@ static void give_back(struct call *c)
 	if (c->x->settle && c->reply.sent > REPLY_AT_ONCE)
 		c->x->settle(c->x);
 	metrics_leave(c->service->metrics, c->lane);
-	turnstile_leave(c->service->turnstile, c->lane);
+	limiter_leave(c->service->limiter, c->lane);
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */

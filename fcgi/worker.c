@@ -114,11 +114,11 @@ bool worker_open(struct server *server, long sniffers, struct refusal *why)
 	if (!keep_open(&s->keep, s->config, KEEP_READ | KEEP_WRITE | KEEP_SNIFF,
 		sniffers > 0 ? (unsigned)sniffers : 1, why))
 		return false;
-	s->turnstile = turnstile_new(s->config->threads);
+	s->limiter = limiter_new(s->config->threads);
 	s->metrics = serve_metrics(s->config->data_dir);
-	if (!s->turnstile || !s->metrics)
+	if (!s->limiter || !s->metrics)
 		refuse(why, FAULT_INTERNAL, "out of memory");
-	return s->turnstile && s->metrics;
+	return s->limiter && s->metrics;
 }
 
 void worker_close(struct server *server)
@@ -126,7 +126,7 @@ void worker_close(struct server *server)
 	if (server->service.metrics)
 		metrics_save(server->service.metrics, server->service.keep);
 	keep_close(server->service.keep);
-	turnstile_free(server->service.turnstile);
+	limiter_free(server->service.limiter);
 	metrics_free(server->service.metrics);
 	free(server->threads);
 	config_free(&server->config);

@@ -53,7 +53,7 @@ struct exchange *cgi_open(const struct config *config);
  * the answer of a script that leaves its body unread), bounded in bytes and time. */
 void cgi_finish(struct exchange *x);
 
-/* ---- turnstile.c: how many transfers at once ------------------------------------------------- */
+/* ---- limiter.c: how many transfers at once ------------------------------------------------- */
 
 /*
  * Bodies that stall, and readers that do not read, must not take every thread. Each of the two lanes
@@ -62,11 +62,11 @@ void cgi_finish(struct exchange *x);
  * waits a few seconds, together with a few others; then BUSY.
  */
 enum lane { LANE_BODY, LANE_CONTENT, LANES };
-struct turnstile;
-struct turnstile *turnstile_new(int64_t threads); /* NULL: no memory */
-enum fault turnstile_enter(struct turnstile *t, enum lane lane, struct refusal *why);
-void turnstile_leave(struct turnstile *t, enum lane lane);
-void turnstile_free(struct turnstile *t);
+struct limiter;
+struct limiter *limiter_new(int64_t threads); /* NULL: no memory */
+enum fault limiter_enter(struct limiter *t, enum lane lane, struct refusal *why);
+void limiter_leave(struct limiter *t, enum lane lane);
+void limiter_free(struct limiter *t);
 
 /* ---- request.c: CGI variables -> struct request ---------------------------------------------- */
 
@@ -102,9 +102,6 @@ enum fault request_parameter(const struct request *request, const char *name,
  * it or on one of allowed_origins. */
 enum fault request_may_return(const struct request *request, const struct config *config,
     struct span url, struct refusal *why);
-/* Every parameter's name must be in `known` (NULL-terminated), else BAD_REQUEST naming it. */
-enum fault request_only_parameters(const struct request *request, const char *const known[],
-    struct scratch *scratch, struct refusal *why);
 /* GET /files: the whole query. *limit etc. with their defaults. */
 enum fault request_listing(const struct request *request, struct listing *listing,
     struct scratch *scratch, struct refusal *why);

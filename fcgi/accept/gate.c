@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "accept/farewell.h"
+#include "accept/lingering.h"
 #include "accept/inside.h"
 #include "accept/peers.h"
 #include "accept/wire.h"
@@ -51,7 +51,7 @@ struct gate {
 	int64_t min_rate;
 	unsigned threads;
 	const char *body_file_dir; /* borrowed from the configuration; "": none */
-	struct farewell *farewell;
+	struct lingering *linger;
 	struct peers peers;
 };
 
@@ -95,17 +95,17 @@ struct gate *gate_open(int fd, const struct config *config, struct refusal *why)
 	gate->min_rate = config->min_rate;
 	gate->threads = (unsigned)config->threads;
 	gate->body_file_dir = config->body_file_dir;
-	gate->farewell = farewell_new();
+	gate->linger = lingering_new();
 	/* Another process may take the connection that epoll told us of. */
 	int flags = fcntl(fd, F_GETFL);
-	if (!gate->farewell || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+	if (!gate->linger || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
 	    !make_door(gate))
 		goto failed;
 	if (peers_read(&gate->peers, getenv("FCGI_WEB_SERVER_ADDRS"), why)) {
 		peers_warn(&gate->peers, fd);
 		return gate;
 	}
-	farewell_free(gate->farewell);
+	lingering_free(gate->linger);
 	free(gate);
 	return NULL;
 failed:
@@ -148,7 +148,7 @@ void gate_close(struct gate *gate)
 {
 	if (!gate)
 		return;
-	farewell_free(gate->farewell);
+	lingering_free(gate->linger);
 	close(gate->listening);
 	close(gate->shut);
 	close(gate->door);
@@ -329,11 +329,11 @@ static void set_time_limits(int fd, int64_t ms)
 		log_line(LOG_WARN, "no time limits on a connection", "errno=%d", errno);
 }
 
-/* Closing with bytes unread could cost the server in front the answer: see farewell.h. */
+/* Closing with bytes unread could cost the server in front the answer: see linger.h. */
 static void see_off(struct visitor *v)
 {
 	shutdown(v->wire.fd, SHUT_WR);
-	farewell_take(v->gate->farewell, v->wire.fd);
+	lingering_take(v->gate->linger, v->wire.fd);
 }
 
 struct exchange *gate_accept(struct visitor *v)

@@ -8,7 +8,6 @@
 struct span request_header(struct exchange *x, const char *name);
 
 /* METHOD_OTHER for what no route knows. Methods are case-sensitive (RFC 9110 9.1). */
-enum method request_method(struct span name);
 
 /* address.c: base, path, segments and query out of REQUEST_URI and its relatives. */
 enum fault request_address(struct request *request, struct exchange *x, const struct config *config,

@@ -49,23 +49,33 @@ enum fault request_parameter(const struct request *request, const char *wanted,
 	return f;
 }
 
-enum fault request_only_parameters(const struct request *request, const char *const known[],
+static bool is_word(const char *words, struct span name)
+{
+	struct span rest = span_of(words);
+
+	while (rest.len > 0) {
+		struct span word = span_cut(&rest, ' ');
+		if (word.len == name.len && memcmp(word.at, name.at, name.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Every parameter's name must be one of these words. */
+static enum fault only_parameters(const struct request *request, const char *known,
     struct scratch *scratch, struct refusal *why)
 {
 	struct span rest = request->query, name, value;
 	enum fault f = FAULT_NONE;
 	size_t mark = scratch->used;
+	char shown[NAME_BYTES + 1];
 
 	while (next_parameter(&rest, scratch, &name, &value, &f, why)) {
-		size_t i = 0;
-		while (known[i] && !span_is(name, known[i]))
-			i++;
-		if (!known[i]) {
-			char shown[NAME_BYTES + 1];
-			text_clean_name(name, shown);
-			return refuse(why, FAULT_BAD_REQUEST,
-			    "There is no parameter called \"%s\" here.", shown);
-		}
+		if (is_word(known, name))
+			continue;
+		text_clean_name(name, shown);
+		return refuse(why, FAULT_BAD_REQUEST,
+		    "There is no parameter called \"%s\" here.", shown);
 	}
 	scratch->used = mark;
 	return f;
@@ -149,19 +159,20 @@ static enum fault read_until(struct listing *l, struct span v, struct refusal *w
 enum fault request_listing(const struct request *request, struct listing *listing,
     struct scratch *scratch, struct refusal *why)
 {
-	static const char *const names[] = {
-	    "limit", "cursor", "type", "name", "owner", "since", "until", "order", NULL};
-	static enum fault (*const readers[])(struct listing *, struct span, struct refusal *) = {
-	    read_limit, read_cursor, read_type, read_name, read_owner, read_since, read_until,
-	    read_order};
+	static const struct {
+		const char *name;
+		enum fault (*read)(struct listing *, struct span, struct refusal *);
+	} readers[] = {{"limit", read_limit}, {"cursor", read_cursor}, {"type", read_type},
+	    {"name", read_name}, {"owner", read_owner}, {"since", read_since},
+	    {"until", read_until}, {"order", read_order}};
 
 	*listing = (struct listing){.limit = LIMIT_DEFAULT};
-	enum fault f = request_only_parameters(request, names, scratch, why);
-	for (size_t i = 0; !f && names[i]; i++) {
+	enum fault f = only_parameters(request, LISTING_PARAMETERS, scratch, why);
+	for (size_t i = 0; !f && i < sizeof readers / sizeof *readers; i++) {
 		struct span value;
-		f = request_parameter(request, names[i], scratch, &value, why);
+		f = request_parameter(request, readers[i].name, scratch, &value, why);
 		if (!f && value.at)
-			f = readers[i](listing, value, why);
+			f = readers[i].read(listing, value, why);
 	}
 	return f;
 }

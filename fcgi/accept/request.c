@@ -7,7 +7,7 @@ enum { RETURN_BYTES = 2048 };
 
 /* ---- method and protocol --------------------------------------------------------------------- */
 
-enum method request_method(struct span name)
+static enum method request_method(struct span name)
 {
 	static const struct {
 		const char *name;

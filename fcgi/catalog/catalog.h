@@ -10,7 +10,7 @@
  * - Content that a change links into the store is settled there before the change is committed; what
  *   a change drops goes after it is, unless somebody has linked it again meanwhile.
  * - Changes happen one after the other, in all processes. Each reading sees one moment.
- * - Changes of a resumable upload are LOCKED when row->claim is no longer the row's, or it is not
+ * - Changes of a resumable upload are LOCKED when row->epoch is no longer the row's, or it is not
  *   open: whoever was shut out changes nothing any more.
  *
  * All functions are safe from any thread. Faults: NOT_FOUND; NO_SPACE; BUSY (somebody else holds it

@@ -48,7 +48,7 @@ struct resumable {
 	int64_t quota;		   /* of the owner's token, as it was at the creation; 0: none */
 	bool durable;		   /* bytes up to offset were synced */
 	int64_t boot;		   /* start of the machine that wrote or read them; 0: not known */
-	int64_t claim;		   /* grows when a holder that did not let go was shut out */
+	int64_t epoch;		   /* grows when a holder that did not let go was shut out */
 	struct claim whole;	   /* Repr-Digest, to be held against all of it */
 	char type[TYPE_BYTES + 1]; /* the verdict; empty: not yet */
 	uint8_t digest[512];	   /* running SHA-256 at offset, as stored */

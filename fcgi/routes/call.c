@@ -94,7 +94,7 @@ const char *call_url(struct call *c, const char *fmt, ...)
 
 enum fault call_place(struct call *c, enum lane lane)
 {
-	enum fault f = turnstile_enter(c->service->turnstile, lane, &c->why);
+	enum fault f = limiter_enter(c->service->limiter, lane, &c->why);
 
 	c->inside = !f;
 	c->lane = lane;

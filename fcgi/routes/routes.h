@@ -20,7 +20,7 @@ struct metrics;
 struct service {
 	const struct config *config;
 	struct keep *keep;
-	struct turnstile *turnstile;
+	struct limiter *limiter;
 	struct metrics *metrics;
 	const char *jail; /* one line: what the worker's sandbox has in force */
 };
@@ -48,7 +48,7 @@ struct call {
 	    struct call *c); /* while it is poured into: more of it is safe; or NULL */
 	struct fields fields;
 	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
-	bool inside;  /* the turnstile, in this lane */
+	bool inside;  /* the limiter, in this lane */
 	enum lane lane;
 	bool aborted; /* the answer broke off: the client is gone, or too slow */
 	int64_t bytes_in;
@@ -68,7 +68,7 @@ void serve(const struct service *service, struct exchange *x, struct call *c);
 
 /* c->buffer, BODY_BUFFER bytes; INTERNAL: no memory. */
 enum fault call_need_buffer(struct call *c);
-/* A place at the turnstile, which goes with the call; BUSY. */
+/* A place at the limiter, which goes with the call; BUSY. */
 enum fault call_place(struct call *c, enum lane lane);
 /* The same and a buffer, for a body that will be read or content that is sent. */
 enum fault call_enter(struct call *c, enum lane lane);

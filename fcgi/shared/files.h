@@ -13,6 +13,9 @@ struct files {
 	void *store; /* files.c's own */
 };
 
+/* The parameters of GET /files. */
+#define LISTING_PARAMETERS "limit cursor type name owner since until order"
+
 /* What GET /files asks for; bad values never get this far. */
 struct listing {
 	int64_t limit; /* 1 ... 1000 */

@@ -603,7 +603,7 @@ static void a_grant_takes_the_smaller_limits(void **state)
 	memory_free(&b.m);
 }
 
-/* ---- pace and turnstile ---------------------------------------------------------------------- */
+/* ---- pace and limiter ---------------------------------------------------------------------- */
 
 static void the_first_minute_is_free_then_an_average_counts(void **state)
 {
@@ -619,18 +619,18 @@ static void the_first_minute_is_free_then_an_average_counts(void **state)
 
 static void some_threads_are_kept_from_transfers(void **state)
 {
-	struct turnstile *t = turnstile_new(16);
+	struct limiter *t = limiter_new(16);
 	struct refusal why;
 
 	for (int i = 0; i < 14; i++)
-		assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_NONE);
-	assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_BUSY);
+		assert_int_equal(limiter_enter(t, LANE_BODY, &why), FAULT_NONE);
+	assert_int_equal(limiter_enter(t, LANE_BODY, &why), FAULT_BUSY);
 	/* the other lane still has a place, but together they leave one thread */
-	assert_int_equal(turnstile_enter(t, LANE_CONTENT, &why), FAULT_NONE);
-	assert_int_equal(turnstile_enter(t, LANE_CONTENT, &why), FAULT_BUSY);
-	turnstile_leave(t, LANE_BODY);
-	assert_int_equal(turnstile_enter(t, LANE_CONTENT, &why), FAULT_NONE);
-	turnstile_free(t);
+	assert_int_equal(limiter_enter(t, LANE_CONTENT, &why), FAULT_NONE);
+	assert_int_equal(limiter_enter(t, LANE_CONTENT, &why), FAULT_BUSY);
+	limiter_leave(t, LANE_BODY);
+	assert_int_equal(limiter_enter(t, LANE_CONTENT, &why), FAULT_NONE);
+	limiter_free(t);
 }
 
 static void few_threads_leave_one_too(void **state)
@@ -641,14 +641,14 @@ static void few_threads_leave_one_too(void **state)
 	struct refusal why;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct turnstile *t = turnstile_new(cases[i].threads);
+		struct limiter *t = limiter_new(cases[i].threads);
 		for (int n = 0; n < cases[i].lane; n++)
-			assert_int_equal(turnstile_enter(t, LANE_CONTENT, &why), FAULT_NONE);
+			assert_int_equal(limiter_enter(t, LANE_CONTENT, &why), FAULT_NONE);
 		for (int n = cases[i].lane; n < cases[i].both; n++)
-			assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_NONE);
+			assert_int_equal(limiter_enter(t, LANE_BODY, &why), FAULT_NONE);
 		if (cases[i].threads < 32) /* no bench to wait on */
-			assert_int_equal(turnstile_enter(t, LANE_BODY, &why), FAULT_BUSY);
-		turnstile_free(t);
+			assert_int_equal(limiter_enter(t, LANE_BODY, &why), FAULT_BUSY);
+		limiter_free(t);
 	}
 }
 

@@ -101,7 +101,7 @@ enum fault resumable_quota(
 static enum fault done_on(struct connection *c, const struct resumable *row, struct refusal *why)
 {
 	return row_changed(c, SQL_UPLOAD_DONE, why,
-	    BIND(TEXT(row->id), NUMBER(row->claim), NUMBER(row->length), MOMENT(row->expires_at)));
+	    BIND(TEXT(row->id), NUMBER(row->epoch), NUMBER(row->length), MOMENT(row->expires_at)));
 }
 
 static enum fault use_part(

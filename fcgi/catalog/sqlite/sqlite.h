@@ -7,7 +7,7 @@
  *     statements.c every word of SQL
  *     commit.c   group commit, checkpoints     generation.c  what tells
  *     objects.c  content as rows               records.c  files: add, find, remove
- *     rows.c     rows of files read            listing.c  pages of them
+ *     listing.c  pages of them
  *     uploads.c  resumable uploads; enter.c: how they come, and become files
  *     tokens.c   who is asking                 sums.c     what quotas are judged by
  *     expiry.c   what has to go                check.c    the file by itself

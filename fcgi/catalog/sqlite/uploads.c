@@ -51,7 +51,7 @@ static bool row_read(sqlite3_stmt *s, struct resumable *row)
 	row->created_at = sqlite3_column_int64(s, 13);
 	row->expires_at = sqlite3_column_int64(s, 14);
 	row->lasts = sqlite3_column_int64(s, 15);
-	row->claim = sqlite3_column_int64(s, 16);
+	row->epoch = sqlite3_column_int64(s, 16);
 	claim_read(s, 17, &row->whole);
 	span_copy(row->type, sizeof row->type, column_span(s, 18));
 	row->durable = sqlite3_column_int(s, 21) != 0;
@@ -158,7 +158,7 @@ static enum fault run_update(struct catalog *catalog, void *self, struct refusal
 	struct connection *c = catalog->writer;
 	const struct resumable *row = self;
 	return row_changed(c, SQL_UPLOAD_UPDATE, why,
-	    BIND(TEXT(row->id), NUMBER(row->claim), LENGTH(row->length), NUMBER(row->offset),
+	    BIND(TEXT(row->id), NUMBER(row->epoch), LENGTH(row->length), NUMBER(row->offset),
 		BYTES(row->digest, row->digest_len), TEXT(row->type[0] != '\0' ? row->type : NULL),
 		NUMBER(row->allocated), MOMENT(row->expires_at), NUMBER(row->durable),
 		NUMBER(row->boot)));
@@ -174,7 +174,7 @@ static enum fault run_prolong(struct catalog *catalog, void *self, struct refusa
 {
 	const struct resumable *row = self;
 	return row_changed(catalog->writer, SQL_UPLOAD_PROLONG, why,
-	    BIND(TEXT(row->id), NUMBER(row->claim), MOMENT(row->expires_at)));
+	    BIND(TEXT(row->id), NUMBER(row->epoch), MOMENT(row->expires_at)));
 }
 
 enum fault resumable_prolong(

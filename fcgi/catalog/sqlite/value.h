@@ -1,7 +1,7 @@
 /*
  * value.h: values for the parameters of a statement, as plain data.
  *
- *     sql_run(c, SQL_UPLOAD_PROLONG, why, BIND(TEXT(row->id), NUMBER(row->claim), MOMENT(at)))
+ *     sql_run(c, SQL_UPLOAD_PROLONG, why, BIND(TEXT(row->id), NUMBER(row->epoch), MOMENT(at)))
  */
 #ifndef WAYBILL_CATALOG_VALUE_H
 #define WAYBILL_CATALOG_VALUE_H

@@ -1,5 +1,5 @@
-/* farewell.c: see farewell.h. The thread starts with the first connection and sleeps without any. */
-#include "accept/farewell.h"
+/* lingering.c: see linger.h. The thread starts with the first connection and sleeps without any. */
+#include "accept/lingering.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,7 +24,7 @@ struct leaving {
 	int64_t heard, since; /* ms, CLOCK_MONOTONIC */
 };
 
-struct farewell {
+struct lingering {
 	pthread_mutex_t lock;
 	pthread_t thread;
 	bool started, ending;
@@ -38,9 +38,9 @@ struct farewell {
 	int all;   /* fresh and lingering; under the lock */
 };
 
-struct farewell *farewell_new(void)
+struct lingering *lingering_new(void)
 {
-	struct farewell *l = calloc(1, sizeof *l);
+	struct lingering *l = calloc(1, sizeof *l);
 
 	if (!l)
 		return NULL;
@@ -57,7 +57,7 @@ struct farewell *farewell_new(void)
 /* ---- the thread ------------------------------------------------------------------------------ */
 
 /* True: the thread goes on. */
-static bool welcome(struct farewell *l)
+static bool welcome(struct lingering *l)
 {
 	uint64_t calls;
 	int64_t now = clock_steady();
@@ -76,7 +76,7 @@ static bool welcome(struct farewell *l)
 }
 
 /* Throw away what has come. False: the peer has closed, or its time is over. */
-static bool stays(struct farewell *l, int i, int64_t now)
+static bool stays(struct lingering *l, int i, int64_t now)
 {
 	char trash[16384];
 
@@ -90,7 +90,7 @@ static bool stays(struct farewell *l, int i, int64_t now)
 	return now - l->leaving[i].heard < SILENCE_MS && now - l->leaving[i].since < PATIENCE_MS;
 }
 
-static void part(struct farewell *l)
+static void part(struct lingering *l)
 {
 	int64_t now = clock_steady();
 	int gone = 0;
@@ -111,7 +111,7 @@ static void part(struct farewell *l)
 
 static void *see_off(void *argument)
 {
-	struct farewell *l = argument;
+	struct lingering *l = argument;
 
 	while (welcome(l)) {
 		poll(l->door, (nfds_t)l->count, l->count > 1 ? SILENCE_MS / 8 : -1);
@@ -122,7 +122,7 @@ static void *see_off(void *argument)
 
 /* ---- for the gate ---------------------------------------------------------------------------- */
 
-static void wake(struct farewell *l)
+static void wake(struct lingering *l)
 {
 	uint64_t one = 1;
 
@@ -130,7 +130,7 @@ static void wake(struct farewell *l)
 		;
 }
 
-void farewell_take(struct farewell *l, int fd)
+void lingering_take(struct lingering *l, int fd)
 {
 	pthread_mutex_lock(&l->lock);
 	if (!l->started)
@@ -147,7 +147,7 @@ void farewell_take(struct farewell *l, int fd)
 		close(fd);
 }
 
-void farewell_free(struct farewell *l)
+void lingering_free(struct lingering *l)
 {
 	if (!l)
 		return;

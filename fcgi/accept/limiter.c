@@ -1,4 +1,4 @@
-/* turnstile.c: stalled transfers must not take every thread. */
+/* limiter.c: stalled transfers must not take every thread. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 enum { PATIENCE_SECONDS = 5 };
 
-struct turnstile {
+struct limiter {
 	pthread_mutex_t lock;
 	pthread_cond_t left;
 	int64_t places;	 /* of one lane */
@@ -25,9 +25,9 @@ static int64_t kept_free(int64_t threads, int64_t part, int64_t least)
 	return threads / part > least ? threads / part : least;
 }
 
-struct turnstile *turnstile_new(int64_t threads)
+struct limiter *limiter_new(int64_t threads)
 {
-	struct turnstile *t = calloc(1, sizeof *t);
+	struct limiter *t = calloc(1, sizeof *t);
 
 	if (!t)
 		return NULL;
@@ -43,13 +43,13 @@ struct turnstile *turnstile_new(int64_t threads)
 	return t;
 }
 
-static bool has_place(const struct turnstile *t, enum lane lane)
+static bool has_place(const struct limiter *t, enum lane lane)
 {
 	return t->inside[lane] < t->places &&
 	       t->inside[LANE_BODY] + t->inside[LANE_CONTENT] < t->total;
 }
 
-static void wait_for_place(struct turnstile *t, enum lane lane)
+static void wait_for_place(struct limiter *t, enum lane lane)
 {
 	struct timespec until;
 
@@ -62,7 +62,7 @@ static void wait_for_place(struct turnstile *t, enum lane lane)
 	t->waiting--;
 }
 
-enum fault turnstile_enter(struct turnstile *t, enum lane lane, struct refusal *why)
+enum fault limiter_enter(struct limiter *t, enum lane lane, struct refusal *why)
 {
 	pthread_mutex_lock(&t->lock);
 	if (!has_place(t, lane) && t->waiting < t->benches)
@@ -84,7 +84,7 @@ enum fault turnstile_enter(struct turnstile *t, enum lane lane, struct refusal *
 }
 
 /* All who wait are woken: the first of them may wait in the other lane. */
-void turnstile_leave(struct turnstile *t, enum lane lane)
+void limiter_leave(struct limiter *t, enum lane lane)
 {
 	pthread_mutex_lock(&t->lock);
 	t->inside[lane]--;
@@ -92,7 +92,7 @@ void turnstile_leave(struct turnstile *t, enum lane lane)
 	pthread_mutex_unlock(&t->lock);
 }
 
-void turnstile_free(struct turnstile *t)
+void limiter_free(struct limiter *t)
 {
 	if (!t)
 		return;
