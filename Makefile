@@ -80,7 +80,7 @@ $(BUILD)/tests/%_test: tests/%_test.c $$(call test_objects,$$*) $(BUILD)/embed.o
 
 # A fuzz target with a plain main, for its corpus; of the rooms it takes what it calls.
 $(BUILD)/rooms.a: $(filter-out $(BUILD)/main.o $(BUILD)/cli.o $(BUILD)/serve.o $(BUILD)/routes/%,$(OBJECTS))
-	ar rcs $@ $?
+	rm -f $@ && ar qcs $@ $^ # two rooms may have files of one name
 $(BUILD)/tests/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(BUILD)/rooms.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)

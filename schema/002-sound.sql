@@ -149,3 +149,10 @@ ALTER TABLE files ADD COLUMN path TEXT;
 -- The same of what becomes a file: `address` above is kept to count by, and not as long.
 ALTER TABLE uploads ADD COLUMN client TEXT;
 ALTER TABLE uploads ADD COLUMN path TEXT;
+
+-- ---- requests that are sent again -------------------------------------------------------------------
+
+-- Of the first file of a form (or the only one): a digest that follows from the idempotency key of whoever
+-- sent it. The same key again finds what came of it.
+ALTER TABLE files ADD COLUMN key_hash BLOB CHECK (length(key_hash) = 32);
+CREATE UNIQUE INDEX files_by_key ON files (key_hash) WHERE key_hash IS NOT NULL;

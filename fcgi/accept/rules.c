@@ -158,14 +158,26 @@ enum fault rules_may_watch(
 
 /* ---- the grant ------------------------------------------------------------------------------- */
 
+/* "..." and parameters, which say nothing to us. */
+static bool unquote(struct span *raw)
+{
+	struct span rest = {raw->at + 1, raw->len - 1};
+	struct span inner = span_cut(&rest, '"');
+	bool closed = inner.len + 1 < raw->len;
+
+	rest = span_trim(rest);
+	*raw = inner;
+	return closed && (rest.len == 0 || rest.at[0] == ';');
+}
+
 enum fault rules_key(struct span raw, struct grant *grant, struct refusal *why)
 {
 	const struct span owner = grant->owner;
 	bool fine = true;
 	struct digest d;
 
-	if (raw.len > 1 && raw.at[0] == '"' && raw.at[raw.len - 1] == '"')
-		raw = (struct span){raw.at + 1, raw.len - 2};
+	if (raw.len > 0 && raw.at[0] == '"')
+		fine = unquote(&raw);
 	for (size_t i = 0; i < raw.len; i++)
 		fine &= raw.at[i] > ' ' && raw.at[i] < 0x7f;
 	if (!fine || raw.len < KEY_MIN || raw.len > KEY_MAX)

@@ -83,10 +83,14 @@ struct arrival {	  /* a file about to be kept */
 struct arrivals { /* a job_run's self */
 	struct arrival *at;
 	size_t count;
-	bool keyed; /* their ids follow from a key: they may be there already */
+	const uint8_t *key_hash; /* 32 bytes, of a request that may have been sent before; or NULL */
+	bool again; /* it was: nothing was added */
+	char first[ID_LEN + 1]; /* then, the id of the first of those files */
 };
-/* job_run: keep them all, as one form. KEY_REUSED: under their ids there is something else. */
+/* job_run: keep them all, as one form. KEY_REUSED: by this key other files came. */
 enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why);
+/* Bytes of what came by this key; 0: nothing, or nobody knows. */
+int64_t catalog_key_bytes(struct catalog *catalog, const uint8_t key_hash[SHA256_LEN]);
 /* In a job: a row for content that is in the store already, its bytes and its name synced. */
 enum fault job_enter_object(
     struct catalog *catalog, const struct arrival *arrival, struct refusal *why);

@@ -45,7 +45,7 @@ enum fault resumable_plan(const struct keep *keep, const struct grant *grant,
 	row->fields = keep_text(row, span_of(plan->fields), &short_of_memory);
 	row->metadata = keep_text(row, plan->metadata, &short_of_memory);
 	row->parts = keep_text(row, plan->parts, &short_of_memory);
-	return short_of_memory ? refuse(why, FAULT_INTERNAL, NULL) : mint_id(NULL, 0, row->id, why);
+	return short_of_memory ? refuse(why, FAULT_INTERNAL, NULL) : mint_id(row->id, why);
 }
 
 /* Where its body ends, as far as it is declared. */

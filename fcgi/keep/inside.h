@@ -136,6 +136,7 @@ struct upload {
 	struct incoming **file;
 	size_t count;
 	int64_t received; /* bytes of all files, by this request */
+	int64_t kept;	  /* bytes that came by the same key before: they need no room again */
 	bool open;	  /* the last file takes bytes */
 	bool over;	  /* finished, or refused for good */
 	/* Where it is resumable: */

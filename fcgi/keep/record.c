@@ -128,22 +128,55 @@ static enum fault mint_all(
 	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < u->count && !f; i++) {
-		f = mint_id(key, i, minted[i].id, why);
+		f = mint_id(minted[i].id, why);
 		if (!f && with_token)
 			f = mint_token(key, i, minted[i].token, minted[i].hash, why);
 	}
 	return f;
 }
 
+/* What came of it the first time: as it is now, with the tokens that are still good. */
+static enum fault tell_again(struct upload *u, const struct arrivals *all,
+    const struct minted *minted, struct files *files, struct refusal *why)
+{
+	struct catalog *catalog = u->keep->catalog;
+
+	files_release(files);
+	enum fault f = catalog_find_form(catalog, span_of(all->first), files, why);
+	if (f == FAULT_NOT_FOUND ||
+	    f == FAULT_EXPIRED) /* just now; sent once more it is kept anew */
+		f = refuse(why, FAULT_BUSY, NULL);
+	for (size_t i = 0; i < u->count && i < files->count && !f; i++)
+		if (minted[i].token[0] != '\0' &&
+		    catalog_delete_token_fits(catalog, files->at[i].id, minted[i].hash))
+			files->at[i].delete_token = files_text(files, span_of(minted[i].token));
+	return f;
+}
+
+static enum fault enter_all(struct upload *u, const struct minted *minted, struct arrivals *all,
+    struct files *files, struct refusal *why)
+{
+	enum fault f = catalog_commit(u->keep->catalog, records_add, all, why);
+
+	for (size_t i = 0; i < u->count && !f; i++)
+		files->at[i] = all->at[i].file;
+	return f || !all->again ? f : tell_again(u, all, minted, files, why);
+}
+
 enum fault record_enter_all(
     struct upload *u, const char *fields, bool with_token, struct files *files, struct refusal *why)
 {
+	uint8_t key_hash[SHA256_LEN];
 	struct minted *minted = calloc(u->count, sizeof *minted);
 	struct arrival *arrival = calloc(u->count, sizeof *arrival);
-	struct arrivals all = {.at = arrival, .count = u->count, .keyed = u->grant->keyed};
+	struct arrivals all = {.at = arrival, .count = u->count};
 	enum fault f = minted == NULL || arrival == NULL ? refuse(why, FAULT_INTERNAL, NULL)
 							 : files_make(files, u->count, why);
 
+	if (u->grant->keyed) {
+		mint_key_hash(u->grant->key, key_hash);
+		all.key_hash = key_hash;
+	}
 	if (!f)
 		f = mint_all(u, with_token, minted, why);
 	for (size_t i = 0; i < u->count && !f; i++) {
@@ -151,9 +184,7 @@ enum fault record_enter_all(
 		arrival[i] = arrival_of(&files->at[i], u->file[i], &minted[i]);
 	}
 	if (!f)
-		f = catalog_commit(u->keep->catalog, records_add, &all, why);
-	for (size_t i = 0; i < u->count && !f; i++)
-		files->at[i] = arrival[i].file;
+		f = enter_all(u, minted, &all, files, why);
 	free(minted);
 	free(arrival);
 	return f;

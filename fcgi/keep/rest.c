@@ -26,7 +26,7 @@ const struct resumable *upload_row(const struct upload *u)
 static int64_t need(const struct upload *u, int64_t after)
 {
 	if (!u->resumable)
-		return after;
+		return after - u->kept;
 	if (u->row.length >= 0)
 		return u->row.offset > 0 ? 0 : u->row.length;
 	return (after > u->end ? after : u->end) - u->row.offset;

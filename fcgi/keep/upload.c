@@ -26,6 +26,15 @@ struct upload *upload_new(struct keep *keep, const struct grant *grant)
 	return u;
 }
 
+/* A request whose answer was lost is not refused for the room that it took itself. */
+static int64_t kept_before(const struct upload *u)
+{
+	uint8_t key_hash[SHA256_LEN];
+
+	mint_key_hash(u->grant->key, key_hash);
+	return catalog_key_bytes(u->keep->catalog, key_hash);
+}
+
 enum fault upload_begin(
     struct keep *keep, const struct grant *grant, struct upload **upload, struct refusal *why)
 {
@@ -33,8 +42,11 @@ enum fault upload_begin(
 
 	if (u == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
+	if (grant->keyed)
+		u->kept = kept_before(u);
 	/* Without a declared length nothing is promised yet: see upload_make_room(). */
-	enum fault f = room_reserve(&u->room, grant->length >= 0 ? grant->length : 0, why);
+	int64_t more = grant->length - u->kept;
+	enum fault f = room_reserve(&u->room, more > 0 ? more : 0, why);
 	if (!f)
 		return f;
 	upload_leave(u);

@@ -41,7 +41,7 @@
 	X(RANGE,             416, "range_not_satisfiable", "Range Not Satisfiable", "None of the ranges asked for lies inside the file.") \
 	X(WRONG_HOST,        421, "wrong_host",        "Misdirected Request",    "This server does not answer to the name that Host carries.") \
 	X(DIGEST_MISMATCH,   422, "digest_mismatch",   "Unprocessable Content",  "The body does not have the digest it was declared with; nothing was kept. Send it again.") \
-	X(KEY_REUSED,        422, "key_reused",        "Unprocessable Content",  "This Idempotency-Key came with another upload before; nothing was stored. Give each upload a key of its own.") \
+	X(KEY_REUSED,        422, "key_reused",        "Unprocessable Content",  "This Idempotency-Key came with other files before, or some of those are gone; nothing was stored. Give each upload a key of its own.") \
 	X(LOCKED,            423, "locked",            "Locked",                 "Another request still holds this upload; try again in a moment.") \
 	X(CHECKSUM_MISMATCH, 460, "checksum_mismatch", "Checksum Mismatch",      "The chunk does not have the checksum it was sent with; it was discarded. Send it again.") \
 	X(INTERNAL,          500, "internal",          "Internal Server Error",  "The server failed; nothing was stored. The reason is in its log.") \

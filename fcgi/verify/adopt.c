@@ -187,7 +187,7 @@ static enum fault christen(struct adoption *one, struct refusal *why)
 
 	object_name(one->mark.sha256, hex);
 	snprintf(one->name, sizeof one->name, "recovered-%s", hex);
-	return mint_id(NULL, 0, one->id, why);
+	return mint_id(one->id, why);
 }
 
 /* Its bytes were hashed: a record for them. They are synced, whatever `durability` says. */

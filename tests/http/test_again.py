@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from harness import FastCGIDoor, Upload, kill_serving, refused
+from harness import FastCGIDoor, Upload, kill_serving, refused, wait_until
 from shell import add_token, bearer
 
 
@@ -29,7 +29,7 @@ def test_a_body_sent_again(door):
     mine = key()
     first, again = put(door, mine), put(door, mine)
     assert first.status == again.status == 201 and first.json == again.json and len(first.file["delete_token"]) == 64
-    assert put(door, f'"{mine}"').json == first.json
+    assert put(door, f'"{mine}"').json == put(door, f'"{mine}";a=1').json == first.json
     assert more_than(door, before) == 1
     assert door.get(f"/files/{first.file['id']}/content").body == b"hello"
     assert door.request("DELETE", f"/files/{first.file['id']}", {"Authorization": f"Bearer {again.file['delete_token']}"}).status == 204
@@ -85,7 +85,75 @@ def test_what_was_deleted_may_come_again(door):
     first = put(door, mine)
     door.request("DELETE", f"/files/{first.file['id']}", {"Authorization": f"Bearer {first.file['delete_token']}"})
     again = put(door, mine)
-    assert again.status == 201 and again.file["id"] == first.file["id"] and more_than(door, before) == 1
+    assert again.status == 201 and again.file["id"] != first.file["id"] and more_than(door, before) == 1
+    assert door.get(f"/files/{first.file['id']}").status == 404
+
+
+def test_nothing_else_takes_the_place_of_what_was_deleted(door):
+    """An address that was handed out shows what it showed, or nothing."""
+    mine = key()
+    first = put(door, mine, b"benign")
+    assert door.request("DELETE", f"/files/{first.file['id']}", {"Authorization": f"Bearer {first.file['delete_token']}"}).status == 204
+    other = put(door, mine, b"another", "b.txt")
+    assert other.status == 201 and other.file["id"] != first.file["id"]
+    assert door.get(f"/files/{first.file['id']}/content").status == 404
+
+
+@pytest.mark.parametrize("harm", ["missing", "cut"])
+def test_bytes_that_were_lost_are_made_good(open_door, harm):
+    door, mine = open_door(), key()
+    file = put(door, mine).file
+    object = door.data / "objects" / file["sha256"]
+    object.unlink() if harm == "missing" else object.write_bytes(b"he")
+    assert put(door, mine).file == file
+    assert door.get(f"/files/{file['id']}/content").body == b"hello"
+
+
+def test_what_has_expired_is_kept_anew(door):
+    before, mine = door.stored(), key()
+    dead = door.request("PUT", "/upload/a.txt?expires_in=1s", {"Idempotency-Key": mine}, b"hello").file
+    wait_until(lambda: door.get(f"/files/{dead['id']}").status in (404, 410), "it has expired")
+    again = door.request("PUT", "/upload/a.txt?expires_in=7d", {"Idempotency-Key": mine}, b"hello")
+    assert again.status == 201 and again.file["id"] != dead["id"] and door.get(f"/files/{again.file['id']}/content").body == b"hello"
+    assert put(door, mine).json == again.json and more_than(door, before) == 1
+
+
+def test_a_request_does_not_stand_in_its_own_way(open_door):
+    """What the first one took is not what the second one lacks."""
+    door, mine = open_door(owner_quota_bytes="10"), key()
+    first = put(door, mine, b"12345678")
+    assert put(door, mine, b"12345678").json == first.json and door.stored()[0] == 1
+    refused(put(door, key(), b"12345678"), 507, "quota_exceeded")
+    refused(put(door, mine, b"12345678901"), 507, "quota_exceeded")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert {a.status for a in pool.map(lambda _: put(door, mine, b"12345678"), range(12))} == {201}
+
+
+def test_the_answer_is_the_record(door):
+    mine = key()
+    first = door.request("PUT", "/upload/a.txt?path=one", {"Idempotency-Key": mine, "Content-Type": "text/plain"}, b"hello")
+    again = door.request("PUT", "/upload/a.txt?path=two", {"Idempotency-Key": mine, "Content-Type": "image/png"}, b"hello")
+    assert again.json == first.json and again.file["path"] == "one" and again.file["declared_type"] == "text/plain"
+
+
+def test_a_form_is_all_of_its_files(door):
+    files = [Upload("f", f"{n}.txt", n.encode()) for n in ("one", "two", "three")]
+    mine = key()
+    first = post(door, mine, *files)
+    refused(post(door, mine, files[0]), 422, "key_reused")
+    refused(post(door, mine, *reversed(files)), 422, "key_reused")
+    gone = first.json["files"][1]
+    assert door.request("DELETE", f"/files/{gone['id']}", {"Authorization": f"Bearer {gone['delete_token']}"}).status == 204
+    refused(post(door, mine, *files), 422, "key_reused", "are gone")
+
+
+def test_a_delete_token_is_told_where_it_is_one(tmp_path):
+    mine = key()
+    for access in "token", "owner":  # made without one, and sent again when there would be one
+        door = FastCGIDoor({"delete_access": access}, data=tmp_path)
+        answer = put(door, mine)
+        assert answer.status == 201 and "delete_token" not in answer.file
+        door.close()
 
 
 def test_the_time_is_the_first_one_s(door):
@@ -106,7 +174,8 @@ def test_after_a_kill(tmp_path):
     door.close()
 
 
-@pytest.mark.parametrize("bad", ["short", "with blank in the middle", "x" * 256, '"' + "x" * 15 + '"', "grüße-grüße-grüße", '""'])
+@pytest.mark.parametrize("bad", ["short", "with blank in the middle", "x" * 256, '"' + "x" * 15 + '"', "grüße-grüße-grüße", '""', '"' + "x" * 20,
+                                 '"' + "x" * 20 + '"y', '"'])
 def test_no_key(door, bad):
     before = door.stored()
     refused(put(door, bad.encode().decode("latin-1")), 400, "bad_request", "Idempotency-Key")

@@ -181,8 +181,8 @@ enum fault catalog_page(
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
-static enum fault file_add(
-    struct connection *c, struct arrival *arrival, int64_t form, struct refusal *why)
+static enum fault file_add(struct connection *c, struct arrival *arrival, int64_t form,
+    const uint8_t *key_hash, struct refusal *why)
 {
 	struct file *file = &arrival->file;
 	char folded[2 * NAME_BYTES + 1];
@@ -192,7 +192,7 @@ static enum fault file_add(
 		NUMBER(file->size), TEXT(file->type), TEXT(file->declared_type),
 		BYTES(file->sha256, SHA256_LEN), TEXT(file->owner), NUMBER(file->uploaded_at),
 		MOMENT(file->expires_at), BYTES(arrival->delete_hash, SHA256_LEN),
-		TEXT(file->address), TEXT(file->path)));
+		TEXT(file->address), TEXT(file->path), BYTES(key_hash, SHA256_LEN)));
 
 	file->seq = sqlite3_last_insert_rowid(c->db);
 	return f;
@@ -221,64 +221,90 @@ static void drop_made(struct catalog *catalog, const struct arrivals *all)
 	}
 }
 
-/* Is it there under this id? Then with its times, and the same bytes and name. */
-static enum fault find_again(
-    struct connection *c, struct arrival *arrival, bool *found, struct refusal *why)
-{
-	struct file *file = &arrival->file, *before;
-	struct files files;
-	enum fault f = files_make(&files, 1, why);
+/* ---- what is sent again ---------------------------------------------------------------------- */
 
-	*found = false;
-	if (f)
-		return f;
-	f = find_on(c, span_of(file->id), &files, NULL);
-	*found = !f || f == FAULT_EXPIRED;
-	f = *found || f == FAULT_NOT_FOUND ? FAULT_NONE : refuse(why, f, NULL);
-	if (*found) {
-		before = files.at;
-		file->seq = before->seq;
-		file->uploaded_at = before->uploaded_at;
-		file->expires_at = before->expires_at;
-		if (memcmp(before->sha256, file->sha256, SHA256_LEN) != 0 ||
-		    strcmp(before->name, file->name) != 0)
-			f = refuse(why, FAULT_KEY_REUSED, NULL);
+static bool are_same(const struct files *before, const struct arrivals *all)
+{
+	bool same = before->count == all->count;
+
+	for (size_t i = 0; i < all->count && same; i++) {
+		const struct file *a = &before->at[i], *b = &all->at[i].file;
+		same =
+		    memcmp(a->sha256, b->sha256, SHA256_LEN) == 0 && strcmp(a->name, b->name) == 0;
 	}
-	files_release(&files);
+	return same;
+}
+
+static enum fault compare(struct connection *c, struct arrivals *all, struct refusal *why)
+{
+	struct files before;
+	enum fault f = files_make(&before, 1000, why);
+
+	if (!f)
+		f = form_on(c, span_of(all->first), &before, why);
+	if (!f && !are_same(&before, all))
+		f = refuse(why, FAULT_KEY_REUSED, NULL);
+	files_release(&before);
+	all->again = !f;
 	return f;
 }
 
-/* *again: all of it is there, from when it was sent before. */
-static enum fault find_all(
-    struct catalog *catalog, const struct arrivals *all, bool *again, struct refusal *why)
+/* What has expired and was not swept yet is no more. */
+static enum fault look_for_key(struct catalog *catalog, struct arrivals *all, struct refusal *why)
 {
-	enum fault f = FAULT_NONE;
-	size_t count = 0;
-	bool found;
+	struct connection *c = catalog->writer;
+	int64_t expires_at, freed;
+	sqlite3_stmt *s;
+	bool row;
+	enum fault f =
+	    sql_row(c, SQL_KEY_FIND, &s, &row, why, BIND(BYTES(all->key_hash, SHA256_LEN)));
 
-	for (size_t i = 0; i < all->count && !f; i++) {
-		f = find_again(catalog->writer, &all->at[i], &found, why);
-		count += found;
-	}
-	*again = count == all->count;
-	return !f && count > 0 && !*again ? refuse(why, FAULT_KEY_REUSED, NULL) : f;
+	if (f || !row)
+		return f;
+	span_copy(all->first, sizeof all->first, column_span(s, 0));
+	expires_at = sqlite3_column_int64(s, 1);
+	sql_done(s);
+	if (expires_at != 0 && expires_at <= clock_calendar())
+		return record_remove(catalog, span_of(all->first), &freed, why);
+	return compare(c, all, why);
 }
 
+int64_t catalog_key_bytes(struct catalog *catalog, const uint8_t key_hash[SHA256_LEN])
+{
+	int64_t bytes = 0;
+
+	return reader_read(
+		   catalog, SQL_KEY_BYTES, &bytes, 1, NULL, BIND(BYTES(key_hash, SHA256_LEN)))
+		   ? 0
+		   : bytes;
+}
+
+static enum fault add_one(
+    struct catalog *catalog, struct arrivals *all, size_t i, struct refusal *why)
+{
+	struct arrival *first = all->at;
+	int64_t form = i == 0 ? 0 : first->file.seq;
+	enum fault f =
+	    file_add(catalog->writer, &all->at[i], form, i == 0 ? all->key_hash : NULL, why);
+
+	return f || i > 0 ? f : form_add(catalog->writer, &first->file, why);
+}
+
+/* Content that is sent again is looked after again: what was lost meanwhile is made good. */
 enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *why)
 {
 	struct arrivals *all = arrivals;
-	bool again = false;
-	enum fault f = all->keyed ? find_all(catalog, all, &again, why) : FAULT_NONE;
+	enum fault f = FAULT_NONE;
 
-	for (size_t i = 0; !again && i < all->count && !f; i++) {
+	all->again = false;
+	if (all->key_hash != NULL)
+		f = look_for_key(catalog, all, why);
+	for (size_t i = 0; i < all->count && !f; i++) {
 		f = object_add(catalog, &all->at[i], why);
-		if (!f)
-			f = file_add(
-			    catalog->writer, &all->at[i], i == 0 ? 0 : all->at[0].file.seq, why);
-		if (!f && i == 0)
-			f = form_add(catalog->writer, &all->at[0].file, why);
+		if (!f && !all->again)
+			f = add_one(catalog, all, i, why);
 	}
-	if (f)
+	if (f && !all->again) /* else they have records, which this job did not make */
 		drop_made(catalog, all);
 	return f;
 }

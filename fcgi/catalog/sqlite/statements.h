@@ -71,8 +71,12 @@
 	X(OBJECT_FORGET,  "DELETE FROM objects WHERE sha256 = ?1 AND refs = 0 RETURNING size") \
 	\
 	X(FILE_ADD,     "INSERT INTO files (id, form, name, name_fold, size, type, declared_type," \
-	                " sha256, owner, uploaded_at, expires_at, delete_hash, address, path)" \
-	                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
+	                " sha256, owner, uploaded_at, expires_at, delete_hash, address, path, key_hash)" \
+	                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)") \
+	X(KEY_FIND,     "SELECT id, expires_at FROM files WHERE key_hash = ?1") \
+	X(KEY_BYTES,    "SELECT ifnull(sum(f.size), 0) FROM files AS f," \
+	                " (SELECT seq AS first FROM files WHERE key_hash = ?1)" \
+	                " WHERE f.seq = first OR f.form = first") \
 	X(FORM_ADD,     "INSERT INTO forms (seq, owner, fields) VALUES (?1, ifnull(?2, ''), ?3)") \
 	X(FILE_FIND,    "SELECT " FILE_COLUMNS " FROM files WHERE id = ?1") \
 	X(FILE_FORM,    "SELECT ifnull(form, seq) FROM files WHERE id = ?1") \
