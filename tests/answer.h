@@ -59,7 +59,7 @@ static inline void set(struct scene *s)
 	    .delete_token = "secret"};
 	for (unsigned i = 0; i < SHA256_LEN; i++)
 		s->file[0].sha256[i] = s->file[1].sha256[i] = (uint8_t)i;
-	s->files = (struct files){s->file, 2, NULL};
+	s->files = (struct files){.at = s->file, .count = 2};
 	reply_open(&s->r, &s->m.x, &s->request);
 }
 

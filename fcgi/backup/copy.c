@@ -167,7 +167,8 @@ static int try_link(struct copying *c, int source, const char *tmp)
 	return -1;
 }
 
-/* *fd: the new file as `tmp`; -1 where its bytes are not what they should be. */
+/* *fd: the new file as `tmp`; -1 where its bytes are not what they should be. (Seven parameters: two
+ * results, and the names of one object that its caller has made.) */
 static enum fault bring(struct copying *c, int source, const char *tmp, const uint8_t *sha256,
     int *fd, enum copied *how, struct refusal *why)
 {

@@ -36,9 +36,6 @@ enum parameter_found { PARAMETER_FOUND, PARAMETER_END, PARAMETER_BAD };
  */
 enum parameter_found parameter_next(struct span *rest, struct parameter *found);
 
-/* tchar of RFC 9110 5.6.2, one or more of them. */
-bool is_token(struct span s);
-
 /* The boundary of a multipart/form-data Content-Type, borrowed from it. BAD_MULTIPART: not this
  * type, no boundary, two of them, or one that is not 1 to 70 visible characters and inner blanks.
  */

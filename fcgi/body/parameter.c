@@ -11,20 +11,6 @@
 
 #include "shared/text.h"
 
-static bool is_tchar(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-bool is_token(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!is_tchar((unsigned char)s.at[i]))
-			return false;
-	return s.len > 0;
-}
-
 /* An absent span stays one: NULL + 0 is undefined. */
 static struct span skip(struct span s, size_t len)
 {
@@ -87,7 +73,7 @@ enum parameter_found parameter_next(struct span *rest, struct parameter *found)
 	bool good = found->quoted ? cut_quoted(rest, &found->value) : cut_bare(rest, &found->value);
 	*rest = skip(*rest, run(*rest, " \t"));
 	bool ends = rest->len == 0 || rest->at[0] == ';';
-	return good && ends && is_token(found->name) ? PARAMETER_FOUND : PARAMETER_BAD;
+	return good && ends && text_is_token(found->name) ? PARAMETER_FOUND : PARAMETER_BAD;
 }
 
 bool body_is_form(struct span content_type)

@@ -167,7 +167,7 @@ enum fault heads_line(struct heads *h, char *line, size_t len, struct refusal *w
 		return refuse(why, FAULT_BAD_MULTIPART,
 		    "A header line of a part is folded over several lines; write it as one.");
 	name.len = colon == NULL ? 0 : (size_t)(colon - line);
-	if (!is_token(name))
+	if (!text_is_token(name))
 		return refuse(why, FAULT_BAD_MULTIPART,
 		    "A part does not begin with header lines (Name: value) and an empty line.");
 	value = span_trim((struct span){colon + 1, len - name.len - 1});

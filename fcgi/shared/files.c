@@ -42,7 +42,7 @@ const char *files_text(struct files *files, struct span text)
 
 enum fault files_make(struct files *files, size_t limit, struct refusal *why)
 {
-	*files = (struct files){.at = calloc(limit, sizeof *files->at)};
+	*files = (struct files){.at = calloc(limit, sizeof *files->at), .room = limit};
 	return files->at == NULL ? refuse(why, FAULT_INTERNAL, NULL) : FAULT_NONE;
 }
 

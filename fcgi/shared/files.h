@@ -9,7 +9,7 @@
 /* Records on loan; give back with files_release(). */
 struct files {
 	struct file *at;
-	size_t count;
+	size_t count, room; /* records there are, and fit */
 	void *store; /* files.c's own */
 };
 

@@ -12,7 +12,7 @@ static bool is_token_char(char c)
 	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-static bool is_token(struct span s)
+bool text_is_token(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (!is_token_char(s.at[i]))
@@ -24,7 +24,7 @@ bool text_media_type(struct span raw, char to[TYPE_BYTES + 1])
 {
 	struct span whole = span_trim(span_cut(&raw, ';'));
 	struct span subtype = whole, type = span_cut(&subtype, '/');
-	if (whole.len > TYPE_BYTES || !is_token(type) || !is_token(subtype))
+	if (whole.len > TYPE_BYTES || !text_is_token(type) || !text_is_token(subtype))
 		return false;
 	for (size_t i = 0; i < whole.len; i++)
 		to[i] = whole.at[i] >= 'A' && whole.at[i] <= 'Z' ? whole.at[i] - 'A' + 'a'

@@ -70,6 +70,8 @@ bool text_has_controls(struct span s);
  * (libc-bin) is opened before main(), so jails do not matter; without it only ASCII is folded. */
 size_t text_fold(struct span s, char *to, size_t room);
 
+/* RFC 9110 5.6.2: one or more tchar. */
+bool text_is_token(struct span s);
 /* type "/" subtype of RFC 9110 tokens, parameters cut off, lower-cased. False: not one, or longer
  * than TYPE_BYTES. */
 bool text_media_type(struct span raw, char to[TYPE_BYTES + 1]);

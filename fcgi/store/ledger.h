@@ -63,7 +63,7 @@ typedef enum fault ledger_check(void *self, const struct ledger_sums *sums);
 /*
  * Reserve `bytes` (>= 0, all of them pending) for `owner` (absent: anonymous). `check` decides; its
  * fault is returned as it is. NULL: no check. *slot is what the functions below take. BUSY: the
- * table is full, or its lock not to be had.
+ * table is full, or its lock not to be had. (Seven parameters, since all of it has to be told under one lock.)
  */
 enum fault ledger_reserve(struct ledger *ledger, struct span owner, int64_t bytes,
     struct ledger_mark mark, ledger_check *check, void *self, unsigned *slot);

@@ -212,7 +212,7 @@ static enum fault read_page(struct connection *c, struct query *q, struct files 
 		f = query_prepare(c, q,
 		    q->listing->oldest_first ? oldest[q->driver] : newest[q->driver], &s, why);
 	if (!f)
-		f = files_read(c, s, (size_t)q->listing->limit, &budget, files, more, why);
+		f = files_read(c, s, &budget, files, more, why);
 	return f;
 }
 

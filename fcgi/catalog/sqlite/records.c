@@ -66,7 +66,7 @@ static bool over_budget(struct budget *budget, struct files *files)
 	return over;
 }
 
-enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struct budget *budget,
+enum fault files_read(struct connection *c, sqlite3_stmt *s, struct budget *budget,
     struct files *files, bool *more, struct refusal *why)
 {
 	int64_t form = 0;
@@ -75,7 +75,7 @@ enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struc
 
 	*more = false;
 	while (!f && row) {
-		*more = files->count == limit;
+		*more = files->count == files->room;
 		if (!*more && !row_read(s, files, &form))
 			f = refuse(why, FAULT_INTERNAL, NULL);
 		else if (!*more)
@@ -100,7 +100,7 @@ static enum fault find_on(
 
 	if (f)
 		return f;
-	f = files_read(c, s, 1, NULL, files, &more, why);
+	f = files_read(c, s, NULL, files, &more, why);
 	if (f)
 		return f;
 	if (files->count == 0)
@@ -126,7 +126,7 @@ static enum fault form_on(
 	f = sql_bound(c, SQL_FORM_FIND, &s, why, BIND(NUMBER(first), NUMBER(clock_calendar())));
 	if (f)
 		return f;
-	f = files_read(c, s, 1000, NULL, files, &more, why);
+	f = files_read(c, s, NULL, files, &more, why);
 	if (!f && files->count == 0)
 		return refuse(why, FAULT_EXPIRED, NULL);
 	return f;
@@ -173,7 +173,7 @@ enum fault catalog_page(
 		return FAULT_INTERNAL;
 	f = sql_bound(c, SQL_VERIFY_FILES, &s, why, BIND(NUMBER(after), NUMBER((int64_t)limit)));
 	if (!f) {
-		f = files_read(c, s, limit, NULL, files, &more, why);
+		f = files_read(c, s, NULL, files, &more, why);
 	}
 	reader_give(catalog, c);
 	return f;

@@ -149,9 +149,9 @@ struct budget {
 	size_t bytes; /* that are left */
 	size_t each;  /* what a record has besides its texts, at most */
 };
-/* Read all rows of a statement of FILE_COLUMNS into *files, which has room for `limit`, as far as
+/* Read all rows of a statement of FILE_COLUMNS into *files, as far as there is room, and as far as
  * the budget (NULL: none) goes, but one. *more: there was a row beyond. */
-enum fault files_read(struct connection *c, sqlite3_stmt *s, size_t limit, struct budget *budget,
+enum fault files_read(struct connection *c, sqlite3_stmt *s, struct budget *budget,
     struct files *files, bool *more, struct refusal *why);
 /* In a job: no record has this content any more. After COMMIT the object is dropped, if that is still
  * true under a new write lock. */
