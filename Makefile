@@ -64,7 +64,6 @@ catalog_SOURCES := $(store_SOURCES)
 keep_SOURCES := $(store_SOURCES)
 sniff_SOURCES := $(TEST_SHARED) $(wildcard fcgi/sniff/*.c)
 reply_SOURCES := $(TEST_SHARED) $(wildcard fcgi/reply/*.c) tests/memory.c
-accept/request_SOURCES := $(filter-out fcgi/accept/gate.c,$(accept_SOURCES))
 sniff/sniffers_SOURCES := $(TEST_SHARED) $(addprefix fcgi/sniff/,sniff.c sniffers.c)
 store/ledger_SOURCES := $(TEST_SHARED) fcgi/store/disk/ledger.c fcgi/store/disk/ledger_table.c
 store/ledger_crowd_SOURCES := $(store/ledger_SOURCES)
