@@ -34,11 +34,11 @@ def ident(url):
     return url.rsplit("/", 1)[1]
 
 
-# ---- I1: fields -----------------------------------------------------------------------------------
+# ---- fields --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bad", ["-1", "ten", "1.0", "1, 1", "1000000000000000", "\"5\"", "?1", "0x5"])
-def test_I1_bad_lengths_and_offsets_count_as_not_sent(worker, bad):
+def test_bad_lengths_and_offsets_count_as_not_sent(worker, bad):
     created = create(worker, b"12345", Upload_Length=bad)
     assert created.status == 201
     url = created["Location"]
@@ -48,34 +48,34 @@ def test_I1_bad_lengths_and_offsets_count_as_not_sent(worker, bad):
 
 
 @pytest.mark.parametrize("bad", ["1", "yes", "?2", "?1, ?1", "true"])
-def test_I1_bad_completeness_counts_as_not_sent(worker, bad):
+def test_bad_completeness_counts_as_not_sent(worker, bad):
     url = create(worker, b"12345")["Location"]
     assert append(worker, url, 5, b"678", complete=bad).status == 400
     assert worker.ask("HEAD", url).offset == 5
 
 
-def test_I1_parameters_are_ignored(worker):
+def test_parameters_are_ignored(worker):
     url = create(worker, b"12345", complete="?0;why=because", Upload_Length="8;unit=bytes")["Location"]
     assert worker.ask("HEAD", url)["Upload-Length"] == "8"
     assert append(worker, url, "5;x", b"678", complete="?1;a=1").status == 201
 
 
-# ---- I2, I3, I4, I17: 104 ---------------------------------------------------------------------------
+# ---- 104 -----------------------------------------------------------------------------------------
 
 
-def test_I2_no_104_unless_the_server_in_front_relays_it(worker):
+def test_no_104_unless_the_server_in_front_relays_it(worker):
     created = create(worker, b"12345", Upload_Draft_Interop_Version="9")
     assert created.interim == []
 
 
-def test_I2_no_104_for_another_interop_version(direct):
+def test_no_104_for_another_interop_version(direct):
     for version in ["8", "10", "x"]:
         headers = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": version}
         assert direct.open("POST", "/upload", headers, 0, **RELAYS).finish().interim == []
     assert direct.open("POST", "/upload", {"Upload-Complete": "?0"}, 0, **RELAYS).finish().interim == []
 
 
-def test_I3_I4_a_104_tells_location_and_limits(direct):
+def test_a_104_tells_location_and_limits(direct):
     headers = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "9"}
     answer = direct.open("POST", "/upload", headers, 5, **RELAYS).send(b"12345").finish()
     assert answer.status == 201
@@ -86,7 +86,7 @@ def test_I3_I4_a_104_tells_location_and_limits(direct):
     assert "max-size=" in first["upload-limit"]
 
 
-def test_I17_a_104_of_an_append_has_no_location(direct):
+def test_a_104_of_an_append_has_no_location(direct):
     url = create(direct)["Location"]
     headers = {
         "Upload-Complete": "?0",
@@ -100,7 +100,7 @@ def test_I17_a_104_of_an_append_has_no_location(direct):
     assert all(interim["upload-draft-interop-version"] == "9" for interim in answer.interim)
 
 
-def test_I17_a_104_comes_at_once_and_tells_progress(direct):
+def test_a_104_comes_at_once_and_tells_progress(direct):
     headers = {"Upload-Complete": "?0", "Upload-Draft-Interop-Version": "9"}
     data = some_bytes(40 << 20)
     direct_104 = direct.open("POST", "/upload", headers, len(data), **RELAYS).send(data[:1000])
@@ -114,10 +114,10 @@ def test_I17_a_104_comes_at_once_and_tells_progress(direct):
     assert all(0 < int(interim["upload-offset"]) <= len(data) for interim in later)
 
 
-# ---- I5, I6: creation -------------------------------------------------------------------------------
+# ---- creation ------------------------------------------------------------------------------------
 
 
-def test_I5_an_unfinished_creation_is_201_with_location_and_limits(worker):
+def test_an_unfinished_creation_is_201_with_location_and_limits(worker):
     created = create(worker, b"12345")
     assert created.status == 201
     assert re.match(r"^/upload/[0-9a-hjkmnp-tv-z]{26}$", created["Location"])
@@ -126,13 +126,13 @@ def test_I5_an_unfinished_creation_is_201_with_location_and_limits(worker):
     assert created.offset == 5
 
 
-def test_I5_an_empty_one_too(worker):
+def test_an_empty_one_too(worker):
     created = create(worker, b"")
     assert created.status == 201 and created["Upload-Complete"] == "?0"
     assert worker.ask("HEAD", created["Location"]).offset == 0
 
 
-def test_I6_a_whole_creation_is_answered_like_any_upload(worker):
+def test_a_whole_creation_is_answered_like_any_upload(worker):
     data = some_bytes(100_000)
     disposition = "inline; filename=\"x.txt\"; filename*=UTF-8''%C3%9Cber.txt"
     answer = create(worker, data, "?1", Content_Type="text/x-mine", Content_Disposition=disposition)
@@ -142,7 +142,7 @@ def test_I6_a_whole_creation_is_answered_like_any_upload(worker):
     worker.kept(record["id"], data)
 
 
-def test_I6_put_with_a_name_too(worker):
+def test_put_with_a_name_too(worker):
     data = some_bytes(1_000)
     answer = create(worker, data, "?1", path="/upload/put%20me.bin", method="PUT")
     assert answer.status == 201 and answer["Upload-Complete"] == "?1"
@@ -152,16 +152,16 @@ def test_I6_put_with_a_name_too(worker):
     assert done.json["files"][0]["name"] == "later.bin"
 
 
-def test_I6_an_empty_representation(worker):
+def test_an_empty_representation(worker):
     answer = create(worker, b"", "?1")
     assert answer.status == 201 and answer["Upload-Complete"] == "?1"
     worker.kept(answer.json["files"][0]["id"], b"")
 
 
-# ---- I7: the length ---------------------------------------------------------------------------------
+# ---- the length ----------------------------------------------------------------------------------
 
 
-def test_I7_length_is_recorded_wherever_it_is_said(worker):
+def test_length_is_recorded_wherever_it_is_said(worker):
     url = create(worker, b"12345")["Location"]
     assert "Upload-Length" not in worker.ask("HEAD", url)
     append(worker, url, 5, b"6", Upload_Length="9")
@@ -170,13 +170,13 @@ def test_I7_length_is_recorded_wherever_it_is_said(worker):
 
 
 @pytest.mark.parametrize("said", [{"Upload_Length": "4"}, {"Upload_Length": "6"}])
-def test_I7_contradictions_in_a_creation_are_400(worker, said):
+def test_contradictions_in_a_creation_are_400(worker, said):
     answer = create(worker, b"12345", "?1", **said)
     assert answer.status == 400
     assert answer.json["type"] == LENGTH_PROBLEM
 
 
-def test_I7_contradictions_of_an_append_are_400(worker):
+def test_contradictions_of_an_append_are_400(worker):
     url = create(worker, b"12345", Upload_Length="10")["Location"]
     for body, complete, headers in [(b"6", "?0", {"Upload_Length": "11"}), (b"67", "?1", {}), (b"678901", "?1", {})]:
         answer = append(worker, url, 5, body, complete, **headers)
@@ -186,11 +186,11 @@ def test_I7_contradictions_of_an_append_are_400(worker):
     assert worker.ask("HEAD", url).offset == 5
 
 
-# ---- I8: HEAD and GET ---------------------------------------------------------------------------------
+# ---- HEAD and GET --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_I8_state_is_told(worker, method):
+def test_state_is_told(worker, method):
     url = create(worker, b"12345", Upload_Length="5")["Location"]
     answer = worker.ask(method, url)
     assert answer.status in (200, 204)
@@ -205,22 +205,22 @@ def test_I8_state_is_told(worker, method):
     assert (answer["Upload-Complete"], answer["Upload-Offset"], answer["Upload-Length"]) == ("?1", "5", "5")
 
 
-def test_I8_a_head_with_offset_or_completeness_is_400(worker):
+def test_a_head_with_offset_or_completeness_is_400(worker):
     url = create(worker, b"12345")["Location"]
     assert worker.ask("HEAD", url, {"Upload-Offset": "5"}).status == 400
     assert worker.ask("HEAD", url, {"Upload-Complete": "?0"}).status == 400
     assert worker.ask("HEAD", url).offset == 5
 
 
-def test_I8_the_unknown_is_404(worker):
+def test_the_unknown_is_404(worker):
     answer = worker.ask("HEAD", "/upload/00000000000000000000000000")
     assert answer.status == 404 and "Upload-Offset" not in answer
 
 
-# ---- I9: OPTIONS ----------------------------------------------------------------------------------
+# ---- OPTIONS -------------------------------------------------------------------------------------
 
 
-def test_I9_options_tells_limits(worker):
+def test_options_tells_limits(worker):
     answer = worker.ask("OPTIONS", "/upload")
     assert answer.status == 200  # what iOS looks for
     assert limits(answer)["max-size"] == str(64 << 20)
@@ -229,11 +229,11 @@ def test_I9_options_tells_limits(worker):
     assert "Upload-Limit" in worker.ask("OPTIONS", url)
 
 
-# ---- I10, I11, I12, I13: PATCH --------------------------------------------------------------------------
+# ---- PATCH ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("missing", ["Upload-Offset", "Upload-Complete"])
-def test_I10_both_fields_are_required(worker, missing):
+def test_both_fields_are_required(worker, missing):
     url = create(worker, b"12345")["Location"]
     headers = {"Upload-Offset": "5", "Upload-Complete": "?0", "Content-Type": PATCH_TYPE}
     del headers[missing]
@@ -242,7 +242,7 @@ def test_I10_both_fields_are_required(worker, missing):
 
 
 @pytest.mark.parametrize("wrong", ["application/octet-stream", "application/offset+octet-stream", ""])
-def test_I10_another_type_is_415(worker, wrong):
+def test_another_type_is_415(worker, wrong):
     url = create(worker, b"12345")["Location"]
     answer = append(worker, url, 5, b"678", Content_Type=wrong)
     assert answer.status == 415 and answer.json["error"] == "unsupported_type"
@@ -250,7 +250,7 @@ def test_I10_another_type_is_415(worker, wrong):
 
 
 @pytest.mark.parametrize("offset", [0, 4, 6, 999999999999999])
-def test_I11_wrong_offset_is_409(worker, offset):
+def test_wrong_offset_is_409(worker, offset):
     url = create(worker, b"12345")["Location"]
     answer = append(worker, url, offset, b"678")
     assert answer.status == 409
@@ -262,7 +262,7 @@ def test_I11_wrong_offset_is_409(worker, offset):
     assert worker.ask("HEAD", url).offset == 5
 
 
-def test_I12_nothing_is_added_to_a_complete_upload(worker):
+def test_nothing_is_added_to_a_complete_upload(worker):
     url = create(worker, b"12345")["Location"]
     assert append(worker, url, 5, b"678", "?1").status == 201
     for offset, body, complete in [(8, b"9", "?0"), (8, b"9", "?1"), (0, b"12345678", "?1"), (8, b"", "?0")]:
@@ -272,7 +272,7 @@ def test_I12_nothing_is_added_to_a_complete_upload(worker):
     worker.kept(ident(url), b"12345678")
 
 
-def test_I12_the_final_answer_may_be_heard_again(worker):
+def test_the_final_answer_may_be_heard_again(worker):
     url = create(worker, b"12345")["Location"]
     first = append(worker, url, 5, b"678", "?1")
     again = append(worker, url, 8, b"", "?1")
@@ -280,7 +280,7 @@ def test_I12_the_final_answer_may_be_heard_again(worker):
     assert again.json["files"][0]["id"] == first.json["files"][0]["id"]
 
 
-def test_I13_appends_are_acknowledged_and_the_last_is_the_resources_answer(worker):
+def test_appends_are_acknowledged_and_the_last_is_the_resources_answer(worker):
     data = some_bytes(50_000)
     url = create(worker, data[:10_000])["Location"]
     answer = append(worker, url, 10_000, data[10_000:30_000])
@@ -292,10 +292,10 @@ def test_I13_appends_are_acknowledged_and_the_last_is_the_resources_answer(worke
     worker.kept(answer.json["files"][0]["id"], data)
 
 
-# ---- I14, I15, I16 ----------------------------------------------------------------------------------
+# ---- state that is lost --------------------------------------------------------------------------
 
 
-def test_I14_offsets_do_not_shrink_and_lost_state_ends_the_upload(own_worker):
+def test_offsets_do_not_shrink_and_lost_state_ends_the_upload(own_worker):
     worker = own_worker()
     url = create(worker, b"12345")["Location"]
     (worker.data / "partial" / ident(url)).unlink()
@@ -308,7 +308,7 @@ def test_I14_offsets_do_not_shrink_and_lost_state_ends_the_upload(own_worker):
     assert worker.ask("HEAD", shorter).status in (404, 410)
 
 
-def test_I15_more_than_the_length_invalidates_the_upload(worker):
+def test_more_than_the_length_invalidates_the_upload(worker):
     url = create(worker, b"12345", Upload_Length="8")["Location"]
     answer = append(worker, url, 5, b"678901")
     assert 400 <= answer.status < 500
@@ -317,7 +317,7 @@ def test_I15_more_than_the_length_invalidates_the_upload(worker):
     assert append(worker, url, 5, b"678", "?1").status in (404, 410)
 
 
-def test_I16_an_interrupted_body_is_kept_and_does_not_complete(direct):
+def test_an_interrupted_body_is_kept_and_does_not_complete(direct):
     data = some_bytes(500_000)
     url = create(direct, b"", Upload_Length=str(len(data)))["Location"]
     headers = {"Upload-Offset": "0", "Upload-Complete": "?1", "Content-Type": PATCH_TYPE}
@@ -329,10 +329,10 @@ def test_I16_an_interrupted_body_is_kept_and_does_not_complete(direct):
     direct.kept(ident(url), data)
 
 
-# ---- I18, I19 ---------------------------------------------------------------------------------------
+# ---- ending one ----------------------------------------------------------------------------------
 
 
-def test_I18_cancellation(worker):
+def test_cancellation(worker):
     url = create(worker, b"12345")["Location"]
     assert worker.ask("DELETE", url).status == 204
     assert worker.ask("HEAD", url).status in (404, 410)
@@ -341,7 +341,7 @@ def test_I18_cancellation(worker):
     assert worker.ask("DELETE", "/upload/00000000000000000000000000").status in (404, 410)
 
 
-def test_I19_a_head_ends_the_request_before_and_tells_an_offset_that_holds(direct):
+def test_a_head_ends_the_request_before_and_tells_an_offset_that_holds(direct):
     data = some_bytes(1_000_000)
     url = create(direct)["Location"]
     headers = {"Upload-Offset": "0", "Upload-Complete": "?1", "Content-Type": PATCH_TYPE}
@@ -354,10 +354,10 @@ def test_I19_a_head_ends_the_request_before_and_tells_an_offset_that_holds(direc
     direct.kept(ident(url), data)
 
 
-# ---- I20 to I24 ---------------------------------------------------------------------------------------
+# ---- refusals ------------------------------------------------------------------------------------
 
 
-def test_I20_413_tells_the_limit(direct):
+def test_tells_the_limit(direct):
     for answer in (
         create(direct, b"", Upload_Length=str((64 << 20) + 1)),
         direct.open("POST", "/upload", {"Upload-Complete": "?0"}, (64 << 20) + 1).result(),
@@ -366,7 +366,7 @@ def test_I20_413_tells_the_limit(direct):
         assert limits(answer)["max-size"] == str(64 << 20)
 
 
-def test_I20_also_when_the_whole_grows_too_large(own_worker):
+def test_also_when_the_whole_grows_too_large(own_worker):
     worker = own_worker(max_bytes="100K")
     url = create(worker, some_bytes(60 << 10))["Location"]
     answer = append(worker, url, 60 << 10, some_bytes(60 << 10))
@@ -376,7 +376,7 @@ def test_I20_also_when_the_whole_grows_too_large(own_worker):
 
 @pytest.mark.parametrize("interop", [None, "3", "5", "6", "8", "9"])
 @pytest.mark.parametrize("how", ["a body", "a length", "a body of no declared length"])
-def test_I20_however_it_is_too_much(own_worker, how, interop):
+def test_however_it_is_too_much(own_worker, how, interop):
     """Creation whole and in pieces, append to the end and on; by header, and as it is counted."""
     worker = own_worker(max_bytes="100K", unknown_length="accept")
     version = {"Upload-Draft-Interop-Version": interop} if interop else {}
@@ -399,7 +399,7 @@ def test_I20_however_it_is_too_much(own_worker, how, interop):
         assert limits(answer)["max-size"] == str(100 << 10), (method, path, headers, answer)
 
 
-def test_I20_also_in_a_form(direct):
+def test_also_in_a_form(direct):
     """Too many fields are no less a 413."""
     boundary = "x"
     body = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="f{i}"\r\n\r\nv\r\n' for i in range(70))
@@ -409,7 +409,7 @@ def test_I20_also_in_a_form(direct):
     assert limits(answer)["max-size"] == str(64 << 20)
 
 
-def test_I21_no_redirects(worker):
+def test_no_redirects(worker):
     url = create(worker, b"12345")["Location"]
     html = {"Accept": "text/html"}
     assert worker.ask("HEAD", url, html).status not in (301, 302)
@@ -417,7 +417,7 @@ def test_I21_no_redirects(worker):
     assert worker.ask("DELETE", url, html).status not in (301, 302)
 
 
-def test_I22_offsets_count_coded_bytes(worker):
+def test_offsets_count_coded_bytes(worker):
     import gzip
 
     coded = gzip.compress(some_bytes(10_000))
@@ -427,20 +427,20 @@ def test_I22_offsets_count_coded_bytes(worker):
     worker.kept(done.json["files"][0]["id"], coded)
 
 
-def test_I23_what_another_may_not_do(own_worker):
+def test_what_another_may_not_do(own_worker):
     worker = own_worker(upload_access="user")
     assert create(worker, b"12345").status == 401
     refused = append(worker, "/upload/00000000000000000000000000", 0, b"x")
     assert refused.status in (401, 404)
 
 
-def test_I23_addresses_cannot_be_guessed(worker):
+def test_addresses_cannot_be_guessed(worker):
     seen = {create(worker)["Location"] for _ in range(20)}
     assert len(seen) == 20
     assert len({url[-26:-13] for url in seen}) == 20 and len({url[-13:] for url in seen}) == 20
 
 
-def test_I23_a_stalled_body_is_given_up_and_what_came_is_kept(own_worker):
+def test_a_stalled_body_is_given_up_and_what_came_is_kept(own_worker):
     worker = own_worker(body_timeout="1s")
     url = create(worker)["Location"]
     headers = {"Upload-Offset": "0", "Upload-Complete": "?1", "Content-Type": PATCH_TYPE}
@@ -449,14 +449,14 @@ def test_I23_a_stalled_body_is_given_up_and_what_came_is_kept(own_worker):
     assert worker.ask("HEAD", url).offset == 5
 
 
-def test_I23_the_quota_is_asked_again_as_the_upload_grows(own_worker):
+def test_the_quota_is_asked_again_as_the_upload_grows(own_worker):
     worker = own_worker(quota_bytes="100K")
     url = create(worker, some_bytes(60 << 10))["Location"]
     assert append(worker, url, 60 << 10, some_bytes(60 << 10)).status == 507
     assert worker.ask("HEAD", url).offset == 60 << 10
 
 
-def test_I24_problem_types_are_the_registered_ones(worker):
+def test_problem_types_are_the_registered_ones(worker):
     url = create(worker, b"12345", Upload_Length="9")["Location"]
     answer = append(worker, url, 1, b"x")
     assert answer["Content-Type"].startswith("application/problem+json")
@@ -465,7 +465,7 @@ def test_I24_problem_types_are_the_registered_ones(worker):
     assert answer.json["type"] == LENGTH_PROBLEM and answer.json["status"] == 400
 
 
-# ---- RFC 9530: digests of what was sent, and of the whole ------------------------------------------------
+# ---- RFC 9530: digests of what was sent, and of the whole ----------------------------------------
 
 
 def digest_field(data):
@@ -487,7 +487,7 @@ def test_a_repr_digest_is_held_against_the_whole(worker):
     assert worker.ask("GET", f"/files/{ident(bad)}").status == 404
 
 
-# ---- clients in the field ---------------------------------------------------------------------------------
+# ---- clients in the field ------------------------------------------------------------------------
 
 
 def test_interop_3_says_upload_incomplete(worker):

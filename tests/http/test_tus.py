@@ -26,11 +26,11 @@ EXTENSIONS = {
 NOT_NUMBERS = ["-1", "+1", "0x10", "1.5", "9223372036854775808", "1" * 40, "1, 1", "ten", "1 2"]
 
 
-# ---- T1, T2, T3 -------------------------------------------------------------------------------------
+# ---- headers -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bad", NOT_NUMBERS)
-def test_T1_lengths_and_offsets_are_whole_numbers(worker, bad):
+def test_lengths_and_offsets_are_whole_numbers(worker, bad):
     refused = worker.tus("POST", "/upload", {"Upload-Length": bad})
     assert refused.status == 400 and refused.json["error"] == "bad_request"
     url = worker.tus_create(10)["Location"]
@@ -39,7 +39,7 @@ def test_T1_lengths_and_offsets_are_whole_numbers(worker, bad):
     assert worker.tus_offset(url) == 0
 
 
-def test_T2_every_answer_names_the_version(worker):
+def test_every_answer_names_the_version(worker):
     url = worker.tus_create(4)["Location"]
     for method, path, headers, body in [
         ("POST", "/upload", {"Upload-Length": "1"}, b""),
@@ -57,13 +57,13 @@ def test_T2_every_answer_names_the_version(worker):
         assert answer["Tus-Resumable"] == "1.0.0", (method, path, answer)
 
 
-def test_T2_refusals_of_length_also_name_it(direct):
+def test_refusals_of_length_also_name_it(direct):
     refused = direct.open("PATCH", "/upload/x", {"Tus-Resumable": "1.0.0"}).finish()
     assert refused.status == 411 and refused["Tus-Resumable"] == "1.0.0"
 
 
 @pytest.mark.parametrize("version", ["0.2.2", "1.0.1", "1", "", "1.0.0, 1.0.0"])
-def test_T2_another_version_is_412_and_does_nothing(direct, version):
+def test_another_version_is_412_and_does_nothing(direct, version):
     url = direct.tus_create(5)["Location"]
     before = direct.listed()
     for method, path, headers, body in [
@@ -80,7 +80,7 @@ def test_T2_another_version_is_412_and_does_nothing(direct, version):
     assert direct.listed() == before
 
 
-def test_T3_override_is_the_method(worker):
+def test_override_is_the_method(worker):
     url = worker.tus_create(5)["Location"]
     override = {"X-HTTP-Method-Override": "PATCH", "Upload-Offset": "0", "Content-Type": CHUNK}
     answer = worker.tus("POST", url, override, b"123")
@@ -91,10 +91,10 @@ def test_T3_override_is_the_method(worker):
     assert worker.tus("HEAD", url).status in (404, 410)
 
 
-# ---- T4: HEAD -------------------------------------------------------------------------------------
+# ---- HEAD ----------------------------------------------------------------------------------------
 
 
-def test_T4_head_tells_offset_and_length(worker):
+def test_head_tells_offset_and_length(worker):
     url = worker.tus_create(10)["Location"]
     answer = worker.tus("HEAD", url)
     assert answer.status in (200, 204)
@@ -105,24 +105,24 @@ def test_T4_head_tells_offset_and_length(worker):
     assert worker.tus_offset(url) == 4
 
 
-def test_T4_head_still_answers_when_the_upload_is_complete(worker):
+def test_head_still_answers_when_the_upload_is_complete(worker):
     url = worker.tus_create(3, body=b"abc")["Location"]
     answer = worker.tus("HEAD", url)
     assert answer.status in (200, 204)
     assert (answer["Upload-Offset"], answer["Upload-Length"]) == ("3", "3")
 
 
-def test_T4_head_of_the_unknown_has_no_offset(worker):
+def test_head_of_the_unknown_has_no_offset(worker):
     for path in ["/upload/00000000000000000000000000", "/upload/short", "/upload/" + "u" * 26]:
         answer = worker.tus("HEAD", path)
         assert answer.status in (403, 404, 410)
         assert "Upload-Offset" not in answer
 
 
-# ---- T5: PATCH ------------------------------------------------------------------------------------
+# ---- PATCH ---------------------------------------------------------------------------------------
 
 
-def test_T5_patch_adds_and_the_last_one_keeps(worker):
+def test_patch_adds_and_the_last_one_keeps(worker):
     data = some_bytes(100_000)
     url = worker.tus_create(len(data))["Location"]
     for at in range(0, len(data), 30_000):
@@ -136,7 +136,7 @@ def test_T5_patch_adds_and_the_last_one_keeps(worker):
     worker.kept(ident, data)
 
 
-def test_T5_wrong_type_is_415(worker):
+def test_wrong_type_is_415(worker):
     url = worker.tus_create(10)["Location"]
     for wrong in ["application/octet-stream", "text/plain", "application/partial-upload"]:
         answer = worker.tus("PATCH", url, {"Upload-Offset": "0", "Content-Type": wrong}, b"12345")
@@ -146,14 +146,14 @@ def test_T5_wrong_type_is_415(worker):
     assert worker.tus_offset(url) == 0
 
 
-def test_T5_type_is_compared_as_a_media_type(worker):
+def test_type_is_compared_as_a_media_type(worker):
     url = worker.tus_create(10)["Location"]
     kind = {"Upload-Offset": "0", "Content-Type": "Application/Offset+Octet-Stream; x=y"}
     assert worker.tus("PATCH", url, kind, b"12345").status == 204
 
 
 @pytest.mark.parametrize("offset", [0, 3, 5, 9, 2**63 - 1])
-def test_T5_wrong_offset_is_409_with_the_true_one(worker, offset):
+def test_wrong_offset_is_409_with_the_true_one(worker, offset):
     url = worker.tus_create(10, body=b"1234")["Location"]
     answer = worker.tus_patch(url, offset, b"567890")
     assert answer.status == 409 and answer.offset == 4
@@ -163,30 +163,30 @@ def test_T5_wrong_offset_is_409_with_the_true_one(worker, offset):
     worker.kept(url.rsplit("/", 1)[1], b"1234567890")
 
 
-def test_T5_missing_offset_is_400(worker):
+def test_missing_offset_is_400(worker):
     url = worker.tus_create(10)["Location"]
     assert worker.tus("PATCH", url, {"Content-Type": CHUNK}, b"12345").status == 400
     assert worker.tus_offset(url) == 0
 
 
-def test_T5_patch_past_the_length_changes_nothing(worker):
+def test_patch_past_the_length_changes_nothing(worker):
     url = worker.tus_create(10, body=b"1234")["Location"]
     answer = worker.tus_patch(url, 4, b"5678901")
     assert answer.status in (400, 413)
     assert worker.tus_offset(url) == 4
 
 
-def test_T5_patch_of_the_unknown_is_404(worker):
+def test_patch_of_the_unknown_is_404(worker):
     assert worker.tus_patch("/upload/00000000000000000000000000", 0, b"x").status == 404
 
 
-def test_T5_empty_patch_is_fine(worker):
+def test_empty_patch_is_fine(worker):
     url = worker.tus_create(10, body=b"1234")["Location"]
     answer = worker.tus_patch(url, 4, b"")
     assert answer.status == 204 and answer.offset == 4
 
 
-def test_T5_patch_of_a_complete_upload_changes_nothing(worker):
+def test_patch_of_a_complete_upload_changes_nothing(worker):
     url = worker.tus_create(4, body=b"abcd")["Location"]
     again = worker.tus_patch(url, 4, b"")
     assert again.status == 204 and again.offset == 4
@@ -196,10 +196,10 @@ def test_T5_patch_of_a_complete_upload_changes_nothing(worker):
     worker.kept(url.rsplit("/", 1)[1], b"abcd")
 
 
-# ---- T6: interrupted bodies ---------------------------------------------------------------------------
+# ---- interrupted bodies --------------------------------------------------------------------------
 
 
-def test_T6_what_came_of_an_interrupted_body_is_kept(direct):
+def test_what_came_of_an_interrupted_body_is_kept(direct):
     data = some_bytes(2_000_000)
     created = direct.tus_create(len(data))
     url, ident = created["Location"], created.id
@@ -212,7 +212,7 @@ def test_T6_what_came_of_an_interrupted_body_is_kept(direct):
     direct.kept(ident, data)
 
 
-def test_T6_a_body_that_ends_early_is_400_and_kept(direct):
+def test_a_body_that_ends_early_is_400_and_kept(direct):
     data = some_bytes(100_000)
     url = direct.tus_create(len(data))["Location"]
     answer = direct.tus_patch_open(url, 0, len(data)).send(data[:40_000]).finish()
@@ -222,7 +222,7 @@ def test_T6_a_body_that_ends_early_is_400_and_kept(direct):
     direct.kept(url.rsplit("/", 1)[1], data)
 
 
-def test_T6_an_interrupted_creation_with_upload_can_go_on(direct):
+def test_an_interrupted_creation_with_upload_can_go_on(direct):
     """The client cannot know the URL, but what was made must not count as complete."""
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "50000", "Content-Type": CHUNK}
     before = set(direct.listed())
@@ -231,11 +231,11 @@ def test_T6_an_interrupted_creation_with_upload_can_go_on(direct):
     assert set(direct.listed()) == before
 
 
-# ---- T7: OPTIONS ----------------------------------------------------------------------------------
+# ---- OPTIONS -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("headers", [{}, {"Tus-Resumable": "1.0.0"}, {"Tus-Resumable": "0.1"}])
-def test_T7_options_tells_what_there_is(worker, headers):
+def test_options_tells_what_there_is(worker, headers):
     answer = worker.ask("OPTIONS", "/upload", headers)
     assert answer.status in (200, 204)
     assert answer["Tus-Version"] == "1.0.0"
@@ -244,23 +244,23 @@ def test_T7_options_tells_what_there_is(worker, headers):
     assert set(answer["Tus-Checksum-Algorithm"].split(",")) == {"sha1", "sha256", "md5"}
 
 
-# ---- T8: creation ---------------------------------------------------------------------------------
+# ---- creation ------------------------------------------------------------------------------------
 
 
-def test_T8_creation_gives_a_location(worker):
+def test_creation_gives_a_location(worker):
     answer = worker.tus_create(10)
     assert ID.match(answer["Location"])
     assert worker.listed() == [] or answer.id not in worker.listed()
     assert worker.ask("GET", f"/files/{answer.id}").status == 404
 
 
-def test_T8_location_has_the_mount_point(direct):
+def test_location_has_the_mount_point(direct):
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "0"}
     answer = direct.open("POST", "/drop/upload", headers, 0, SCRIPT_NAME="/drop", PATH_INFO="/upload").finish()
     assert answer.status == 201 and answer["Location"].startswith("/drop/upload/")
 
 
-def test_T8_nothing_is_complete_at_once(worker):
+def test_nothing_is_complete_at_once(worker):
     answer = worker.tus_create(0)
     assert worker.tus_offset(answer["Location"]) == 0
     worker.kept(answer.id, b"")
@@ -268,25 +268,25 @@ def test_T8_nothing_is_complete_at_once(worker):
 
 @pytest.mark.parametrize("headers", [{}, {"Upload-Defer-Length": "0"}, {"Upload-Defer-Length": "2"},
                                      {"Upload-Defer-Length": "1", "Upload-Length": "4"}])
-def test_T8_creation_needs_one_statement_about_the_length(worker, headers):
+def test_creation_needs_one_statement_about_the_length(worker, headers):
     answer = worker.tus("POST", "/upload", headers)
     assert answer.status == 400 and "Location" not in answer
 
 
-def test_T8_too_much_is_413(worker):
+def test_too_much_is_413(worker):
     answer = worker.tus("POST", "/upload", {"Upload-Length": str((64 << 20) + 1)})
     assert answer.status == 413 and answer.json["max_bytes"] == 64 << 20
     assert answer["Tus-Max-Size"] == str(64 << 20)
 
 
-def test_T8_each_creation_is_another_upload(worker):
+def test_each_creation_is_another_upload(worker):
     assert worker.tus_create(5)["Location"] != worker.tus_create(5)["Location"]
 
 
-# ---- T9: metadata -----------------------------------------------------------------------------------
+# ---- metadata ------------------------------------------------------------------------------------
 
 
-def test_T9_metadata_is_echoed_and_becomes_the_record(worker):
+def test_metadata_is_echoed_and_becomes_the_record(worker):
     given = f"filename {b64('Überblick.txt')},filetype {b64('text/x-test')},note {b64('für uns')},flag"
     answer = worker.tus_create(3, {"Upload-Metadata": given}, body=b"abc")
     assert worker.tus("HEAD", answer["Location"])["Upload-Metadata"] == given
@@ -296,7 +296,7 @@ def test_T9_metadata_is_echoed_and_becomes_the_record(worker):
     assert record["fields"] == {"note": "für uns", "flag": ""}
 
 
-def test_T9_name_and_type_do_as_well(worker):
+def test_name_and_type_do_as_well(worker):
     given = f"name {b64('../../etc/passwd')},type {b64('image/png')}"
     answer = worker.tus_create(3, {"Upload-Metadata": given}, body=b"abc")
     record = worker.kept(answer.id, b"abc")
@@ -306,15 +306,15 @@ def test_T9_name_and_type_do_as_well(worker):
 @pytest.mark.parametrize("bad", [
     "a YQ==,a Yg==", "filename YQ==,filename YQ==", ",", "a YQ==,", "a !!!", "a YQ", "a YQ== Yg==", "ä YQ==",
 ])
-def test_T9_bad_metadata_is_400(worker, bad):
+def test_bad_metadata_is_400(worker, bad):
     answer = worker.tus("POST", "/upload", {"Upload-Length": "3", "Upload-Metadata": bad})
     assert answer.status == 400 and "Location" not in answer
 
 
-# ---- T10: deferred length -----------------------------------------------------------------------------
+# ---- deferred length -----------------------------------------------------------------------------
 
 
-def test_T10_length_may_come_later_and_stays(worker):
+def test_length_may_come_later_and_stays(worker):
     url = worker.tus_create(None, {"Upload-Defer-Length": "1"})["Location"]
     answer = worker.tus("HEAD", url)
     assert answer["Upload-Defer-Length"] == "1" and "Upload-Length" not in answer
@@ -329,20 +329,20 @@ def test_T10_length_may_come_later_and_stays(worker):
     worker.kept(url.rsplit("/", 1)[1], b"12345678")
 
 
-def test_T10_length_below_the_offset_is_400(worker):
+def test_length_below_the_offset_is_400(worker):
     url = worker.tus_create(None, {"Upload-Defer-Length": "1"}, body=b"12345")["Location"]
     assert worker.tus_patch(url, 5, b"", {"Upload-Length": "4"}).status == 400
     assert worker.tus("HEAD", url)["Upload-Defer-Length"] == "1"
 
 
-def test_T10_length_that_the_offset_has_reached_completes(worker):
+def test_length_that_the_offset_has_reached_completes(worker):
     url = worker.tus_create(None, {"Upload-Defer-Length": "1"}, body=b"12345")["Location"]
     answer = worker.tus_patch(url, 5, b"", {"Upload-Length": "5"})
     assert answer.status == 204 and "Waybill-File" in answer
     worker.kept(url.rsplit("/", 1)[1], b"12345")
 
 
-def test_T10_deferred_does_not_mean_endless(own_worker):
+def test_deferred_does_not_mean_endless(own_worker):
     worker = own_worker(max_bytes="100K")
     url = worker.tus_create(None, {"Upload-Defer-Length": "1"})["Location"]
     assert worker.tus_patch(url, 0, some_bytes(60 * 1024)).status == 204
@@ -351,10 +351,10 @@ def test_T10_deferred_does_not_mean_endless(own_worker):
     assert worker.tus_offset(url) == 60 * 1024
 
 
-# ---- T11: creation with upload ------------------------------------------------------------------------
+# ---- creation with upload ------------------------------------------------------------------------
 
 
-def test_T11_creation_may_bring_bytes(worker):
+def test_creation_may_bring_bytes(worker):
     answer = worker.tus_create(10, body=b"12345")
     assert answer.offset == 5
     assert worker.tus_offset(answer["Location"]) == 5
@@ -363,21 +363,21 @@ def test_T11_creation_may_bring_bytes(worker):
     worker.kept(answer.id, b"12345")
 
 
-def test_T11_body_of_another_type_is_refused(worker):
+def test_body_of_another_type_is_refused(worker):
     headers = {"Upload-Length": "5", "Content-Type": "text/plain"}
     answer = worker.tus("POST", "/upload", headers, b"12345")
     assert answer.status == 415 and "Location" not in answer
 
 
-def test_T11_more_than_the_length_is_refused(worker):
+def test_more_than_the_length_is_refused(worker):
     headers = {"Upload-Length": "4", "Content-Type": CHUNK}
     assert worker.tus("POST", "/upload", headers, b"12345").status in (400, 413)
 
 
-# ---- T12: expiration ----------------------------------------------------------------------------------
+# ---- expiration ----------------------------------------------------------------------------------
 
 
-def test_T12_answers_tell_when_it_expires(worker):
+def test_answers_tell_when_it_expires(worker):
     """Ten minutes for the first byte, then a day."""
     created = worker.tus_create(10)
     url = created["Location"]
@@ -391,7 +391,7 @@ def test_T12_answers_tell_when_it_expires(worker):
                         answer["Upload-Expires"])
 
 
-def test_T12_afterwards_it_is_gone(own_worker):
+def test_afterwards_it_is_gone(own_worker):
     worker = own_worker(partial_expire_after="1s")
     url = worker.tus_create(10)["Location"]
     end = time.monotonic() + 20
@@ -402,7 +402,7 @@ def test_T12_afterwards_it_is_gone(own_worker):
     assert worker.tus_patch(url, 0, b"1").status in (404, 410)
 
 
-def test_T12_never_says_nothing(own_worker):
+def test_never_says_nothing(own_worker):
     worker = own_worker(partial_expire_after="0")
     created = worker.tus_create(10)
     assert "Upload-Expires" in created  # no byte has come yet
@@ -410,7 +410,7 @@ def test_T12_never_says_nothing(own_worker):
     assert "Upload-Expires" not in worker.tus("HEAD", created["Location"])
 
 
-def test_T12_gc_takes_what_expired(own_worker):
+def test_gc_takes_what_expired(own_worker):
     worker = own_worker(partial_expire_after="1s")
     ident = worker.tus_create(10, body=b"12345").id
     assert worker.partial_size(ident) >= 5
@@ -423,11 +423,11 @@ def test_T12_gc_takes_what_expired(own_worker):
     assert worker.tus("HEAD", f"/upload/{ident}").status in (404, 410)
 
 
-# ---- T13: checksum ------------------------------------------------------------------------------------
+# ---- checksum ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["sha1", "sha256", "md5"])
-def test_T13_checksum_of_each_chunk(worker, name):
+def test_checksum_of_each_chunk(worker, name):
     url = worker.tus_create(10)["Location"]
     assert worker.tus_patch(url, 0, b"12345", {"Upload-Checksum": checksum(name, b"12345")}).status == 204
     wrong = worker.tus_patch(url, 5, b"67890", {"Upload-Checksum": checksum(name, b"6789x")})
@@ -437,7 +437,7 @@ def test_T13_checksum_of_each_chunk(worker, name):
     worker.kept(url.rsplit("/", 1)[1], b"1234567890")
 
 
-def test_T13_a_wrong_chunk_leaves_the_digest_right(worker):
+def test_a_wrong_chunk_leaves_the_digest_right(worker):
     data = some_bytes(3_000_000)
     url = worker.tus_create(len(data))["Location"]
     worker.tus_patch(url, 0, data[:500_000])
@@ -448,13 +448,13 @@ def test_T13_a_wrong_chunk_leaves_the_digest_right(worker):
 
 
 @pytest.mark.parametrize("bad", ["crc32 AAAA", "SHA1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=", "sha1", "sha1 !!", "sha1 YQ=="])
-def test_T13_unknown_algorithm_or_bad_value_is_400(worker, bad):
+def test_unknown_algorithm_or_bad_value_is_400(worker, bad):
     url = worker.tus_create(5)["Location"]
     assert worker.tus_patch(url, 0, b"12345", {"Upload-Checksum": bad}).status == 400
     assert worker.tus_offset(url) == 0
 
 
-def test_T13_checksum_of_an_interrupted_chunk_discards_it(direct):
+def test_checksum_of_an_interrupted_chunk_discards_it(direct):
     data = some_bytes(50_000)
     url = direct.tus_create(len(data))["Location"]
     headers = {"Upload-Checksum": checksum("sha1", data)}
@@ -462,16 +462,16 @@ def test_T13_checksum_of_an_interrupted_chunk_discards_it(direct):
     assert direct.tus_offset(url) == 0
 
 
-def test_T13_wrong_checksum_at_the_end_does_not_complete(worker):
+def test_wrong_checksum_at_the_end_does_not_complete(worker):
     url = worker.tus_create(5)["Location"]
     assert worker.tus_patch(url, 0, b"12345", {"Upload-Checksum": checksum("md5", b"x")}).status == 460
     assert worker.ask("GET", url.replace("/upload/", "/files/")).status == 404
 
 
-# ---- T14: termination ---------------------------------------------------------------------------------
+# ---- termination ---------------------------------------------------------------------------------
 
 
-def test_T14_termination_frees_everything(worker):
+def test_termination_frees_everything(worker):
     created = worker.tus_create(10, body=b"12345")
     assert worker.partial_size(created.id) >= 5
     assert worker.tus("DELETE", created["Location"]).status == 204
@@ -481,7 +481,7 @@ def test_T14_termination_frees_everything(worker):
     assert worker.partial_size(created.id) == -1
 
 
-def test_T14_termination_stops_a_request_under_way(direct):
+def test_termination_stops_a_request_under_way(direct):
     data = some_bytes(1_000_000)
     created = direct.tus_create(len(data))
     going = direct.tus_patch_open(created["Location"], 0, len(data)).send(data[:300_000])
@@ -492,14 +492,14 @@ def test_T14_termination_stops_a_request_under_way(direct):
     assert direct.partial_size(created.id) == -1
 
 
-# ---- T15: concatenation -------------------------------------------------------------------------------
+# ---- concatenation -------------------------------------------------------------------------------
 
 
 def part(worker, data):
     return worker.tus_create(len(data), {"Upload-Concat": "partial"}, body=data)["Location"]
 
 
-def test_T15_final_is_its_parts_in_order(worker):
+def test_final_is_its_parts_in_order(worker):
     a, b = some_bytes(70_001, 1), some_bytes(1_500_000, 2)
     first, second = part(worker, a), part(worker, b)
     concat = f"final;{second} {first} {second}"
@@ -514,7 +514,7 @@ def test_T15_final_is_its_parts_in_order(worker):
     assert (head["Upload-Offset"], head["Upload-Length"]) == (whole, whole)
 
 
-def test_T15_parts_are_not_files(worker):
+def test_parts_are_not_files(worker):
     url = part(worker, b"part")
     ident = url.rsplit("/", 1)[1]
     assert worker.ask("GET", f"/files/{ident}").status == 404
@@ -523,7 +523,7 @@ def test_T15_parts_are_not_files(worker):
     assert head["Upload-Concat"] == "partial" and head.offset == 4 and head["Upload-Length"] == "4"
 
 
-def test_T15_absolute_urls_do_too(worker):
+def test_absolute_urls_do_too(worker):
     first, second = part(worker, b"12"), part(worker, b"34")
     concat = f"final;http://localhost{first} https://example.org:8411{second}"
     answer = worker.tus("POST", "/upload", {"Upload-Concat": concat})
@@ -531,21 +531,21 @@ def test_T15_absolute_urls_do_too(worker):
     worker.kept(answer.id, b"1234")
 
 
-def test_T15_metadata_is_not_inherited(worker):
+def test_metadata_is_not_inherited(worker):
     meta = {"Upload-Metadata": f"filename {b64('part.bin')}", "Upload-Concat": "partial"}
     url = worker.tus_create(2, meta, body=b"12")["Location"]
     answer = worker.tus("POST", "/upload", {"Upload-Concat": f"final;{url}"})
     assert worker.kept(answer.id, b"12")["name"] == "unnamed"
 
 
-def test_T15_patch_of_a_final_upload_is_403(worker):
+def test_patch_of_a_final_upload_is_403(worker):
     answer = worker.tus("POST", "/upload", {"Upload-Concat": f"final;{part(worker, b'12')}"})
     assert worker.tus_patch(answer["Location"], 2, b"3").status == 403
     assert worker.tus_patch(answer["Location"], 0, b"").status == 403
     worker.kept(answer.id, b"12")
 
 
-def test_T15_unfinished_foreign_and_missing_parts_are_refused(worker):
+def test_unfinished_foreign_and_missing_parts_are_refused(worker):
     done = part(worker, b"12")
     unfinished = worker.tus_create(5, {"Upload-Concat": "partial"}, body=b"1")["Location"]
     whole = worker.tus_create(2, body=b"12")["Location"]
@@ -559,24 +559,24 @@ def test_T15_unfinished_foreign_and_missing_parts_are_refused(worker):
     assert worker.tus_offset(done) == 2
 
 
-def test_T15_final_with_length_is_400(worker):
+def test_final_with_length_is_400(worker):
     headers = {"Upload-Concat": f"final;{part(worker, b'12')}", "Upload-Length": "2"}
     assert worker.tus("POST", "/upload", headers).status == 400
 
 
 @pytest.mark.parametrize("bad", ["parts", "final", "partial;/x", ""])
-def test_T15_other_values_are_400(direct, bad):
+def test_other_values_are_400(direct, bad):
     assert direct.tus("POST", "/upload", {"Upload-Concat": bad, "Upload-Length": "2"}).status == 400
 
 
-def test_T15_sum_is_held_against_the_limit(own_worker):
+def test_sum_is_held_against_the_limit(own_worker):
     worker = own_worker(max_bytes="100K")
     url = part(worker, some_bytes(60 << 10))
     answer = worker.tus("POST", "/upload", {"Upload-Concat": f"final;{url} {url}"})
     assert answer.status == 413
 
 
-# ---- what users of other servers asked for --------------------------------------------------------------
+# ---- what users of other servers asked for -------------------------------------------------------
 
 
 def test_a_new_patch_ends_the_one_that_hangs(direct):
