@@ -80,3 +80,22 @@ def test_the_table_of_refusals():
     faults = set(re.findall(r'X\(\w+,\s+(\d+), "(\w+)"', (TOP / "fcgi" / "shared" / "fault.h").read_text()))
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", (EXAMPLES / "README.md").read_text(), re.M)
     assert len(rows) > 8 and set(rows) <= faults, rows
+
+
+# ---- the first page of all ------------------------------------------------------------------------
+
+def test_what_readme_tries(tmp_path):
+    """README's own commands, one after the other, against a server; and the token is one of that store."""
+    door = harness.ServerDoor("lighttpd")
+    try:
+        block = re.search(r"^## Try it$.*?^```sh\n.*?^```sh\n(.*?)^```", (TOP / "README.md").read_text(), re.S | re.M)[1]
+        for name in ("photo.jpg", "a.pdf", "b.pdf"):
+            (tmp_path / name).write_bytes(text(3000, seed=len(name)))
+        said = block.replace("http://127.0.0.1:8411", f"http://127.0.0.1:{door.port}").replace("$PWD/data", str(door.data)).replace("./waybill", str(harness.WAYBILL))
+        done = subprocess.run(["bash", "-euc", said], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=harness.PATIENCE)
+        assert done.returncode == 0 and len(block.splitlines()) == 4, done
+        assert [f["name"] for f in json.loads(door.request("GET", "/files").body)["files"]] == ["b.pdf", "a.pdf", "photo.jpg"]
+        token = re.search(r"wb_[0-9a-f]{64}", done.stdout)[0]
+        assert json.loads(door.request("GET", "/upload", {"Authorization": f"Bearer {token}"}).body)["owner"] == "alice"
+    finally:
+        door.close()
