@@ -17,6 +17,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/sandbox.h"
+#include "verify/verify.h"
 #include "worker.h"
 
 enum {
@@ -143,7 +144,7 @@ static void *sweep(void *argument)
 	struct refusal why;
 
 	refusal_clear(&why);
-	if (keep_sweep(server->service.keep, &swept, &why))
+	if (sweep_store(server->service.keep, &swept, &why))
 		log_line(LOG_WARN, "sweeping failed", "reason=\"%s\"", refusal_detail(&why));
 	else if (swept.files + swept.partials + swept.orphans > 0)
 		log_line(LOG_INFO, "swept", "files=%lld uploads=%lld orphans=%lld bytes=%lld",
@@ -178,7 +179,7 @@ static void retire(struct server *server, int64_t *until)
 {
 	gate_retire(server->gate);
 	log_line(LOG_INFO, "retiring", "pid=%d", (int)getpid());
-	keep_stop_sweeping(server->service.keep);
+	sweep_stop(server->service.keep);
 	*until = clock_steady() + RETIRED_MOST;
 }
 
@@ -201,7 +202,7 @@ static void wait_for_end(struct server *server, const sigset_t *waited)
 		keep_tend(server->service.keep);
 		metrics_save(server->service.metrics, server->service.keep);
 	}
-	keep_stop_sweeping(server->service.keep);
+	sweep_stop(server->service.keep);
 	end_sweep(server);
 }
 

@@ -1,6 +1,6 @@
 /*
- * datadir.h: what the tests of keep/ share: a data_dir of their own, a sniffer that is not
- * libmagic, uploads in one call. Included by one C file per test program.
+ * datadir.h: what the tests of store/, catalog/, keep/ and verify/ share: a data_dir of their own,
+ * a sniffer that is not libmagic, uploads in one call. Included by one C file per test program.
  */
 #ifndef WAYBILL_TESTS_DATADIR_H
 #define WAYBILL_TESTS_DATADIR_H
@@ -29,6 +29,7 @@
 #include "keep/inside.h"
 #include "store/disk/disk.h"
 #include "shared/text.h"
+#include "verify/verify.h"
 
 /* ---- a sniffer ------------------------------------------------------------------------------- */
 

@@ -16,7 +16,7 @@ int cli_gc(struct options *o)
 	if (status != DONE)
 		return status;
 	refusal_clear(&why);
-	if (keep_sweep(store.keep, &swept, &why))
+	if (sweep_store(store.keep, &swept, &why))
 		status = complain("%s", refusal_detail(&why));
 	else
 		printf("dropped %" PRId64 " expired files, %" PRId64 " unfinished uploads, %" PRId64

@@ -3,11 +3,10 @@
  *
  *     keep.c     an open data_dir and its health
  *     records.c  files found, listed, read, removed
- *     tokens.c   who is asking            sweep.c    what has to go
+ *     tokens.c   who is asking
  *
  *     upload.h, the life of an upload, from below:
  *     room.c     space and quotas, reserved
- *     promise.c  what a file name's extension promises
  *     incoming.c one file: its bytes, its digest, its verdict
  *     record.c   files become records
  *     rest.c     what came counts, or is taken back
@@ -82,7 +81,7 @@ enum fault room_would_fit(struct room *room, int64_t bytes, struct refusal *why)
 void room_written(struct room *room, int64_t bytes);
 void room_release(struct room *room);
 
-/* ---- incoming.c, promise.c ------------------------------------------------------------------- */
+/* ---- incoming.c ------------------------------------------------------------------------------ */
 
 struct incoming { /* one file of an upload */
 	struct blob blob;
@@ -105,8 +104,6 @@ enum fault incoming_look(struct keep *keep, struct incoming *file, struct refusa
 /* No more bytes: SHA-256, what was claimed of the whole (DIGEST_MISMATCH), the verdict. */
 enum fault incoming_end(
     struct keep *keep, struct incoming *file, const struct claim *whole, struct refusal *why);
-/* Does what `name`'s extension promises disagree with `type`? Only where it is sure. */
-bool promise_broken(const char *name, const char *type);
 
 /* ---- record.c -------------------------------------------------------------------------------- */
 

@@ -66,13 +66,6 @@ enum fault keep_token_each(
 
 /* ---- keeping house --------------------------------------------------------------------------- */
 
-struct swept {
-	int64_t files, partials, orphans, bytes;
-};
-/* Drop what has expired, orphaned objects, abandoned temporary files. */
-enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *why);
-/* From another thread, for good: a sweep under way ends soon, with what it has done so far. */
-void keep_stop_sweeping(struct keep *keep);
 /* Who watches what verify/ and backup/ find. */
 struct inspector {
 	void *self;

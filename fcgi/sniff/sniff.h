@@ -31,6 +31,8 @@ enum fault sniff_type(struct sniffers *sniffers, int fd, const void *bytes, size
 
 /* "544": what a stored verdict depends on. */
 int sniff_version(void);
+/* promise.c: does what `name`'s extension promises disagree with `type`? Only where it is sure. */
+bool promise_broken(const char *name, const char *type);
 /* Children alive, and deaths since the start. */
 void sniff_count(struct sniffers *sniffers, int64_t *alive, int64_t *deaths);
 /* Pids of the children, for tests; returns how many. */

@@ -1,6 +1,7 @@
 /*
  * inside.h: what the files behind verify_run() know of each other.
  *
+ *     sweep.c    what has expired, and what the dead left
  *     verify.c   the order of things, records whose content is lost
  *     tell.c     findings told
  *     catalog.c  waybill.db by itself: integrity, sums, rows that point nowhere

@@ -1,11 +1,19 @@
 /*
- * verify.h: catalog and disk held against each other, beside servers.
+ * verify.h: catalog and store held against each other, beside servers: what has to go, what is
+ * wrong, what nobody knows.
  */
 #ifndef WAYBILL_VERIFY_VERIFY_H
 #define WAYBILL_VERIFY_VERIFY_H
 
 #include "keep/keep.h"
 
+struct swept {
+	int64_t files, partials, orphans, bytes;
+};
+/* Drop what has expired, orphaned objects, abandoned temporary files. */
+enum fault sweep_store(struct keep *keep, struct swept *swept, struct refusal *why);
+/* From another thread, for good: a sweep under way ends soon, with what it has done so far. */
+void sweep_stop(struct keep *keep);
 /*
  * Read and hash everything again; hold catalog, objects/ and partial/ against each other in both
  * directions. May run beside servers; needs KEEP_WRITE, because what looks wrong is looked at

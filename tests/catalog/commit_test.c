@@ -100,7 +100,7 @@ static void nobody_elses_object_is_unlinked(void **state)
 	run_raw(db, "DROP TRIGGER t");
 	sqlite3_close(db);
 	keep_close(other);
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(swept.orphans, 1);
 	check_sums();
 }
@@ -212,7 +212,7 @@ static void a_newer_schema_stops_the_writing(void **state)
 	run_raw(db, "PRAGMA user_version = 3");
 	assert_int_equal(send_all(keep, &grant, &s, 1, false, &files, &why), FAULT_BUSY);
 	assert_int_equal(keep_remove(keep, span_of(old), &why), FAULT_BUSY);
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_BUSY);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_BUSY);
 	assert_int_equal(look(old), FAULT_NONE);
 	assert_int_equal(entries("objects"), 1);
 	run_raw(db, "PRAGMA user_version = 2");

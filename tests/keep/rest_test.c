@@ -241,13 +241,13 @@ static void test_expired_uploads_go(void **state)
 
 	config.partial_expire_after = 3600 * 1000;
 	rest_with(11, "hello ", id);
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(offset_of(id), 6);
 	ask("UPDATE uploads SET expires_at = 1");
 	assert_int_equal(offset_of(id), -(int64_t)FAULT_EXPIRED);
 	assert_null(resume(id, 6, false));
 	assert_int_equal(why.fault, FAULT_EXPIRED);
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(swept.partials, 1);
 	assert_int_equal(offset_of(id), -(int64_t)FAULT_NOT_FOUND);
 	assert_int_equal(entries("partial"), 0);

@@ -231,7 +231,7 @@ static void test_a_part_goes_with_its_whole(void **state)
 	assert_int_equal(offset_of(id), 6);
 	assert_int_equal(keep_remove(keep, span_of(whole), &why), FAULT_NONE);
 	assert_int_equal(offset_of(id), -(int64_t)FAULT_EXPIRED);
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(entries("partial"), 0);
 	check_sums();
 }

@@ -7,9 +7,8 @@
  * nobody's, because whoever is at it holds its lock. All of that holds for the catalog that belongs
  * to the objects: beside any other nothing is swept (catalog_belongs()).
  */
-#include "catalog/uploads.h"
-#include "keep/inside.h"
 #include "shared/clock.h"
+#include "verify/inside.h"
 
 #include <string.h>
 
@@ -151,12 +150,12 @@ static enum fault sweep_orphans(struct sweeping *s)
 	return f;
 }
 
-void keep_stop_sweeping(struct keep *keep)
+void sweep_stop(struct keep *keep)
 {
 	keep->leaving = true;
 }
 
-enum fault keep_sweep(struct keep *keep, struct swept *swept, struct refusal *why)
+enum fault sweep_store(struct keep *keep, struct swept *swept, struct refusal *why)
 {
 	struct sweeping s = {.keep = keep, .swept = swept, .why = why};
 

@@ -5,7 +5,7 @@
  * may turn out to be: aliases, the container an office format is in, what versions of libmagic say.
  * Text formats promise no more than text, since libmagic tells them apart by guessing.
  */
-#include "keep/inside.h"
+#include "sniff/sniff.h"
 #include "shared/text.h"
 
 #include <string.h>

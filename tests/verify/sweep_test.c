@@ -27,14 +27,14 @@ static void test_expired_files_go(void **state)
 	}
 	put_expiring("later", clock_calendar() + 1000000);
 	put("0", "0", NULL, id); /* the same content as one that goes */
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(swept.files, 150);
 	assert_int_equal(swept.orphans, 0);
 	assert_int_equal(swept.bytes, 9 + 90 * 2 + 50 * 3);
 	assert_int_equal(entries("objects"), 2);
 	assert_int_equal(look(id), FAULT_NONE);
 	check_sums();
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(swept.files, 0);
 }
 
@@ -46,7 +46,7 @@ static void test_orphans_go(void **state)
 	put("kept", "kept", NULL, id);
 	make_file(ORPHAN, "12345");
 	make_file("objects/not-ours", "x");
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(swept.orphans, 1);
 	assert_int_equal(swept.bytes, 5);
 	assert_int_equal(look(id), FAULT_NONE);
@@ -72,7 +72,7 @@ static void test_temporaries_go(void **state)
 	make_file("partial/tmp-0123456789abcdef0123456789abcdef", "left");
 	make_file("partial/zzzzzzzzzzzzzzzzzzzzzzzzzz", "a partial upload without a row");
 	make_file("partial/readme", "not ours");
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(swept.partials, 2);
 	assert_int_equal(entries("partial"), 1);
 	assert_int_equal(upload_write(u, "abc", 3, &why), FAULT_NONE);
@@ -124,7 +124,7 @@ static void test_orphan_is_adopted(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 	put("b", "content", NULL, id);
 	check_content(id, "content");
-	assert_int_equal(keep_sweep(keep, &swept, &why), FAULT_NONE);
+	assert_int_equal(sweep_store(keep, &swept, &why), FAULT_NONE);
 	assert_int_equal(swept.orphans, 0);
 	assert_int_equal(ask("SELECT durable FROM objects"), 1);
 	check_sums();
@@ -303,7 +303,7 @@ static int be_a_process(int number)
 			return 3;
 		files_release(&files);
 		own->next_orphans = 0;
-		if (i % 10 == 0 && keep_sweep(own, &swept, &why) != FAULT_NONE)
+		if (i % 10 == 0 && sweep_store(own, &swept, &why) != FAULT_NONE)
 			return 4;
 		keep_tend(own);
 	}
