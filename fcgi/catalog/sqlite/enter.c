@@ -1,5 +1,5 @@
 /*
- * uploads_enter.c: resumable uploads enter the catalog, and leave it as files.
+ * enter.c: resumable uploads enter the catalog, and leave it as files.
  */
 #include "catalog/sqlite/sqlite.h"
 #include "catalog/uploads.h"
