@@ -46,8 +46,12 @@ static inline void set(struct scene *s, size_t size)
 	int fd = memfd_create("object", MFD_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, alphabet, size), size);
-	s->content = (struct content){
-	    &s->file, fd, SENDFILE_NONE, "/srv/objects/" HEX, s->buffer, sizeof s->buffer};
+	s->content = (struct content){.file = &s->file,
+	    .fd = fd,
+	    .sendfile = SENDFILE_NONE,
+	    .object_path = "/srv/objects/" HEX,
+	    .buffer = s->buffer,
+	    .room = sizeof s->buffer};
 	reply_open(&s->r, &s->m.x, &s->request);
 }
 

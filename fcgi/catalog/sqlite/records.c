@@ -144,7 +144,7 @@ static enum fault find(struct catalog *catalog, finder *on, size_t limit, struct
 	f = c == NULL ? FAULT_INTERNAL : on(c, id, files, why);
 	if (c != NULL)
 		reader_give(catalog, c);
-	if (f && f != FAULT_EXPIRED)
+	if (f && (f != FAULT_EXPIRED || files->count == 0))
 		files_release(files);
 	return f;
 }
