@@ -36,22 +36,15 @@ static void become_owner(const char *data_dir)
 		complain("%s: %s", data_dir, strerror(errno));
 }
 
-/* A house that is made by looking into it would look well, though the right one is not mounted.
- * What is half there (no catalog, half a restore) is left to keep_open(), which knows what to say. */
+/* A house that is made by looking into it would look well, though the right one is not mounted. What
+ * is there in part (no catalog, half a restore) is left to keep_open(), which knows what to say. */
 static bool is_there(const char *data_dir, unsigned mode)
 {
-	static const char *const signs[] = {"waybill.db", "objects", "restoring"};
-	bool found = !(mode & KEEP_WRITE) || mode & MAKE;
-	char path[4096];
-
-	for (size_t i = 0; i < sizeof signs / sizeof *signs && !found; i++) {
-		const char *sign = mode & KEEP_ADOPT ? "" : signs[i];
-		snprintf(path, sizeof path, "%s/%s", data_dir, sign);
-		found = faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0 || errno != ENOENT;
-	}
-	if (!found)
-		complain("There is no catalog in %s. Check data_dir, or start the server once.", data_dir);
-	return found;
+	if (!(mode & KEEP_WRITE) || mode & MAKE ||
+	    faccessat(AT_FDCWD, data_dir, F_OK, AT_EACCESS) == 0 || errno != ENOENT)
+		return true;
+	complain("There is no %s. Check data_dir, or start the server once.", data_dir);
+	return false;
 }
 
 int open_keep(struct store *store, const struct options *o, unsigned mode)
