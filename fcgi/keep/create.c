@@ -9,14 +9,6 @@
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
-static const char *keep_text(struct resumable *row, struct span text, bool *short_of_memory)
-{
-	const char *kept = files_text(&row->texts, text);
-
-	*short_of_memory |= kept == NULL && text.at != NULL;
-	return kept;
-}
-
 enum fault resumable_plan(const struct keep *keep, const struct grant *grant,
     const struct upload_plan *plan, struct resumable *row, struct refusal *why)
 {
@@ -36,15 +28,15 @@ enum fault resumable_plan(const struct keep *keep, const struct grant *grant,
 	row->expires_at = upload_deadline(keep, row);
 	text_clean_name(plan->name, name);
 	incoming_clean_type(plan->declared_type, type);
-	row->owner = keep_text(row, grant->owner, &short_of_memory);
-	row->client = keep_text(row, grant->address, &short_of_memory);
-	row->path = keep_text(row, plan->path.at ? plan->path : grant->path, &short_of_memory);
-	row->name = keep_text(row, span_of(name), &short_of_memory);
+	row->owner = files_keep(&row->texts, grant->owner, &short_of_memory);
+	row->client = files_keep(&row->texts, grant->address, &short_of_memory);
+	row->path = files_keep(&row->texts, plan->path.at ? plan->path : grant->path, &short_of_memory);
+	row->name = files_keep(&row->texts, span_of(name), &short_of_memory);
 	row->declared_type =
-	    type[0] != '\0' ? keep_text(row, span_of(type), &short_of_memory) : NULL;
-	row->fields = keep_text(row, span_of(plan->fields), &short_of_memory);
-	row->metadata = keep_text(row, plan->metadata, &short_of_memory);
-	row->parts = keep_text(row, plan->parts, &short_of_memory);
+	    type[0] != '\0' ? files_keep(&row->texts, span_of(type), &short_of_memory) : NULL;
+	row->fields = files_keep(&row->texts, span_of(plan->fields), &short_of_memory);
+	row->metadata = files_keep(&row->texts, plan->metadata, &short_of_memory);
+	row->parts = files_keep(&row->texts, plan->parts, &short_of_memory);
 	return short_of_memory ? refuse(why, FAULT_INTERNAL, NULL) : mint_id(row->id, why);
 }
 

@@ -173,6 +173,8 @@ enum fault resumable_plan(const struct keep *keep, const struct grant *grant,
     const struct upload_plan *plan, struct resumable *row, struct refusal *why);
 /* What follows from the row: what the file is called, the body's end. */
 void resumable_describe(struct upload *u);
+/* resume.c: both absent counts as the same. */
+bool same_owner(struct span a, const char *b);
 /* With its bytes open and locked: others may ask for it from here on. */
 void resumable_hold(struct upload *u, struct exchange *x);
 
@@ -180,6 +182,8 @@ void resumable_hold(struct upload *u, struct exchange *x);
 void resumable_store_digest(struct resumable *row, const struct digest *digest);
 /* What the row has of it; false: another build stored it, or nobody. */
 bool resumable_stored_digest(const struct resumable *row, struct digest *digest);
+/* Of the same bytes? Both may run on. */
+bool digests_agree(struct digest a, struct digest b);
 /* Are the bytes there that the row tells of, as far as is known without reading them? */
 bool resumable_is_proved(const struct keep *keep, const struct resumable *row);
 /* Is there something to go on with? By state, expiry, and whether the bytes are there. */

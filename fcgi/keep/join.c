@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum {
 	COPY_STEP = 8 << 20,  /* bytes copied, then digested while they are in memory */
@@ -55,11 +54,7 @@ static enum fault look_at_part(
  */
 static void credit(struct join *j, struct span id, const struct resumable *part)
 {
-	struct span owner = j->room.grant->owner;
-	bool ours = part->owner == NULL ? owner.at == NULL
-					: owner.at != NULL && span_is(owner, part->owner);
-
-	if (part->state != UPLOAD_OPEN || !ours)
+	if (part->state != UPLOAD_OPEN || !same_owner(j->room.grant->owner, part->owner))
 		return;
 	for (size_t i = 0; i < j->owned; i++)
 		if (memcmp(j->own[i].at, id.at, ID_LEN) == 0)

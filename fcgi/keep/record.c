@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *keep_text(struct files *files, struct span text, bool *short_of_memory)
-{
-	const char *kept = files_text(files, text);
-
-	*short_of_memory |= kept == NULL && text.at != NULL;
-	return kept;
-}
-
 enum fault record_make(
     const struct incoming *in, const struct about *about, struct files *files, struct refusal *why)
 {
@@ -25,15 +17,15 @@ enum fault record_make(
 
 	memcpy(file->sha256, in->sha256, SHA256_LEN);
 	file->size = in->blob.size;
-	file->id = keep_text(files, span_of(about->id), &out);
-	file->name = keep_text(files, span_of(in->name), &out);
-	file->type = keep_text(files, span_of(in->type), &out);
-	file->declared_type = keep_text(files, declared, &out);
-	file->owner = keep_text(files, about->owner, &out);
-	file->address = keep_text(files, about->address, &out);
-	file->path = keep_text(files, about->path, &out);
-	file->fields = first ? keep_text(files, span_of(about->fields), &out) : files->at[0].fields;
-	file->delete_token = keep_text(files, span_of(about->token), &out);
+	file->id = files_keep(files, span_of(about->id), &out);
+	file->name = files_keep(files, span_of(in->name), &out);
+	file->type = files_keep(files, span_of(in->type), &out);
+	file->declared_type = files_keep(files, declared, &out);
+	file->owner = files_keep(files, about->owner, &out);
+	file->address = files_keep(files, about->address, &out);
+	file->path = files_keep(files, about->path, &out);
+	file->fields = first ? files_keep(files, span_of(about->fields), &out) : files->at[0].fields;
+	file->delete_token = files_keep(files, span_of(about->token), &out);
 	file->uploaded_at = now;
 	file->expires_at = keep_deadline(now, about->lasts);
 	return out ? refuse(why, FAULT_INTERNAL, NULL) : FAULT_NONE;

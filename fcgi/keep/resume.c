@@ -123,7 +123,7 @@ static enum fault take_over(
 
 /* ---- who pays -------------------------------------------------------------------------------- */
 
-static bool same_owner(struct span a, const char *b)
+bool same_owner(struct span a, const char *b)
 {
 	return a.at == NULL || b == NULL ? a.at == b : span_is(a, b);
 }

@@ -25,7 +25,7 @@ bool resumable_stored_digest(const struct resumable *row, struct digest *digest)
 	return digest->algorithm == DIGEST_SHA256 && size == row->offset;
 }
 
-static bool same(struct digest a, struct digest b)
+bool digests_agree(struct digest a, struct digest b)
 {
 	uint8_t x[SHA256_LEN], y[SHA256_LEN];
 
@@ -56,7 +56,7 @@ enum fault resumable_stand(
 	enum fault f = bytes_digest(fd, 0, row->offset, digest, why);
 	if (f || proved)
 		return f;
-	if (!loaded || !same(stored, *digest)) {
+	if (!loaded || !digests_agree(stored, *digest)) {
 		log_line(LOG_ERROR, "bytes of an upload are lost", "id=%s", row->id);
 		return refuse(why, FAULT_GONE, "Bytes of this upload are lost. Start it anew.");
 	}
@@ -86,10 +86,9 @@ enum fault resumable_look(
 {
 	enum fault f = resumable_find(keep->catalog, id, row, why);
 
-	if (!f)
-		f = resumable_judge(keep, row, why);
-	else
+	if (f)
 		return f;
+	f = resumable_judge(keep, row, why);
 	if (f == FAULT_GONE && row->state != UPLOAD_ENDED) {
 		resumable_release(row);
 		f = resumable_find(keep->catalog, id, row, why);

@@ -64,6 +64,17 @@ enum fault call_grant(struct call *c)
 	return f ? f : request_claims(&c->request, c->grant.claims, &c->why);
 }
 
+bool call_claims_digest(const struct call *c)
+{
+	return c->grant.claims[0].algorithm != DIGEST_NONE ||
+	       c->grant.claims[1].algorithm != DIGEST_NONE;
+}
+
+bool call_wants_token(const struct call *c, struct span owner)
+{
+	return !owner.at && c->service->config->delete_access == ACCESS_OWNER;
+}
+
 enum fault call_id(struct call *c, unsigned i, struct span *id)
 {
 	*id = c->request.segment[i];

@@ -22,14 +22,9 @@ static void tell_complete(struct call *c, bool complete)
 	reply_header(&c->reply, "Upload-Complete", complete ? "?1" : "?0");
 }
 
-static void tell_offset(struct call *c, int64_t offset)
-{
-	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
-}
-
 void ietf_tell_state(struct call *c, const struct resumable *row, bool all)
 {
-	tell_offset(c, row->offset);
+	resume_tell_offset(c, row->offset);
 	tell_complete(c, row->state == UPLOAD_DONE);
 	if (row->length >= 0)
 		reply_header(&c->reply, "Upload-Length", "%lld", (long long)row->length);
@@ -64,12 +59,9 @@ static void say_104(struct call *c, const char *headers)
 static void say_location(struct call *c, const struct resumable *row)
 {
 	const char *url = call_url(c, "/upload/%s", row->id);
-	struct upload_limit limit = {.max_size = c->service->config->max_bytes, .max_age = -1};
-	char limits[80], headers[1024];
+	char limits[LIMITS_ROOM], headers[1024];
 
-	if (row->expires_at)
-		limit.max_age = (row->expires_at - clock_calendar()) / 1000;
-	upload_limit_text(&limit, limits, sizeof limits);
+	resume_limits_text(c, row, limits);
 	int len = snprintf(headers, sizeof headers, "Location: %s\r\nUpload-Limit: %s\r\n",
 	    url ? url : "", limits);
 	if (url && len >= 0 && (size_t)len < sizeof headers)
@@ -104,7 +96,7 @@ static enum fault finish(struct call *c)
 {
 	const struct resumable *row = upload_row(c->upload);
 	enum fault f = upload_finish(
-	    c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
+	    c->upload, NULL, call_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 
 	if (f == FAULT_TYPE_REFUSED || f == FAULT_DIGEST_MISMATCH)
 		tell_complete(c, true);
@@ -121,7 +113,7 @@ static enum fault answer_part(struct call *c, int status)
 
 	if (f)
 		return f;
-	tell_offset(c, row->offset);
+	resume_tell_offset(c, row->offset);
 	tell_complete(c, false);
 	resume_tell_limits(c, row);
 	return reply_empty(&c->reply, status);
@@ -162,7 +154,7 @@ static enum fault append_to_done(
 		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 		    "This upload is complete; nothing can be added to it.");
 	if (!resume_may_see(c, row)) {
-		tell_offset(c, row->length);
+		resume_tell_offset(c, row->length);
 		tell_complete(c, true);
 		return reply_empty(&c->reply, 204);
 	}
@@ -234,8 +226,7 @@ static enum fault append(struct call *c, const struct ietf_headers *ietf, struct
 	enum fault f = resume_enter(c);
 
 	c->grant.claims[1].algorithm = DIGEST_NONE; /* Repr-Digest was said at the creation */
-	bool digest = c->grant.claims[0].algorithm != DIGEST_NONE;
-	const struct upload_place place = {id, ietf->offset, digest, c->x};
+	const struct upload_place place = {id, ietf->offset, call_claims_digest(c), c->x};
 	if (!f)
 		f = upload_resume(c->service->keep, &c->grant, &place, &c->upload, &c->why);
 	if (!f)

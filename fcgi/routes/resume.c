@@ -5,15 +5,22 @@
 
 /* ---- what answers tell ----------------------------------------------------------------------- */
 
-void resume_tell_limits(struct call *c, const struct resumable *row)
+void resume_limits_text(
+    const struct call *c, const struct resumable *row, char text[LIMITS_ROOM])
 {
 	struct upload_limit limit = {.max_size = c->service->config->max_bytes, .max_age = -1};
 	int64_t now = clock_calendar();
-	char text[80];
 
 	if (row && row->expires_at)
 		limit.max_age = row->expires_at > now ? (row->expires_at - now) / 1000 : 0;
-	upload_limit_text(&limit, text, sizeof text);
+	upload_limit_text(&limit, text, LIMITS_ROOM);
+}
+
+void resume_tell_limits(struct call *c, const struct resumable *row)
+{
+	char text[LIMITS_ROOM];
+
+	resume_limits_text(c, row, text);
 	reply_header(&c->reply, "Upload-Limit", "%s", text);
 }
 
@@ -35,9 +42,9 @@ void resume_tell_file(struct call *c, const char *id)
 		reply_header(&c->reply, "Waybill-File", "%s", url);
 }
 
-bool resume_wants_token(const struct call *c, struct span owner)
+void resume_tell_offset(struct call *c, int64_t offset)
 {
-	return !owner.at && c->service->config->delete_access == ACCESS_OWNER;
+	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
 }
 
 bool resume_may_see(struct call *c, const struct resumable *row)
@@ -103,12 +110,6 @@ static enum fault hand_end(void *self, struct refusal *why)
 	return FAULT_NONE;
 }
 
-static bool promised_digest(const struct grant *grant)
-{
-	return grant->claims[0].algorithm != DIGEST_NONE ||
-	       grant->claims[1].algorithm != DIGEST_NONE;
-}
-
 /* A tus client takes an offset at the length for the end; but only what finished well is one. */
 static bool looks_complete(const struct call *c)
 {
@@ -123,7 +124,7 @@ static void keep_what_came(struct call *c)
 	struct refusal unheard;
 
 	refusal_clear(&unheard);
-	if (promised_digest(&c->grant) || looks_complete(c))
+	if (call_claims_digest(c) || looks_complete(c))
 		upload_take_back(c->upload, &unheard);
 	else
 		upload_rest(c->upload, &unheard);

@@ -33,14 +33,17 @@ enum fault resume_enter(struct call *c);
 enum fault resume_pour(struct call *c);
 /* Upload-Limit as of now. */
 void resume_tell_limits(struct call *c, const struct resumable *row);
+/* The same, as text. */
+enum { LIMITS_ROOM = 80 };
+void resume_limits_text(
+    const struct call *c, const struct resumable *row, char text[LIMITS_ROOM]);
+void resume_tell_offset(struct call *c, int64_t offset);
 /* Location of the upload resource; INTERNAL: no room. */
 enum fault resume_tell_location(struct call *c, const char *id);
 void resume_tell_file(struct call *c, const char *id);
 /* An unfinished upload is known to who knows its address; a finished one is a file, and more than
  * offset, length and completion is told of it only to who may see that. */
 bool resume_may_see(struct call *c, const struct resumable *row);
-/* Does the finished record get a delete token? */
-bool resume_wants_token(const struct call *c, struct span owner);
 /* This upload was never heard of by its client: it goes. Returns `fault`. */
 enum fault resume_forget(struct call *c, enum fault fault);
 

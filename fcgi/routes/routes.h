@@ -74,6 +74,10 @@ enum fault call_place(struct call *c, enum lane lane);
 enum fault call_enter(struct call *c, enum lane lane);
 /* c->grant for an upload, with ?expires_in= and ?path=. */
 enum fault call_grant(struct call *c);
+/* Is a digest promised of this body, so that it counts as a whole or not at all? */
+bool call_claims_digest(const struct call *c);
+/* Does a record of this owner get a delete token? */
+bool call_wants_token(const struct call *c, struct span owner);
 /* Segment `i` of the path as an id; BAD_REQUEST where it is none. */
 enum fault call_id(struct call *c, unsigned i, struct span *id);
 /* The folders above a name, cleaned, in scratch; absent: none. NAME_TOO_LONG. */

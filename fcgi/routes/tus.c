@@ -18,16 +18,11 @@ static void tell_expiry(struct call *c, int64_t expires_at)
 	reply_header(&c->reply, "Upload-Expires", "%s", date);
 }
 
-static void tell_offset(struct call *c, int64_t offset)
-{
-	reply_header(&c->reply, "Upload-Offset", "%lld", (long long)offset);
-}
-
 void tus_tell_state(struct call *c, const struct resumable *row, bool all)
 {
 	struct reply *r = &c->reply;
 
-	tell_offset(c, row->offset);
+	resume_tell_offset(c, row->offset);
 	if (row->length >= 0)
 		reply_header(r, "Upload-Length", "%lld", (long long)row->length);
 	else
@@ -86,7 +81,7 @@ static enum fault settle(struct call *c)
 	if (!last)
 		return upload_rest(c->upload, &c->why);
 	enum fault f = upload_finish(
-	    c->upload, NULL, resume_wants_token(c, span_of(row->owner)), &c->files, &c->why);
+	    c->upload, NULL, call_wants_token(c, span_of(row->owner)), &c->files, &c->why);
 	if (!f)
 		call_log_stored(c);
 	return f;
@@ -104,7 +99,7 @@ static enum fault answer(struct call *c, int status)
 {
 	const struct resumable *row = upload_row(c->upload);
 
-	tell_offset(c, row->offset);
+	resume_tell_offset(c, row->offset);
 	if (row->state == UPLOAD_DONE)
 		tell_kept(c, &c->files.at[0]);
 	else
@@ -140,7 +135,7 @@ static enum fault append_to_done(
 	if (c->request.length != 0)
 		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 		    "This upload is complete; nothing can be added to it.");
-	tell_offset(c, row->length);
+	resume_tell_offset(c, row->length);
 	if (resume_may_see(c, row))
 		resume_tell_file(c, row->id);
 	return reply_empty(&c->reply, 204);
@@ -171,10 +166,9 @@ static enum fault judge_length(struct call *c, const struct tus_headers *tus)
 static enum fault hold(struct call *c, const struct tus_headers *tus, struct span id)
 {
 	bool reaches = tus->length >= 0 && tus->length - tus->offset == c->request.length;
-	bool digest =
-	    tus->checksum.algorithm != DIGEST_NONE || c->grant.claims[0].algorithm != DIGEST_NONE;
+	bool whole = call_claims_digest(c) || reaches;
 
-	const struct upload_place place = {id, tus->offset, digest || reaches, c->x};
+	const struct upload_place place = {id, tus->offset, whole, c->x};
 	return upload_resume(c->service->keep, &c->grant, &place, &c->upload, &c->why);
 }
 
@@ -243,7 +237,7 @@ static enum fault plan_upload(struct call *c, const struct tus_headers *tus,
 	    .x = c->x,
 	    .address = c->request.client,
 	    .quota = c->caller.quota,
-	    .wants_token = resume_wants_token(c, c->caller.owner),
+	    .wants_token = call_wants_token(c, c->caller.owner),
 	};
 	return plan->fields ? find_path(c, metadata, &plan->path)
 			    : refuse(&c->why, FAULT_INTERNAL, NULL);
@@ -321,7 +315,7 @@ static enum fault concatenate(
 	if (f)
 		return f;
 	call_log_stored(c);
-	tell_offset(c, c->files.at[0].size);
+	resume_tell_offset(c, c->files.at[0].size);
 	tell_kept(c, &c->files.at[0]);
 	return reply_empty(&c->reply, 201);
 }

@@ -34,12 +34,11 @@ static void upload_hands(struct call *c, struct hands *hands)
  * that would have to be compared while they pass. *fd: -1 where it will be poured like any other. */
 static enum fault find_body_file(struct call *c, int *fd)
 {
-	bool claimed = c->grant.claims[0].algorithm || c->grant.claims[1].algorithm;
 	enum fault f = c->x->body_file ? c->x->body_file(c->x, fd, &c->why) : FAULT_NONE;
 
 	if (f || *fd < 0)
 		return f;
-	c->grant.spooled = !claimed && upload_can_adopt(c->service->keep, &c->grant, *fd);
+	c->grant.spooled = !call_claims_digest(c) && upload_can_adopt(c->service->keep, &c->grant, *fd);
 	if (!c->grant.spooled)
 		*fd = -1;
 	return FAULT_NONE;
@@ -100,7 +99,7 @@ static enum fault close_upload(struct call *c, struct span *return_to)
 
 	if (f)
 		return f;
-	bool token = !c->caller.owner.at && c->service->config->delete_access == ACCESS_OWNER;
+	bool token = call_wants_token(c, c->caller.owner);
 	char *fields = json_fields(&c->fields.at[0].name, c->fields.count);
 
 	if (!fields)

@@ -40,6 +40,14 @@ const char *files_text(struct files *files, struct span text)
 	return to;
 }
 
+const char *files_keep(struct files *files, struct span text, bool *short_of_memory)
+{
+	const char *kept = files_text(files, text);
+
+	*short_of_memory |= kept == NULL && text.at != NULL;
+	return kept;
+}
+
 enum fault files_make(struct files *files, size_t limit, struct refusal *why)
 {
 	*files = (struct files){.at = calloc(limit, sizeof *files->at), .room = limit};

@@ -39,6 +39,8 @@ struct listing {
 enum fault files_make(struct files *files, size_t limit, struct refusal *why);
 /* A copy that lives as long as *files; NULL: absent, or no memory. */
 const char *files_text(struct files *files, struct span text);
+/* The same, for many in a row: *short_of_memory is set where there was none, else left alone. */
+const char *files_keep(struct files *files, struct span text, bool *short_of_memory);
 void files_release(struct files *files);
 /* What quotas are charged for a form's fields. */
 int64_t fields_bytes(const char *fields);

@@ -37,7 +37,6 @@ static ssize_t read_at(int fd, char *buffer, size_t len, int64_t at)
 static enum bytes compare_bytes(struct verifying *v, int fd, const struct resumable *row)
 {
 	struct digest stored, found;
-	uint8_t a[SHA256_LEN], b[SHA256_LEN];
 	char buffer[64 * 1024];
 	ssize_t n;
 
@@ -57,9 +56,7 @@ static enum bytes compare_bytes(struct verifying *v, int fd, const struct resuma
 		digest_add(&found, buffer, (size_t)n);
 		verify_advance(v, n);
 	}
-	digest_end(&stored, a);
-	digest_end(&found, b);
-	return memcmp(a, b, SHA256_LEN) == 0 ? BYTES_GOOD : BYTES_WRONG;
+	return digests_agree(stored, found) ? BYTES_GOOD : BYTES_WRONG;
 }
 
 static bool still_the_same(struct verifying *v, const struct resumable *row)

@@ -68,9 +68,8 @@ enum fault expired_uploads(
 		return FAULT_INTERNAL;
 	enum fault f = sql_bound(
 	    c, SQL_UPLOAD_EXPIRED, &s, why, BIND(NUMBER(now), TEXT(after), NUMBER(EXPIRY_CHUNK)));
-	if (!f) {
+	if (!f)
 		f = read_ids(c, s, ids, why);
-	}
 	reader_give(catalog, c);
 	return f;
 }

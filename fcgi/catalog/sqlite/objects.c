@@ -149,9 +149,8 @@ enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t 
 		return FAULT_INTERNAL;
 	enum fault f = sql_bound(c, SQL_VERIFY_OBJECTS, &s, why,
 	    BIND(BYTES(after, len), NUMBER(EXPIRY_CHUNK), NUMBER(records)));
-	if (!f) {
+	if (!f)
 		f = sql_step(c, s, &row, why);
-	}
 	for (; row; f = sql_step(c, s, &row, why)) {
 		size_t i = page->count;
 		page->count += column_bytes(s, 0, page->sha256[i], SHA256_LEN);

@@ -172,9 +172,8 @@ enum fault catalog_page(
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	f = sql_bound(c, SQL_VERIFY_FILES, &s, why, BIND(NUMBER(after), NUMBER((int64_t)limit)));
-	if (!f) {
+	if (!f)
 		f = files_read(c, s, NULL, files, &more, why);
-	}
 	reader_give(catalog, c);
 	return f;
 }

@@ -112,9 +112,8 @@ enum fault resumable_each(
 		if (c == NULL)
 			return FAULT_INTERNAL;
 		f = sql_bound(c, SQL_UPLOAD_NEXT, &s, why, BIND(TEXT(after)));
-		if (!f) {
+		if (!f)
 			f = sql_step(c, s, &there, why);
-		}
 		if (!f && there) {
 			if (!row_read(s, &row))
 				f = refuse(why, FAULT_INTERNAL, NULL);
