@@ -94,7 +94,7 @@ int64_t catalog_key_bytes(struct catalog *catalog, const uint8_t key_hash[SHA256
 /* In a job: a row for content that is in the store already, its bytes and its name synced. */
 enum fault job_enter_object(
     struct catalog *catalog, const struct arrival *arrival, struct refusal *why);
-/* In a job: its content goes when it was the last. *freed: bytes of the content. */
+/* In a job: its content goes when it was the last. *freed, unless that is NULL: its bytes. */
 enum fault record_remove(
     struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why);
 enum fault catalog_remove_file(struct catalog *catalog, struct span id, struct refusal *why);

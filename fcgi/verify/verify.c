@@ -54,7 +54,6 @@ static enum fault run_lose(struct catalog *catalog, void *self, struct refusal *
 	struct removal *r = self;
 	const struct keep *keep = r->v->keep;
 	struct mark now;
-	int64_t freed;
 	enum fault f = FAULT_NONE;
 
 	object_mark(keep->store, r->lost->sha256, &now);
@@ -65,7 +64,7 @@ static enum fault run_lose(struct catalog *catalog, void *self, struct refusal *
 	if (now.there)
 		f = verify_put_aside(keep, r->lost->sha256, why);
 	if (!f)
-		f = record_remove(catalog, span_of(r->file->id), &freed, why);
+		f = record_remove(catalog, span_of(r->file->id), NULL, why);
 	return f == FAULT_NOT_FOUND ? FAULT_NONE : f;
 }
 

@@ -7,60 +7,46 @@
 
 /* ---- is the file whole? ---------------------------------------------------------------------- */
 
-/* Rows of PRAGMA integrity_check, other than "ok". */
-static enum fault check_integrity(
-    struct connection *c, finding_visitor *found, void *self, int64_t *wrong)
-{
-	sqlite3_stmt *s;
-	bool row = false;
-	enum fault f = sql_row(c, SQL_VERIFY_INTEGRITY, &s, &row, NULL, NO_VALUES);
+struct telling {
+	finding_visitor *found; /* NULL: nobody is told */
+	void *self;
+	int64_t findings;
+};
 
-	*wrong = 0;
-	for (; row; f = sql_step(c, s, &row, NULL)) {
-		struct span said = column_span(s, 0);
-		if (span_is(said, "ok"))
-			continue;
-		*wrong += 1;
-		if (found != NULL)
-			found(self, said, (struct span){NULL, 0});
-	}
-	return f;
+/* Of PRAGMA integrity_check. */
+static bool integrity_row(void *self, sqlite3_stmt *s)
+{
+	struct telling *telling = self;
+	struct span said = column_span(s, 0);
+
+	if (span_is(said, "ok"))
+		return true;
+	telling->findings++;
+	if (telling->found != NULL)
+		telling->found(telling->self, said, (struct span){NULL, 0});
+	return true;
 }
 
-static enum fault run_reindex(struct catalog *catalog, void *self, struct refusal *why)
+static enum fault check_integrity(struct catalog *catalog, struct telling *telling)
 {
-	return sql_do(catalog->writer, SQL_VERIFY_REINDEX, why);
+	return reader_rows(catalog, SQL_VERIFY_INTEGRITY, integrity_row, telling, NULL, NO_VALUES);
 }
 
 /* An index can be made anew from its table; of a broken table there is no other copy. */
-static enum fault check_on(
-    struct connection *c, bool mend, finding_visitor *found, void *self, bool *usable, bool *mended)
-{
-	struct refusal unused;
-	int64_t wrong;
-	enum fault f = check_integrity(c, found, self, &wrong);
-
-	*usable = !f && wrong == 0;
-	if (f || wrong == 0 || !mend)
-		return f;
-	refusal_clear(&unused);
-	if (!catalog_commit(c->catalog, run_reindex, NULL, &unused))
-		*mended = !check_integrity(c, NULL, NULL, &wrong) && wrong == 0;
-	*usable = *mended;
-	return FAULT_NONE;
-}
-
 enum fault catalog_check_file(struct catalog *catalog, bool mend, finding_visitor *found,
     void *self, bool *usable, bool *mended)
 {
-	struct connection *c = reader_take(catalog, NULL);
+	struct telling before = {.found = found, .self = self}, after = {0};
+	enum fault f = check_integrity(catalog, &before);
 
-	*usable = *mended = false;
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = check_on(c, mend, found, self, usable, mended);
-	reader_give(catalog, c);
-	return f;
+	*usable = !f && before.findings == 0;
+	*mended = false;
+	if (f || *usable || !mend)
+		return f;
+	*mended = !commit_one(catalog, SQL_VERIFY_REINDEX, FAULT_NONE, NULL, NO_VALUES) &&
+		  !check_integrity(catalog, &after) && after.findings == 0;
+	*usable = *mended;
+	return FAULT_NONE;
 }
 
 /* ---- do the rows agree with each other? ------------------------------------------------------ */
@@ -69,28 +55,22 @@ enum fault catalog_check_file(struct catalog *catalog, bool mend, finding_visito
 static const enum statement checks[] = {SQL_VERIFY_POINTERS, SQL_VERIFY_UNUSED, SQL_VERIFY_SIZES,
     SQL_VERIFY_REFS, SQL_VERIFY_FORMS, SQL_VERIFY_USAGE, SQL_VERIFY_STORE, SQL_VERIFY_UPLOADS};
 
-static enum fault check_one(struct connection *c, enum statement which, finding_visitor *found,
-    void *self, struct refusal *why)
+static bool finding_row(void *self, sqlite3_stmt *s)
 {
-	sqlite3_stmt *s;
-	bool row;
-	enum fault f = sql_row(c, which, &s, &row, why, NO_VALUES);
+	const struct telling *telling = self;
 
-	for (; !f && row; f = sql_step(c, s, &row, why))
-		found(self, column_span(s, 0), column_span(s, 1));
-	return f;
+	telling->found(telling->self, column_span(s, 0), column_span(s, 1));
+	return true;
 }
 
 enum fault catalog_check_rows(
     struct catalog *catalog, finding_visitor *found, void *self, struct refusal *why)
 {
-	struct connection *c = reader_take(catalog, why);
-	enum fault f = c == NULL ? FAULT_INTERNAL : FAULT_NONE;
+	struct telling telling = {.found = found, .self = self};
+	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < sizeof checks / sizeof *checks && !f; i++)
-		f = check_one(c, checks[i], found, self, why);
-	if (c != NULL)
-		reader_give(catalog, c);
+		f = reader_rows(catalog, checks[i], finding_row, &telling, why, NO_VALUES);
 	return f;
 }
 

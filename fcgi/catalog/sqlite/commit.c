@@ -59,7 +59,7 @@ enum fault catalog_ready(struct catalog *catalog, struct refusal *why)
 static enum fault begin_write(struct catalog *catalog, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
-	int64_t version = 0;
+	int64_t version;
 	enum fault f = sql_do(c, SQL_BEGIN_WRITE, why);
 
 	if (f)
@@ -106,11 +106,6 @@ static void unlink_dropped(struct catalog *catalog)
 	sql_do(c, SQL_COMMIT, NULL);
 }
 
-static enum fault run_alone(struct catalog *catalog, struct waiting *job, struct refusal *why)
-{
-	return job->run(catalog, job->self, why);
-}
-
 /* A job that fails is rolled back alone. */
 static enum fault run_beside(struct catalog *catalog, struct waiting *job, struct refusal *why)
 {
@@ -141,7 +136,7 @@ static enum fault run_all(
 
 	for (struct waiting *job = batch; job != NULL; job = job->next) {
 		size_t dropped = catalog->dropped_count;
-		job->fault = batch->next == NULL ? run_alone(catalog, job, job->why)
+		job->fault = batch->next == NULL ? job->run(catalog, job->self, job->why)
 						 : run_beside(catalog, job, job->why);
 		/* On a full disk and the like SQLite rolls everything back by itself. */
 		if (sqlite3_get_autocommit(c->db))
@@ -285,6 +280,29 @@ enum fault catalog_commit(struct catalog *catalog, job_run *run, void *self, str
 		lead(catalog);
 	sem_destroy(&job.wake);
 	return job.fault;
+}
+
+struct one {
+	enum statement which;
+	enum fault unchanged;
+	struct values values;
+};
+
+static enum fault run_one(struct catalog *catalog, void *self, struct refusal *why)
+{
+	struct connection *c = catalog->writer;
+	const struct one *one = self;
+	enum fault f = sql_run(c, one->which, why, one->values);
+
+	return !f && sqlite3_changes(c->db) == 0 ? one->unchanged : f;
+}
+
+enum fault commit_one(struct catalog *catalog, enum statement which, enum fault unchanged,
+    struct refusal *why, struct values values)
+{
+	struct one one = {which, unchanged, values};
+
+	return catalog_commit(catalog, run_one, &one, why);
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */

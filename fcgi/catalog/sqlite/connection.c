@@ -119,11 +119,24 @@ void reader_give(struct catalog *catalog, struct connection *reader)
 	pthread_mutex_unlock(&catalog->pool_lock);
 }
 
+enum fault reader_rows(struct catalog *catalog, enum statement which, row_reader *read, void *self,
+    struct refusal *why, struct values values)
+{
+	struct connection *c = reader_take(catalog, why);
+
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = sql_rows(c, which, read, self, why, values);
+	reader_give(catalog, c);
+	return f;
+}
+
 enum fault reader_read(struct catalog *catalog, enum statement which, int64_t *value, int count,
     struct refusal *why, struct values values)
 {
 	struct connection *c = reader_take(catalog, why);
 
+	memset(value, 0, (size_t)count * sizeof *value);
 	if (c == NULL)
 		return FAULT_INTERNAL;
 	enum fault f = sql_read(c, which, value, count, why, values);

@@ -21,22 +21,21 @@ struct side {
 	bool more;	 /* or more: not all were looked at */
 };
 
-static enum fault read_side(struct connection *c, struct side *side, struct refusal *why)
+/* Without a row it is a damaged catalog, and belongs to no file. */
+static bool side_row(void *self, sqlite3_stmt *s)
 {
-	sqlite3_stmt *s;
-	bool row = false;
-	enum fault f = sql_row(c, SQL_GENERATION, &s, &row, why, NO_VALUES);
+	struct side *side = self;
 
-	if (f)
-		return f;
-	*side = (struct side){0};
-	if (!row)
-		return FAULT_NONE; /* a damaged catalog; it belongs to no file */
 	side->commits = sqlite3_column_int64(s, 0);
 	side->at = sqlite3_column_int64(s, 1);
 	column_bytes(s, 2, side->line, LINE_BYTES);
-	sql_done(s);
-	return FAULT_NONE;
+	return false;
+}
+
+static enum fault read_side(struct catalog *catalog, struct side *side, struct refusal *why)
+{
+	*side = (struct side){0};
+	return reader_rows(catalog, SQL_GENERATION, side_row, side, why, NO_VALUES);
 }
 
 static bool belong(const struct generation *g, const struct record *r, const struct side *side)
@@ -140,7 +139,7 @@ enum fault generation_open(struct catalog *catalog, bool fresh, struct refusal *
 {
 	struct generation *g = &catalog->generation;
 	struct record r;
-	struct side side;
+	struct side side = {0};
 
 	g->boot = catalog->store->boot;
 	g->fd = openat(
@@ -148,7 +147,7 @@ enum fault generation_open(struct catalog *catalog, bool fresh, struct refusal *
 	if (g->fd < 0)
 		return disk_fault(why, "open generation");
 	bool told = record_read(g->fd, &r);
-	enum fault f = read_side(catalog->writer, &side, why);
+	enum fault f = sql_rows(catalog->writer, SQL_GENERATION, side_row, &side, why, NO_VALUES);
 	if (f)
 		return f;
 	if (!told || !belong(g, &r, &side))
@@ -176,12 +175,8 @@ enum fault catalog_belongs(struct catalog *catalog, struct refusal *why)
 	struct side side;
 	/* The file first: it is never ahead of what is read after it. */
 	bool told = record_read(g->fd, &r);
-	struct connection *c = reader_take(catalog, why);
+	enum fault f = read_side(catalog, &side, why);
 
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = read_side(c, &side, why);
-	reader_give(catalog, c);
 	if (f || (told && !g->astray && belong(g, &r, &side)))
 		return f;
 	return refuse(why, FAULT_INTERNAL,
@@ -217,12 +212,9 @@ enum fault catalog_join(struct catalog *catalog, struct refusal *why)
 {
 	struct side side;
 	enum fault f = sync_catalog(catalog, why);
-	struct connection *c = !f ? reader_take(catalog, why) : NULL;
 
-	if (c == NULL)
-		return !f ? FAULT_INTERNAL : f;
-	f = read_side(c, &side, why);
-	reader_give(catalog, c);
+	if (!f)
+		f = read_side(catalog, &side, why);
 	if (!f)
 		f = take_over(catalog, &side, why);
 	if (!f)

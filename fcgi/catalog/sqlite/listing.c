@@ -19,18 +19,13 @@ enum {
 
 enum driver { BY_NUMBER, BY_OWNER, BY_TYPE, BY_TYPES };
 
-static const enum statement newest[] = {[BY_NUMBER] = SQL_NEWEST_BY_SEQ,
-    [BY_OWNER] = SQL_NEWEST_BY_OWNER,
-    [BY_TYPE] = SQL_NEWEST_BY_TYPE,
-    [BY_TYPES] = SQL_NEWEST_BY_TYPES};
-static const enum statement oldest[] = {[BY_NUMBER] = SQL_OLDEST_BY_SEQ,
-    [BY_OWNER] = SQL_OLDEST_BY_OWNER,
-    [BY_TYPE] = SQL_OLDEST_BY_TYPE,
-    [BY_TYPES] = SQL_OLDEST_BY_TYPES};
-static const enum statement counts[] = {[BY_NUMBER] = SQL_COUNT_BY_SEQ,
-    [BY_OWNER] = SQL_COUNT_BY_OWNER,
-    [BY_TYPE] = SQL_COUNT_BY_TYPE,
-    [BY_TYPES] = SQL_COUNT_BY_TYPES};
+/* What goes by each: pages in both orders, and how many there are. */
+enum { NEWEST_FIRST, OLDEST_FIRST, HOW_MANY };
+static const enum statement driven[][3] = {
+    [BY_NUMBER] = {SQL_NEWEST_BY_SEQ, SQL_OLDEST_BY_SEQ, SQL_COUNT_BY_SEQ},
+    [BY_OWNER] = {SQL_NEWEST_BY_OWNER, SQL_OLDEST_BY_OWNER, SQL_COUNT_BY_OWNER},
+    [BY_TYPE] = {SQL_NEWEST_BY_TYPE, SQL_OLDEST_BY_TYPE, SQL_COUNT_BY_TYPE},
+    [BY_TYPES] = {SQL_NEWEST_BY_TYPES, SQL_OLDEST_BY_TYPES, SQL_COUNT_BY_TYPES}};
 
 /* A listing in the terms of the statements. */
 struct query {
@@ -128,13 +123,13 @@ static enum fault query_make(struct query *q, const struct listing *l, struct re
 	return FAULT_NONE;
 }
 
-static enum fault query_prepare(struct connection *c, const struct query *q, enum statement which,
-    sqlite3_stmt **s, struct refusal *why)
+static enum fault query_rows(struct connection *c, const struct query *q, int what,
+    row_reader *read, void *self, struct refusal *why)
 {
 	const struct listing *l = q->listing;
 	int64_t start = l->oldest_first ? 0 : INT64_MAX;
 
-	return sql_bound(c, which, s, why,
+	return sql_rows(c, driven[q->driver][what], read, self, why,
 	    BIND(NUMBER(l->after != 0 ? l->after : start), SPAN(q->owner), SPAN(q->low),
 		SPAN(q->high), SPAN(q->glob), SPAN(q->name),
 		NUMBER(l->since != 0 ? l->since : INT64_MIN),
@@ -149,7 +144,7 @@ static enum fault query_prepare(struct connection *c, const struct query *q, enu
 static enum fault plain_total(
     struct connection *c, const struct query *q, int64_t *total, struct refusal *why)
 {
-	int64_t all = 0, expired = 0;
+	int64_t all, expired = 0;
 	enum fault f;
 
 	if (q->owner.at != NULL) {
@@ -166,17 +161,21 @@ static enum fault plain_total(
 	return f;
 }
 
+static bool total_row(void *self, sqlite3_stmt *s)
+{
+	*(int64_t *)self = sqlite3_column_int64(s, 0);
+	return false;
+}
+
 static enum fault query_total(
     struct connection *c, const struct query *q, int64_t *total, struct refusal *why)
 {
 	const struct listing *l = q->listing;
-	sqlite3_stmt *s;
 
 	if (q->low.at == NULL && q->glob.at == NULL && q->name.at == NULL &&
 	    l->address.at == NULL && l->since == 0 && l->until == 0)
 		return plain_total(c, q, total, why);
-	enum fault f = query_prepare(c, q, counts[q->driver], &s, why);
-	return f ? f : sql_numbers(c, s, total, 1, why);
+	return query_rows(c, q, HOW_MANY, total_row, total, why);
 }
 
 /* ---- a page ---------------------------------------------------------------------------------- */
@@ -188,7 +187,7 @@ static enum fault query_total(
 static enum fault choose_driver(
     struct connection *c, struct query *q, int64_t total, struct refusal *why)
 {
-	int64_t all = 0;
+	int64_t all;
 
 	if (q->driver != BY_TYPES)
 		return FAULT_NONE;
@@ -202,18 +201,19 @@ static enum fault read_page(struct connection *c, struct query *q, struct files 
     int64_t *total, bool *more, struct refusal *why)
 {
 	/* A base that is not UTF-8, or full of control characters, grows sixfold. */
-	struct budget budget = {PAGE_BYTES - ENVELOPE, RECORD_BYTES + 6 * q->listing->base_len};
-	sqlite3_stmt *s;
+	struct page page = {.files = files,
+	    .why = why,
+	    .left = PAGE_BYTES - ENVELOPE,
+	    .each = RECORD_BYTES + 6 * q->listing->base_len};
+	int order = q->listing->oldest_first ? OLDEST_FIRST : NEWEST_FIRST;
 	enum fault f = query_total(c, q, total, why);
 
 	if (!f)
 		f = choose_driver(c, q, *total, why);
 	if (!f)
-		f = query_prepare(c, q,
-		    q->listing->oldest_first ? oldest[q->driver] : newest[q->driver], &s, why);
-	if (!f)
-		f = files_read(c, s, &budget, files, more, why);
-	return f;
+		f = query_rows(c, q, order, page_row, &page, why);
+	*more = page.more;
+	return !f ? page.fault : f;
 }
 
 /* Total and page out of one snapshot. */

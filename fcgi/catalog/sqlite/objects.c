@@ -7,24 +7,25 @@
 
 /* ---- what is known --------------------------------------------------------------------------- */
 
-enum fault object_find(
-    struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why)
+static bool known_row(void *self, sqlite3_stmt *s)
 {
-	sqlite3_stmt *s;
+	struct known *known = self;
 
-	*known = (struct known){0};
-	enum fault f =
-	    sql_row(c, SQL_OBJECT_FIND, &s, &known->found, why, BIND(BYTES(sha256, SHA256_LEN)));
-	if (f || !known->found)
-		return f;
+	known->found = true;
 	known->size = sqlite3_column_int64(s, 0);
 	span_copy(known->type, sizeof known->type, column_span(s, 1));
 	known->magic = sqlite3_column_int(s, 2);
 	known->durable = sqlite3_column_int(s, 3) != 0;
 	known->boot = sqlite3_column_int64(s, 4);
 	known->damaged = sqlite3_column_int64(s, 5);
-	sql_done(s);
-	return FAULT_NONE;
+	return false;
+}
+
+enum fault object_find(
+    struct connection *c, const uint8_t *sha256, struct known *known, struct refusal *why)
+{
+	*known = (struct known){0};
+	return sql_rows(c, SQL_OBJECT_FIND, known_row, known, why, BIND(BYTES(sha256, SHA256_LEN)));
 }
 
 enum fault job_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN], struct known *known,
@@ -43,20 +44,15 @@ enum fault job_judged(
 enum fault catalog_known(struct catalog *catalog, const uint8_t sha256[SHA256_LEN],
     struct known *known, struct refusal *why)
 {
-	struct connection *c = reader_take(catalog, why);
-
 	*known = (struct known){0};
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = object_find(c, sha256, known, why);
-	reader_give(catalog, c);
-	return f;
+	return reader_rows(
+	    catalog, SQL_OBJECT_FIND, known_row, known, why, BIND(BYTES(sha256, SHA256_LEN)));
 }
 
 enum fault catalog_any_unproved(
     struct catalog *catalog, int64_t boot, bool *any, struct refusal *why)
 {
-	int64_t found = 0;
+	int64_t found;
 	enum fault f =
 	    reader_read(catalog, SQL_OBJECTS_UNPROVED, &found, 1, why, BIND(NUMBER(boot)));
 
@@ -119,15 +115,12 @@ enum fault job_enter_object(
 enum fault job_drop_orphans(
     struct catalog *catalog, const uint8_t (*sha256)[SHA256_LEN], size_t count, struct refusal *why)
 {
-	sqlite3_stmt *s;
 	enum fault f =
-	    sql_bound(catalog->writer, SQL_STORE_SWEPT, &s, why, BIND(NUMBER(clock_calendar())));
+	    sql_run(catalog->writer, SQL_STORE_SWEPT, why, BIND(NUMBER(clock_calendar())));
 
-	if (f)
-		return f;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !f; i++)
 		catalog_drop(catalog, sha256[i]);
-	return sql_finish(catalog->writer, s, why);
+	return f;
 }
 
 enum fault job_resize(
@@ -137,25 +130,20 @@ enum fault job_resize(
 	    catalog->writer, SQL_MEND_OBJECT, why, BIND(BYTES(sha256, SHA256_LEN), NUMBER(size)));
 }
 
+static bool content_row(void *self, sqlite3_stmt *s)
+{
+	struct content *page = self;
+	size_t i = page->count;
+
+	page->count += column_bytes(s, 0, page->sha256[i], SHA256_LEN);
+	page->size[i] = sqlite3_column_int64(s, 1);
+	return true;
+}
+
 enum fault content_page(struct catalog *catalog, int64_t records, const uint8_t *after, size_t len,
     struct content *page, struct refusal *why)
 {
-	struct connection *c = reader_take(catalog, why);
-	sqlite3_stmt *s;
-	bool row = false;
-
 	page->count = 0;
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = sql_bound(c, SQL_VERIFY_OBJECTS, &s, why,
+	return reader_rows(catalog, SQL_VERIFY_OBJECTS, content_row, page, why,
 	    BIND(BYTES(after, len), NUMBER(EXPIRY_CHUNK), NUMBER(records)));
-	if (!f)
-		f = sql_step(c, s, &row, why);
-	for (; row; f = sql_step(c, s, &row, why)) {
-		size_t i = page->count;
-		page->count += column_bytes(s, 0, page->sha256[i], SHA256_LEN);
-		page->size[i] = sqlite3_column_int64(s, 1);
-	}
-	reader_give(catalog, c);
-	return f;
 }

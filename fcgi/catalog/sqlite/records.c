@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { FORM_FILES = 1000 /* of one form, at most, that are found by one of them */ };
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* Those of the row before, where it is of the same form: a copy for each would be no loan but a
@@ -24,7 +26,7 @@ static const char *fields_read(sqlite3_stmt *s, struct files *files, int64_t *fo
 
 /* In the order of FILE_COLUMNS. False: no memory, or a row that we cannot have written. *form: of
  * the row before, then of this one. */
-static bool row_read(sqlite3_stmt *s, struct files *files, int64_t *form)
+static bool file_read(sqlite3_stmt *s, struct files *files, int64_t *form)
 {
 	struct file *f = &files->at[files->count++];
 
@@ -45,137 +47,111 @@ static bool row_read(sqlite3_stmt *s, struct files *files, int64_t *form)
 }
 
 /* A record as JSON: to the safe side, since it is reply/ that writes it. */
-static size_t weight(const struct file *file, const struct budget *budget)
+static size_t weight(const struct file *file)
 {
-	return budget->each + text_json_length(span_of(file->name)) +
-	       text_json_length(span_of(file->type)) +
+	return text_json_length(span_of(file->name)) + text_json_length(span_of(file->type)) +
 	       text_json_length(span_of(file->declared_type)) +
 	       text_json_length(span_of(file->owner)) + text_json_length(span_of(file->path)) +
 	       text_json_length(span_of(file->address)) + strlen(file->fields);
 }
 
 /* Take the last record back if it is too much, and not the only one. */
-static bool over_budget(struct budget *budget, struct files *files)
+static bool over_budget(struct page *page)
 {
-	if (budget == NULL)
+	struct files *files = page->files;
+
+	if (page->each == 0)
 		return false;
-	size_t more = weight(&files->at[files->count - 1], budget);
-	bool over = more > budget->bytes && files->count > 1;
-	budget->bytes -= more < budget->bytes ? more : budget->bytes;
+	size_t more = page->each + weight(&files->at[files->count - 1]);
+	bool over = more > page->left && files->count > 1;
+	page->left -= more < page->left ? more : page->left;
 	files->count -= over;
 	return over;
 }
 
-enum fault files_read(struct connection *c, sqlite3_stmt *s, struct budget *budget,
-    struct files *files, bool *more, struct refusal *why)
+bool page_row(void *self, sqlite3_stmt *s)
 {
-	int64_t form = 0;
-	bool row;
-	enum fault f = sql_step(c, s, &row, why);
+	struct page *page = self;
 
-	*more = false;
-	while (!f && row) {
-		*more = files->count == files->room;
-		if (!*more && !row_read(s, files, &form))
-			f = refuse(why, FAULT_INTERNAL, NULL);
-		else if (!*more)
-			*more = over_budget(budget, files);
-		if (f || *more) {
-			sql_done(s);
-			return f;
-		}
-		f = sql_step(c, s, &row, why);
-	}
-	return f;
+	page->more = page->files->count == page->files->room;
+	if (!page->more && !file_read(s, page->files, &page->form))
+		page->fault = refuse(page->why, FAULT_INTERNAL, NULL);
+	else if (!page->more)
+		page->more = over_budget(page);
+	return !page->fault && !page->more;
 }
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static enum fault find_on(
-    struct connection *c, struct span id, struct files *files, struct refusal *why)
+static bool has_passed(int64_t moment)
 {
-	sqlite3_stmt *s;
-	bool more;
-	enum fault f = sql_bound(c, SQL_FILE_FIND, &s, why, BIND(SPAN(id)));
+	return moment != 0 && moment <= clock_calendar();
+}
 
-	if (f)
-		return f;
-	f = files_read(c, s, NULL, files, &more, why);
-	if (f)
-		return f;
-	if (files->count == 0)
-		return refuse(why, FAULT_NOT_FOUND, NULL);
-	int64_t expires_at = files->at[0].expires_at;
-	if (expires_at != 0 && expires_at <= clock_calendar())
+enum fault catalog_find(
+    struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
+{
+	struct page page = {.files = files, .why = why};
+	enum fault f = files_make(files, 1, why);
+
+	if (!f)
+		f = reader_rows(catalog, SQL_FILE_FIND, page_row, &page, why, BIND(SPAN(id)));
+	if (!f)
+		f = page.fault;
+	if (!f && files->count == 0)
+		f = refuse(why, FAULT_NOT_FOUND, NULL);
+	if (!f && has_passed(files->at[0].expires_at))
 		return refuse(why, FAULT_EXPIRED, NULL);
-	return FAULT_NONE;
+	if (f)
+		files_release(files);
+	return f;
 }
 
 static enum fault form_on(
     struct connection *c, struct span id, struct files *files, struct refusal *why)
 {
-	sqlite3_stmt *s;
+	struct page page = {.files = files, .why = why};
 	int64_t first;
-	bool more;
 	enum fault f = sql_read(c, SQL_FILE_FORM, &first, 1, why, BIND(SPAN(id)));
 
 	if (f)
 		return f;
 	if (first == 0)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
-	f = sql_bound(c, SQL_FORM_FIND, &s, why, BIND(NUMBER(first), NUMBER(clock_calendar())));
-	if (f)
-		return f;
-	f = files_read(c, s, NULL, files, &more, why);
-	if (!f && files->count == 0)
-		return refuse(why, FAULT_EXPIRED, NULL);
-	return f;
-}
-
-typedef enum fault finder(
-    struct connection *c, struct span id, struct files *files, struct refusal *why);
-
-static enum fault find(struct catalog *catalog, finder *on, size_t limit, struct span id,
-    struct files *files, struct refusal *why)
-{
-	enum fault f = files_make(files, limit, why);
-	struct connection *c = !f ? reader_take(catalog, why) : NULL;
-
-	f = c == NULL ? FAULT_INTERNAL : on(c, id, files, why);
-	if (c != NULL)
-		reader_give(catalog, c);
-	if (f && (f != FAULT_EXPIRED || files->count == 0))
-		files_release(files);
-	return f;
-}
-
-enum fault catalog_find(
-    struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
-{
-	return find(catalog, find_on, 1, id, files, why);
+	f = files_make(files, FORM_FILES, why);
+	if (!f)
+		f = sql_rows(c, SQL_FORM_FIND, page_row, &page, why,
+		    BIND(NUMBER(first), NUMBER(clock_calendar())));
+	if (!f)
+		f = page.fault;
+	return !f && files->count == 0 ? refuse(why, FAULT_EXPIRED, NULL) : f;
 }
 
 enum fault catalog_find_form(
     struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
 {
-	return find(catalog, form_on, 1000, id, files, why);
+	struct connection *c = reader_take(catalog, why);
+
+	*files = (struct files){0};
+	if (c == NULL)
+		return FAULT_INTERNAL;
+	enum fault f = form_on(c, id, files, why);
+	reader_give(catalog, c);
+	if (f)
+		files_release(files);
+	return f;
 }
 
 enum fault catalog_page(
     struct catalog *catalog, int64_t after, size_t limit, struct files *files, struct refusal *why)
 {
+	struct page page = {.files = files, .why = why};
 	enum fault f = files_make(files, limit, why);
-	struct connection *c = !f ? reader_take(catalog, why) : NULL;
-	sqlite3_stmt *s;
-	bool more;
 
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	f = sql_bound(c, SQL_VERIFY_FILES, &s, why, BIND(NUMBER(after), NUMBER((int64_t)limit)));
 	if (!f)
-		f = files_read(c, s, NULL, files, &more, why);
-	reader_give(catalog, c);
-	return f;
+		f = reader_rows(catalog, SQL_VERIFY_FILES, page_row, &page, why,
+		    BIND(NUMBER(after), NUMBER((int64_t)limit)));
+	return !f ? page.fault : f;
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -213,11 +189,9 @@ static void drop_made(struct catalog *catalog, const struct arrivals *all)
 {
 	if (sqlite3_get_autocommit(catalog->writer->db))
 		return;
-	for (size_t i = 0; i < all->count; i++) {
-		if (all->at[i].link != LINK_MADE)
-			continue;
-		object_drop(catalog->store, all->at[i].file.sha256, NULL);
-	}
+	for (size_t i = 0; i < all->count; i++)
+		if (all->at[i].link == LINK_MADE)
+			object_drop(catalog->store, all->at[i].file.sha256, NULL);
 }
 
 /* ---- what is sent again ---------------------------------------------------------------------- */
@@ -236,11 +210,9 @@ static bool are_same(const struct files *before, const struct arrivals *all)
 
 static enum fault compare(struct connection *c, struct arrivals *all, struct refusal *why)
 {
-	struct files before;
-	enum fault f = files_make(&before, 1000, why);
+	struct files before = {0};
+	enum fault f = form_on(c, span_of(all->first), &before, why);
 
-	if (!f)
-		f = form_on(c, span_of(all->first), &before, why);
 	if (!f && !are_same(&before, all))
 		f = refuse(why, FAULT_KEY_REUSED, NULL);
 	files_release(&before);
@@ -248,34 +220,43 @@ static enum fault compare(struct connection *c, struct arrivals *all, struct ref
 	return f;
 }
 
+struct keyed {
+	struct arrivals *all;
+	bool found;
+	int64_t expires_at;
+};
+
+static bool keyed_row(void *self, sqlite3_stmt *s)
+{
+	struct keyed *keyed = self;
+
+	span_copy(keyed->all->first, sizeof keyed->all->first, column_span(s, 0));
+	keyed->expires_at = sqlite3_column_int64(s, 1);
+	keyed->found = true;
+	return false;
+}
+
 /* What has expired and was not swept yet is no more. */
 static enum fault look_for_key(struct catalog *catalog, struct arrivals *all, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
-	int64_t expires_at, freed;
-	sqlite3_stmt *s;
-	bool row;
-	enum fault f =
-	    sql_row(c, SQL_KEY_FIND, &s, &row, why, BIND(BYTES(all->key_hash, SHA256_LEN)));
+	struct keyed keyed = {.all = all};
+	enum fault f = sql_rows(
+	    c, SQL_KEY_FIND, keyed_row, &keyed, why, BIND(BYTES(all->key_hash, SHA256_LEN)));
 
-	if (f || !row)
+	if (f || !keyed.found)
 		return f;
-	span_copy(all->first, sizeof all->first, column_span(s, 0));
-	expires_at = sqlite3_column_int64(s, 1);
-	sql_done(s);
-	if (expires_at != 0 && expires_at <= clock_calendar())
-		return record_remove(catalog, span_of(all->first), &freed, why);
+	if (has_passed(keyed.expires_at))
+		return record_remove(catalog, span_of(all->first), NULL, why);
 	return compare(c, all, why);
 }
 
 int64_t catalog_key_bytes(struct catalog *catalog, const uint8_t key_hash[SHA256_LEN])
 {
-	int64_t bytes = 0;
+	int64_t bytes;
 
-	return reader_read(
-		   catalog, SQL_KEY_BYTES, &bytes, 1, NULL, BIND(BYTES(key_hash, SHA256_LEN)))
-		   ? 0
-		   : bytes;
+	reader_read(catalog, SQL_KEY_BYTES, &bytes, 1, NULL, BIND(BYTES(key_hash, SHA256_LEN)));
+	return bytes;
 }
 
 static enum fault add_one(
@@ -310,37 +291,45 @@ enum fault records_add(struct catalog *catalog, void *arrivals, struct refusal *
 
 /* ---- removing -------------------------------------------------------------------------------- */
 
+struct content_of {
+	uint8_t sha256[SHA256_LEN];
+	bool whole;
+};
+
+static bool content_row(void *self, sqlite3_stmt *s)
+{
+	struct content_of *content = self;
+
+	content->whole = column_bytes(s, 0, content->sha256, SHA256_LEN);
+	return true;
+}
+
 enum fault record_remove(
     struct catalog *catalog, struct span id, int64_t *freed, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
-	uint8_t sha256[SHA256_LEN];
-	sqlite3_stmt *s;
-	bool row;
-	enum fault f = sql_row(c, SQL_FILE_REMOVE, &s, &row, why, BIND(SPAN(id)));
+	struct content_of content = {.whole = false};
+	int64_t size;
+	enum fault f = sql_rows(c, SQL_FILE_REMOVE, content_row, &content, why, BIND(SPAN(id)));
 
-	*freed = 0;
-	if (f)
-		return f;
-	if (!row)
+	if (freed != NULL)
+		*freed = 0;
+	if (!f && sqlite3_changes(c->db) == 0)
 		return refuse(why, FAULT_NOT_FOUND, NULL);
-	bool whole = column_bytes(s, 0, sha256, SHA256_LEN);
-	f = sql_finish(c, s, why);
-	if (f || !whole)
+	if (f || !content.whole)
 		return f;
-	f = sql_row(c, SQL_OBJECT_FORGET, &s, &row, why, BIND(BYTES(sha256, SHA256_LEN)));
-	if (f || !row)
+	f = sql_read(c, SQL_OBJECT_FORGET, &size, 1, why, BIND(BYTES(content.sha256, SHA256_LEN)));
+	if (f || sqlite3_changes(c->db) == 0)
 		return f;
-	*freed = sqlite3_column_int64(s, 0);
-	catalog_drop(catalog, sha256);
-	return sql_finish(c, s, why);
+	if (freed != NULL)
+		*freed = size;
+	catalog_drop(catalog, content.sha256);
+	return FAULT_NONE;
 }
 
 static enum fault run_remove(struct catalog *catalog, void *id, struct refusal *why)
 {
-	int64_t freed;
-
-	return record_remove(catalog, *(struct span *)id, &freed, why);
+	return record_remove(catalog, *(struct span *)id, NULL, why);
 }
 
 enum fault catalog_remove_file(struct catalog *catalog, struct span id, struct refusal *why)

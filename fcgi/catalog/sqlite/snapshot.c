@@ -87,21 +87,27 @@ static enum fault connect(struct snapshot *s, struct refusal *why)
 	return s->c == NULL ? why->fault : FAULT_NONE;
 }
 
+struct said {
+	char first[256];
+};
+
+static bool said_row(void *self, sqlite3_stmt *s)
+{
+	struct said *said = self;
+
+	span_copy(said->first, sizeof said->first, column_span(s, 0));
+	return false;
+}
+
 /* A catalog with broken pages must not take the place of one without. */
 static enum fault check_whole(struct snapshot *s, struct refusal *why)
 {
-	char said[256] = "";
-	sqlite3_stmt *st;
-	bool row = false;
-	enum fault f = sql_row(s->c, SQL_VERIFY_INTEGRITY, &st, &row, NULL, NO_VALUES);
+	struct said said = {"it cannot be read"};
+	enum fault f = sql_rows(s->c, SQL_VERIFY_INTEGRITY, said_row, &said, NULL, NO_VALUES);
 
-	if (!f && row)
-		span_copy(said, sizeof said, column_span(st, 0));
-	sql_done(st);
-	if (!f && strcmp(said, "ok") == 0)
+	if (!f && strcmp(said.first, "ok") == 0)
 		return FAULT_NONE;
-	return refuse(why, FAULT_BAD_REQUEST, "The catalog is damaged (%s).",
-	    said[0] != '\0' ? said : "it cannot be read");
+	return refuse(why, FAULT_BAD_REQUEST, "The catalog is damaged (%s).", said.first);
 }
 
 enum fault snapshot_open(
@@ -181,7 +187,7 @@ enum fault snapshot_take(struct catalog *from, int dir, const char *path, const 
 
 enum fault snapshot_sums(struct snapshot *s, int64_t *files, int64_t *bytes, struct refusal *why)
 {
-	int64_t sums[2] = {0};
+	int64_t sums[2];
 	enum fault f = sql_read(s->c, SQL_STORE, sums, 2, why, NO_VALUES);
 
 	*files = sums[0];
@@ -189,23 +195,30 @@ enum fault snapshot_sums(struct snapshot *s, int64_t *files, int64_t *bytes, str
 	return f;
 }
 
+struct visiting {
+	snapshot_visitor *each;
+	void *self;
+	struct refusal *why;
+	enum fault fault;
+};
+
+static bool object_row(void *self, sqlite3_stmt *s)
+{
+	struct visiting *v = self;
+	uint8_t sha256[SHA256_LEN];
+
+	if (column_bytes(s, 0, sha256, SHA256_LEN))
+		v->fault = v->each(v->self, sha256, sqlite3_column_int64(s, 1), v->why);
+	return !v->fault;
+}
+
 enum fault snapshot_objects(
     struct snapshot *s, snapshot_visitor *each, void *self, struct refusal *why)
 {
-	uint8_t sha256[SHA256_LEN];
-	sqlite3_stmt *st;
-	bool row = false;
-	enum fault f = sql_row(s->c, SQL_COPY_OBJECTS, &st, &row, why, NO_VALUES);
+	struct visiting v = {.each = each, .self = self, .why = why};
+	enum fault f = sql_rows(s->c, SQL_COPY_OBJECTS, object_row, &v, why, NO_VALUES);
 
-	while (!f && row) {
-		if (column_bytes(st, 0, sha256, SHA256_LEN))
-			f = each(self, sha256, sqlite3_column_int64(st, 1), why);
-		if (!f)
-			f = sql_step(s->c, st, &row, why);
-		else
-			sql_done(st);
-	}
-	return f;
+	return !f ? v.fault : f;
 }
 
 bool snapshot_knows(struct snapshot *s, const uint8_t sha256[SHA256_LEN])
@@ -222,19 +235,19 @@ struct origin {
 	int64_t commits;
 };
 
+static bool origin_row(void *self, sqlite3_stmt *s)
+{
+	struct origin *o = self;
+
+	column_bytes(s, 0, o->line, LINE_BYTES);
+	o->commits = sqlite3_column_int64(s, 1);
+	return false;
+}
+
 static enum fault read_origin(struct snapshot *s, struct origin *o, struct refusal *why)
 {
-	sqlite3_stmt *st;
-	bool row = false;
-	enum fault f = sql_row(s->c, SQL_COPY_LINE, &st, &row, why, NO_VALUES);
-
 	*o = (struct origin){.commits = -1};
-	if (f || !row)
-		return f;
-	column_bytes(st, 0, o->line, LINE_BYTES);
-	o->commits = sqlite3_column_int64(st, 1);
-	sql_done(st);
-	return FAULT_NONE;
+	return sql_rows(s->c, SQL_COPY_LINE, origin_row, o, why, NO_VALUES);
 }
 
 /* What SQLite calls no catalog, or one with broken pages. Not one that somebody else has locked, or that
@@ -280,7 +293,7 @@ static enum fault look_at(
 static enum fault descends(
     struct snapshot *s, const struct origin *from, bool *does, struct refusal *why)
 {
-	int64_t yes = 0;
+	int64_t yes;
 	enum fault f =
 	    sql_read(s->c, SQL_COPY_DESCENDS, &yes, 1, why, BIND(BYTES(from->line, LINE_BYTES)));
 

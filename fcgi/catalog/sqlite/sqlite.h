@@ -84,7 +84,11 @@ struct catalog {
 struct connection *reader_take(struct catalog *catalog, struct refusal *why);
 void reader_give(struct catalog *catalog, struct connection *reader);
 
-/* sql_read() on a reader. */
+/* One row of a statement, by its columns. False: that is enough. */
+typedef bool row_reader(void *self, sqlite3_stmt *s);
+/* sql_rows() and sql_read() on a reader. */
+enum fault reader_rows(struct catalog *catalog, enum statement which, row_reader *read, void *self,
+    struct refusal *why, struct values values);
 enum fault reader_read(struct catalog *catalog, enum statement which, int64_t *value, int count,
     struct refusal *why, struct values values);
 
@@ -105,54 +109,39 @@ void catalog_warn_of_emptiness(const struct catalog *catalog);
 /* Text that is no statement of ours. */
 enum fault sql_execute(struct connection *c, const char *text, struct refusal *why);
 
-/* What commit.c needs of an open catalog. */
-enum fault catalog_ready(struct catalog *catalog, struct refusal *why);
-
 /* ---- statements ------------------------------------------------------------------------------ */
 
 /* What went wrong on this connection, in the log and as a fault: BUSY, NO_SPACE, INTERNAL. */
 enum fault sql_fault(struct connection *c, int code, struct refusal *why);
-/* A statement without parameters, ready to be stepped. */
-enum fault sql_prepare(
-    struct connection *c, enum statement which, sqlite3_stmt **s, struct refusal *why);
-/* *row: there is one to read, and sql_done() is due. Otherwise the statement is reset already. */
-enum fault sql_step(struct connection *c, sqlite3_stmt *s, bool *row, struct refusal *why);
-void sql_done(sqlite3_stmt *s);
-/* Step to the end, whatever rows come. */
-enum fault sql_finish(struct connection *c, sqlite3_stmt *s, struct refusal *why);
-/* Prepare and finish one without parameters. */
-enum fault sql_do(struct connection *c, enum statement which, struct refusal *why);
-/* The first row's columns, all integers; rows are left at 0 when there is none. */
-enum fault sql_numbers(
-    struct connection *c, sqlite3_stmt *s, int64_t *value, int count, struct refusal *why);
-
-/* The statement with all its parameters bound, from the first on, ready to be stepped. */
-enum fault sql_bound(struct connection *c, enum statement which, sqlite3_stmt **s,
+/* Run a statement whose parameters have these values, from the first on. Rows are read as they come,
+ * until there are no more, or enough. */
+enum fault sql_rows(struct connection *c, enum statement which, row_reader *read, void *self,
     struct refusal *why, struct values values);
-/* And stepped once. *row: there is one to read, and sql_done() is due. */
-enum fault sql_row(struct connection *c, enum statement which, sqlite3_stmt **s, bool *row,
-    struct refusal *why, struct values values);
-/* And its first row's columns read, all integers; they are left at 0 when there is none. */
+/* The first row's columns, all integers; 0 when there is none, and on a fault. */
 enum fault sql_read(struct connection *c, enum statement which, int64_t *value, int count,
     struct refusal *why, struct values values);
-/* And stepped to the end, whatever rows come. */
+/* Whatever rows come. */
 enum fault sql_run(
     struct connection *c, enum statement which, struct refusal *why, struct values values);
+enum fault sql_do(struct connection *c, enum statement which, struct refusal *why);
 /* Exactly `len` bytes of a BLOB column, or false. */
 bool column_bytes(sqlite3_stmt *s, int at, uint8_t *to, size_t len);
 struct span column_span(sqlite3_stmt *s, int at);
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-/* How much JSON a page may become. */
-struct budget {
-	size_t bytes; /* that are left */
-	size_t each;  /* what a record has besides its texts, at most */
+/* Records, as far as there is room for them, and as far as the budget goes, but one. */
+struct page {
+	struct files *files;
+	struct refusal *why;
+	size_t left; /* bytes of JSON that it may become */
+	size_t each; /* what a record has besides its texts, at most; 0: no such bound */
+	bool more;   /* there was a row beyond */
+	enum fault fault;
+	int64_t form; /* of the last row */
 };
-/* Read all rows of a statement of FILE_COLUMNS into *files, as far as there is room, and as far as
- * the budget (NULL: none) goes, but one. *more: there was a row beyond. */
-enum fault files_read(struct connection *c, sqlite3_stmt *s, struct budget *budget,
-    struct files *files, bool *more, struct refusal *why);
+/* Of a statement of FILE_COLUMNS. */
+row_reader page_row;
 /* In a job: no record has this content any more. After COMMIT the object is dropped, if that is still
  * true under a new write lock. */
 static inline void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN])
@@ -160,6 +149,14 @@ static inline void catalog_drop(struct catalog *catalog, const uint8_t sha256[SH
 	if (catalog->dropped_count < DROPPED_MAX)
 		memcpy(catalog->dropped[catalog->dropped_count++], sha256, SHA256_LEN);
 }
+
+/* ---- commit.c -------------------------------------------------------------------------------- */
+
+/* What it needs of an open catalog. */
+enum fault catalog_ready(struct catalog *catalog, struct refusal *why);
+/* A job that is one statement; `unchanged`, which leaves *why alone, where it changed no row. */
+enum fault commit_one(struct catalog *catalog, enum statement which, enum fault unchanged,
+    struct refusal *why, struct values values);
 
 /* ---- uploads.c ------------------------------------------------------------------------------- */
 

@@ -34,67 +34,6 @@ enum fault sql_fault(struct connection *c, int code, struct refusal *why)
 	return refuse(why, FAULT_INTERNAL, NULL);
 }
 
-enum fault sql_prepare(
-    struct connection *c, enum statement which, sqlite3_stmt **s, struct refusal *why)
-{
-	int code = SQLITE_OK;
-
-	if (c->statement[which] == NULL)
-		code = sqlite3_prepare_v3(
-		    c->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT, &c->statement[which], NULL);
-	*s = c->statement[which];
-	return code == SQLITE_OK ? FAULT_NONE : sql_fault(c, code, why);
-}
-
-void sql_done(sqlite3_stmt *s)
-{
-	sqlite3_reset(s);
-}
-
-enum fault sql_step(struct connection *c, sqlite3_stmt *s, bool *row, struct refusal *why)
-{
-	int code = sqlite3_step(s);
-
-	*row = code == SQLITE_ROW;
-	if (*row)
-		return FAULT_NONE;
-	enum fault f = code == SQLITE_DONE ? FAULT_NONE : sql_fault(c, code, why);
-	sqlite3_reset(s);
-	return f;
-}
-
-enum fault sql_finish(struct connection *c, sqlite3_stmt *s, struct refusal *why)
-{
-	enum fault f;
-	bool row;
-
-	do
-		f = sql_step(c, s, &row, why);
-	while (row);
-	return f;
-}
-
-enum fault sql_do(struct connection *c, enum statement which, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	enum fault f = sql_prepare(c, which, &s, why);
-
-	return f ? f : sql_finish(c, s, why);
-}
-
-enum fault sql_numbers(
-    struct connection *c, sqlite3_stmt *s, int64_t *value, int count, struct refusal *why)
-{
-	bool row;
-	enum fault f = sql_step(c, s, &row, why);
-
-	for (int i = 0; i < count; i++)
-		value[i] = row ? sqlite3_column_int64(s, i) : 0;
-	if (row)
-		sql_done(s);
-	return f;
-}
-
 static int bind(sqlite3_stmt *s, int at, const struct value *v)
 {
 	switch (v->kind) {
@@ -112,41 +51,73 @@ static int bind(sqlite3_stmt *s, int at, const struct value *v)
 }
 
 /* Binding cannot fail but for memory, which the step then tells. */
-enum fault sql_bound(struct connection *c, enum statement which, sqlite3_stmt **s,
+static int prepare(struct connection *c, enum statement which, struct values values)
+{
+	sqlite3_stmt **s = &c->statement[which];
+	int code = SQLITE_OK;
+
+	if (*s == NULL)
+		code =
+		    sqlite3_prepare_v3(c->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
+	for (int i = 0; i < values.count && code == SQLITE_OK; i++)
+		bind(*s, i + 1, &values.at[i]);
+	return code;
+}
+
+enum fault sql_rows(struct connection *c, enum statement which, row_reader *read, void *self,
     struct refusal *why, struct values values)
 {
-	enum fault f = sql_prepare(c, which, s, why);
+	int code = prepare(c, which, values);
+	sqlite3_stmt *s = c->statement[which];
 
-	for (int i = 0; i < values.count && !f; i++)
-		bind(*s, i + 1, &values.at[i]);
+	if (code != SQLITE_OK)
+		return sql_fault(c, code, why);
+	do
+		code = sqlite3_step(s);
+	while (code == SQLITE_ROW && read(self, s));
+	bool good = code == SQLITE_ROW || code == SQLITE_DONE;
+	enum fault f = good ? FAULT_NONE : sql_fault(c, code, why);
+	sqlite3_reset(s);
 	return f;
 }
 
-enum fault sql_row(struct connection *c, enum statement which, sqlite3_stmt **s, bool *row,
-    struct refusal *why, struct values values)
-{
-	enum fault f = sql_bound(c, which, s, why, values);
+struct numbers {
+	int64_t *at;
+	int count;
+};
 
-	*row = false;
-	return f ? f : sql_step(c, *s, row, why);
+static bool read_numbers(void *self, sqlite3_stmt *s)
+{
+	struct numbers *numbers = self;
+
+	for (int i = 0; i < numbers->count; i++)
+		numbers->at[i] = sqlite3_column_int64(s, i);
+	return false;
 }
 
 enum fault sql_read(struct connection *c, enum statement which, int64_t *value, int count,
     struct refusal *why, struct values values)
 {
-	sqlite3_stmt *s;
-	enum fault f = sql_bound(c, which, &s, why, values);
+	struct numbers numbers = {value, count};
 
-	return f ? f : sql_numbers(c, s, value, count, why);
+	memset(value, 0, (size_t)count * sizeof *value);
+	return sql_rows(c, which, read_numbers, &numbers, why, values);
+}
+
+static bool pass_over(void *self, sqlite3_stmt *s)
+{
+	return true;
 }
 
 enum fault sql_run(
     struct connection *c, enum statement which, struct refusal *why, struct values values)
 {
-	sqlite3_stmt *s;
-	enum fault f = sql_bound(c, which, &s, why, values);
+	return sql_rows(c, which, pass_over, NULL, why, values);
+}
 
-	return f ? f : sql_finish(c, s, why);
+enum fault sql_do(struct connection *c, enum statement which, struct refusal *why)
+{
+	return sql_run(c, which, why, NO_VALUES);
 }
 
 bool column_bytes(sqlite3_stmt *s, int at, uint8_t *to, size_t len)

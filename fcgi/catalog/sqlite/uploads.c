@@ -65,77 +65,66 @@ static bool row_read(sqlite3_stmt *s, struct resumable *row)
 	return whole && row->name != NULL && row->fields != NULL;
 }
 
-static enum fault find_on(
-    struct connection *c, struct span id, struct resumable *row, struct refusal *why)
-{
-	sqlite3_stmt *s;
-	bool there = false;
-	enum fault f = sql_row(c, SQL_UPLOAD_FIND, &s, &there, why, BIND(SPAN(id)));
+struct reading {
+	struct resumable *row;
+	bool there, whole;
+};
 
-	if (f)
+static bool upload_row(void *self, sqlite3_stmt *s)
+{
+	struct reading *reading = self;
+
+	reading->there = true;
+	reading->whole = row_read(s, reading->row);
+	return false;
+}
+
+static enum fault read_one(struct catalog *catalog, enum statement which, struct resumable *row,
+    bool *there, struct refusal *why, struct values values)
+{
+	struct reading reading = {.row = row};
+	enum fault f = reader_rows(catalog, which, upload_row, &reading, why, values);
+
+	*there = reading.there;
+	if (f || reading.whole || !reading.there)
 		return f;
-	if (!there)
-		return refuse(why, FAULT_NOT_FOUND, "There is no such upload.");
-	bool whole = row_read(s, row);
-	sql_done(s);
-	if (whole)
-		return FAULT_NONE;
 	resumable_release(row);
 	return refuse(why, FAULT_INTERNAL, NULL);
+}
+
+static enum fault no_such(struct refusal *why)
+{
+	return refuse(why, FAULT_NOT_FOUND, "There is no such upload.");
 }
 
 enum fault resumable_find(
     struct catalog *catalog, struct span id, struct resumable *row, struct refusal *why)
 {
-	struct connection *c = reader_take(catalog, why);
+	bool there;
+	enum fault f = read_one(catalog, SQL_UPLOAD_FIND, row, &there, why, BIND(SPAN(id)));
 
-	if (c == NULL)
-		return FAULT_INTERNAL;
-	enum fault f = find_on(c, id, row, why);
-	reader_give(catalog, c);
-	return f;
+	return f || there ? f : no_such(why);
 }
 
-/* Row by row, each in a transaction of its own, so that the visitor may take its time. */
 enum fault resumable_each(
     struct catalog *catalog, resumable_visitor *visit, void *self, struct refusal *why)
 {
 	struct resumable row = {.id = ""};
-	enum fault f = FAULT_NONE;
-	bool there = true;
+	char after[sizeof row.id];
+	bool there;
 
-	while (!f) {
-		struct connection *c = reader_take(catalog, why);
-		sqlite3_stmt *s;
-		char after[ID_LEN + 1];
+	for (;;) {
 		memcpy(after, row.id, sizeof after);
-		if (c == NULL)
-			return FAULT_INTERNAL;
-		f = sql_bound(c, SQL_UPLOAD_NEXT, &s, why, BIND(TEXT(after)));
-		if (!f)
-			f = sql_step(c, s, &there, why);
-		if (!f && there) {
-			if (!row_read(s, &row))
-				f = refuse(why, FAULT_INTERNAL, NULL);
-			sql_done(s);
-		}
-		reader_give(catalog, c);
+		enum fault f =
+		    read_one(catalog, SQL_UPLOAD_NEXT, &row, &there, why, BIND(TEXT(after)));
 		if (f || !there)
-			break;
+			return f;
 		visit(self, &row);
 		resumable_release(&row);
 	}
-	return f;
 }
 
 /* ---- changing -------------------------------------------------------------------------------- */
-
-/* A job about one row. */
-struct change {
-	struct span id;
-	enum statement which;
-	int64_t forget_at;
-};
 
 static enum fault lost(struct refusal *why)
 {
@@ -152,102 +141,75 @@ enum fault row_changed(
 	return !f && sqlite3_changes(c->db) == 0 ? lost(why) : f;
 }
 
-static enum fault run_update(struct catalog *catalog, void *self, struct refusal *why)
+/* The same, as a job of its own. */
+static enum fault change(
+    struct catalog *catalog, enum statement which, struct refusal *why, struct values values)
 {
-	struct connection *c = catalog->writer;
-	const struct resumable *row = self;
-	return row_changed(c, SQL_UPLOAD_UPDATE, why,
+	enum fault f = commit_one(catalog, which, FAULT_LOCKED, why, values);
+
+	return f == FAULT_LOCKED ? lost(why) : f;
+}
+
+enum fault resumable_update(
+    struct catalog *catalog, const struct resumable *row, struct refusal *why)
+{
+	return change(catalog, SQL_UPLOAD_UPDATE, why,
 	    BIND(TEXT(row->id), NUMBER(row->epoch), LENGTH(row->length), NUMBER(row->offset),
 		BYTES(row->digest, row->digest_len), TEXT(row->type[0] != '\0' ? row->type : NULL),
 		NUMBER(row->allocated), MOMENT(row->expires_at), NUMBER(row->durable),
 		NUMBER(row->boot)));
 }
 
-enum fault resumable_update(
-    struct catalog *catalog, const struct resumable *row, struct refusal *why)
-{
-	return catalog_commit(catalog, run_update, (void *)(uintptr_t)row, why);
-}
-
-static enum fault run_prolong(struct catalog *catalog, void *self, struct refusal *why)
-{
-	const struct resumable *row = self;
-	return row_changed(catalog->writer, SQL_UPLOAD_PROLONG, why,
-	    BIND(TEXT(row->id), NUMBER(row->epoch), MOMENT(row->expires_at)));
-}
-
 enum fault resumable_prolong(
     struct catalog *catalog, const struct resumable *row, struct refusal *why)
 {
-	return catalog_commit(catalog, run_prolong, (void *)(uintptr_t)row, why);
-}
-
-static enum fault run_proved(struct catalog *catalog, void *self, struct refusal *why)
-{
-	struct connection *c = catalog->writer;
-	const struct resumable *row = self;
-	return sql_run(
-	    c, SQL_UPLOAD_PROVED, why, BIND(TEXT(row->id), NUMBER(row->offset), NUMBER(row->boot)));
+	return change(catalog, SQL_UPLOAD_PROLONG, why,
+	    BIND(TEXT(row->id), NUMBER(row->epoch), MOMENT(row->expires_at)));
 }
 
 enum fault resumable_proved(
     struct catalog *catalog, const struct resumable *row, struct refusal *why)
 {
-	return catalog_commit(catalog, run_proved, (void *)(uintptr_t)row, why);
-}
-
-/* Statements whose only parameter is the id. */
-static enum fault run_by_id(struct catalog *catalog, void *self, struct refusal *why)
-{
-	const struct change *change = self;
-
-	return sql_run(catalog->writer, change->which, why, BIND(SPAN(change->id)));
+	return commit_one(catalog, SQL_UPLOAD_PROVED, FAULT_NONE, why,
+	    BIND(TEXT(row->id), NUMBER(row->offset), NUMBER(row->boot)));
 }
 
 /* Nobody pays for what is remembered of it: as little as it takes to say so, and not for ever. */
-static enum fault run_end(struct catalog *catalog, void *self, struct refusal *why)
-{
-	const struct change *change = self;
-
-	return sql_run(
-	    catalog->writer, change->which, why, BIND(SPAN(change->id), NUMBER(change->forget_at)));
-}
-
 enum fault resumable_end(
     struct catalog *catalog, struct span id, int64_t forget_at, struct refusal *why)
 {
-	struct change change = {.id = id, .which = SQL_UPLOAD_END, .forget_at = forget_at};
+	return commit_one(
+	    catalog, SQL_UPLOAD_END, FAULT_NONE, why, BIND(SPAN(id), NUMBER(forget_at)));
+}
 
-	return catalog_commit(catalog, run_end, &change, why);
+static bool presence_row(void *self, sqlite3_stmt *s)
+{
+	*(bool *)self = true;
+	return false;
 }
 
 /* A request that adds the last bytes may have made a file of it since it was looked at. */
-static enum fault run_remove(struct catalog *catalog, void *self, struct refusal *why)
+static enum fault run_remove(struct catalog *catalog, void *id, struct refusal *why)
 {
 	struct connection *c = catalog->writer;
-	const struct change *change = self;
-	struct resumable row;
-	enum fault f = run_by_id(catalog, self, why);
+	const struct values values = BIND(SPAN(*(struct span *)id));
+	bool there = false;
+	enum fault f = sql_run(c, SQL_UPLOAD_REMOVE, why, values);
 
 	if (f || sqlite3_changes(c->db) > 0)
 		return f;
-	f = find_on(c, change->id, &row, why);
+	f = sql_rows(c, SQL_UPLOAD_FIND, presence_row, &there, why, values);
 	if (f)
 		return f;
-	resumable_release(&row);
-	return refuse(why, FAULT_FINISHED, NULL);
+	return there ? refuse(why, FAULT_FINISHED, NULL) : no_such(why);
 }
 
 enum fault resumable_remove(struct catalog *catalog, struct span id, struct refusal *why)
 {
-	struct change change = {.id = id, .which = SQL_UPLOAD_REMOVE};
-
-	return catalog_commit(catalog, run_remove, &change, why);
+	return catalog_commit(catalog, run_remove, &id, why);
 }
 
 enum fault resumable_shut_out(struct catalog *catalog, struct span id, struct refusal *why)
 {
-	struct change change = {.id = id, .which = SQL_UPLOAD_SHUT_OUT};
-
-	return catalog_commit(catalog, run_by_id, &change, why);
+	return commit_one(catalog, SQL_UPLOAD_SHUT_OUT, FAULT_NONE, why, BIND(SPAN(id)));
 }
