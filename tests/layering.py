@@ -18,7 +18,7 @@ BELOW = {"backup": ("catalog", "keep", "store"), "catalog": ("store",), "keep": 
          "verify": ("catalog", "keep", "sniff", "store")}
 # Who knows what is behind the seams.
 BEHIND = {"catalog/sqlite/": ("catalog/sqlite/",),
-          "store/disk/": ("store/disk/", "catalog/sqlite/", "verify/", "backup/")}
+          "store/disk/": ("store/disk/", "catalog/sqlite/", "backup/")}
 VERSION = "cli/version.c"  # asks each for its version, and for nothing else
 DOORS = {  # header: the files that may include it
     "fcgiapp.h": ["accept/listen.c"],

@@ -75,12 +75,10 @@ static enum fault bring(struct backing *b, const uint8_t *sha256, int64_t size, 
 
 static void tell(struct backing *b, const char *fmt, const char *word, const uint8_t *sha256)
 {
-	char name[OBJECT_NAME], line[256];
+	char line[256];
 
-	object_name(sha256, name);
-	snprintf(line, sizeof line, fmt, word, name);
-	if (b->inspector->found != NULL)
-		b->inspector->found(b->inspector->self, line);
+	snprintf(line, sizeof line, fmt, word, object_name(sha256).hex);
+	inspector_tell(b->inspector, line);
 }
 
 static void count(struct backing *b, enum copied how, const uint8_t *sha256, int64_t size)
@@ -120,21 +118,8 @@ static enum fault take_object(
 		    copied_word(how), sha256);
 	}
 	b->result->done += size;
-	if (b->inspector->progress != NULL)
-		b->inspector->progress(b->inspector->self, b->result->done, b->result->expected);
+	inspector_advance(b->inspector, b->result->done, b->result->expected);
 	return FAULT_NONE;
-}
-
-static enum fault take_objects(struct backing *b, struct refusal *why)
-{
-	enum fault f = copying_start(&b->copying, why);
-
-	if (!f)
-		f = snapshot_objects(b->snapshot, take_object, b, why);
-	if (!f)
-		f = copying_settle(&b->copying, why);
-	copying_end(&b->copying);
-	return f;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -185,7 +170,7 @@ static enum fault back_up(struct backing *b, struct refusal *why)
 	b->copying.from = b->keep->store->objects;
 	b->copying.to = b->to.objects;
 	if (!f)
-		f = take_objects(b, why);
+		f = copy_all(&b->copying, b->snapshot, take_object, b, why);
 	if (!f)
 		f = put_in_place(b, why);
 	if (!f)

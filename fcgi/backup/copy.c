@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0640, TMP_NAME = OBJECT_NAME + 4 };
+enum { FILE_MODE = 0640, TMP_NAME = sizeof(struct object_name) + 4 };
 
 static void tmp_name(const char *name, char tmp[TMP_NAME])
 {
@@ -88,19 +88,10 @@ static enum fault pour(struct copying *c, int from, int to, const uint8_t *sha25
 /* A regular file, or -1 and what is wrong with it. */
 static int open_object(int dir, const char *name, enum copied *how)
 {
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
+	int fd = object_file(dir, name);
 
 	*how = fd < 0 && errno == ENOENT ? COPY_MISSING : COPY_UNREADABLE;
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-		return fd;
-	}
-	close(fd);
-	errno = EINVAL;
-	return -1;
+	return fd;
 }
 
 /* What has its name was whole when it got it; whether it still is, only reading tells. */
@@ -156,12 +147,9 @@ static int try_clone(struct copying *c, int source, const char *tmp)
 /* The very file that is open, whatever stands under its name by now. */
 static int try_link(struct copying *c, int source, const char *tmp)
 {
-	char path[32];
-
 	if (!c->may_link || c->no_link)
 		return -1;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", source);
-	if (linkat(AT_FDCWD, path, c->to, tmp, AT_SYMLINK_FOLLOW) == 0)
+	if (link_descriptor(source, c->to, tmp))
 		return fcntl(source, F_DUPFD_CLOEXEC, 0);
 	c->no_link = errno == EXDEV;
 	return -1;
@@ -197,7 +185,7 @@ static void drop_batch(struct copying *c)
 	char tmp[TMP_NAME];
 
 	for (size_t i = 0; i < c->count; i++) {
-		tmp_name(c->batch[i].name, tmp);
+		tmp_name(c->batch[i].name.hex, tmp);
 		unlinkat(c->to, tmp, 0);
 		close(c->batch[i].fd);
 	}
@@ -208,8 +196,8 @@ static enum fault name_one(struct copying *c, const struct fresh *fresh, struct 
 {
 	char tmp[TMP_NAME];
 
-	tmp_name(fresh->name, tmp);
-	if (renameat(c->to, tmp, c->to, fresh->name) != 0)
+	tmp_name(fresh->name.hex, tmp);
+	if (renameat(c->to, tmp, c->to, fresh->name.hex) != 0)
 		return disk_fault(why, "name copy");
 	return FAULT_NONE;
 }
@@ -227,12 +215,10 @@ static enum fault name_batch(struct copying *c, struct refusal *why)
 	return f;
 }
 
-static enum fault add(struct copying *c, int fd, const char *name, struct refusal *why)
+static enum fault add(
+    struct copying *c, int fd, const struct object_name *name, struct refusal *why)
 {
-	struct fresh *fresh = &c->batch[c->count++];
-
-	fresh->fd = fd;
-	memcpy(fresh->name, name, OBJECT_NAME);
+	c->batch[c->count++] = (struct fresh){fd, *name};
 	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return c->count < COPY_BATCH ? FAULT_NONE : name_batch(c, why);
 }
@@ -242,17 +228,17 @@ static enum fault add(struct copying *c, int fd, const char *name, struct refusa
 enum fault copy_object(struct copying *c, const uint8_t sha256[SHA256_LEN], int64_t size,
     enum copied *how, struct refusal *why)
 {
-	char name[OBJECT_NAME], tmp[TMP_NAME];
+	struct object_name name = object_name(sha256);
+	char tmp[TMP_NAME];
 	enum copied there;
 	int fd;
 
-	object_name(sha256, name);
-	tmp_name(name, tmp);
-	enum fault f = look(c, name, sha256, size, &there, why);
+	tmp_name(name.hex, tmp);
+	enum fault f = look(c, name.hex, sha256, size, &there, why);
 	*how = there;
 	if (f || there == COPY_THERE)
 		return f;
-	int source = open_object(c->from, name, how);
+	int source = open_object(c->from, name.hex, how);
 	if (source < 0)
 		return errno == EMFILE || errno == ENFILE ? disk_fault(why, "open object")
 							  : FAULT_NONE;
@@ -262,18 +248,15 @@ enum fault copy_object(struct copying *c, const uint8_t sha256[SHA256_LEN], int6
 		return f;
 	if (there != COPY_MISSING)
 		*how = COPY_REPLACED;
-	return add(c, fd, name, why);
+	return add(c, fd, &name, why);
 }
 
-enum fault copying_start(struct copying *c, struct refusal *why)
+static enum fault remove_leftovers(const struct copying *c, struct refusal *why)
 {
 	struct dirent *entry;
 	DIR *dir;
-
-	c->buffer = malloc(COPY_BUFFER);
-	if (c->buffer == NULL)
-		return refuse(why, FAULT_INTERNAL, "Out of memory.");
 	enum fault f = disk_entries(c->to, "objects", &dir, why);
+
 	if (f)
 		return f;
 	while (!f && (entry = readdir(dir)) != NULL)
@@ -284,20 +267,22 @@ enum fault copying_start(struct copying *c, struct refusal *why)
 	return f;
 }
 
-enum fault copying_settle(struct copying *c, struct refusal *why)
+enum fault copy_all(struct copying *c, struct snapshot *snapshot, snapshot_visitor *each,
+    void *self, struct refusal *why)
 {
-	enum fault f = name_batch(c, why);
-
+	c->buffer = malloc(COPY_BUFFER);
+	if (c->buffer == NULL)
+		return refuse(why, FAULT_INTERNAL, "Out of memory.");
+	enum fault f = remove_leftovers(c, why);
+	if (!f)
+		f = snapshot_objects(snapshot, each, self, why);
+	if (!f)
+		f = name_batch(c, why);
 	if (!f && fsync(c->to) != 0)
 		f = disk_fault(why, "sync objects");
-	return f;
-}
-
-void copying_end(struct copying *c)
-{
 	drop_batch(c);
 	free(c->buffer);
-	c->buffer = NULL;
+	return f;
 }
 
 enum fault objects_keep_only(int objects, struct snapshot *s, int64_t *removed, struct refusal *why)

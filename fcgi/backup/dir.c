@@ -44,8 +44,7 @@ bool lies_within(int fd, int above)
 		close(at);
 		at = parent;
 	}
-	if (at >= 0)
-		close(at);
+	descriptor_close(at);
 	return within;
 }
 
@@ -210,11 +209,7 @@ enum fault backup_dir_open(struct backup_dir *b, const char *path, int store, st
 
 void backup_dir_close(struct backup_dir *b)
 {
-	int *fds[] = {&b->objects, &b->mark, &b->dir};
-
-	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
-		if (*fds[i] >= 0)
-			close(*fds[i]);
-		*fds[i] = -1;
-	}
+	descriptor_close(b->objects);
+	descriptor_close(b->mark);
+	descriptor_close(b->dir);
 }

@@ -50,29 +50,27 @@ struct copying {
 	char *buffer;
 	struct fresh {
 		int fd;
-		char name[OBJECT_NAME];
+		struct object_name name;
 	} batch[COPY_BATCH];
 	size_t count;
 };
 
 enum copied {
 	COPY_THERE,    /* and as good as it has to be */
-	COPY_FRESH,    /* will be with the next copying_settle() */
+	COPY_FRESH,    /* will be at the end of copy_all() */
 	COPY_REPLACED, /* the same, in the place of a damaged one */
 	COPY_MISSING,  /* `from` does not have it */
 	COPY_UNREADABLE,
 	COPY_WRONG_HASH
 };
 
-/* Removes what a run that was killed left in `to`. */
-enum fault copying_start(struct copying *c, struct refusal *why);
 /* A fault is one of `to`; what is wrong with `from` is told by *how. */
 enum fault copy_object(struct copying *c, const uint8_t sha256[SHA256_LEN], int64_t size,
     enum copied *how, struct refusal *why);
-/* Sync and name all that was copied, and sync the directory. */
-enum fault copying_settle(struct copying *c, struct refusal *why);
-/* What was not settled vanishes. Once for each copying_start(), whatever that returned. */
-void copying_end(struct copying *c);
+/* All content that the snapshot knows: `each` copies what it is shown. What a run that was killed left
+ * in `to` is removed first; at the end all is synced, named, and the directory synced. */
+enum fault copy_all(struct copying *c, struct snapshot *snapshot, snapshot_visitor *each,
+    void *self, struct refusal *why);
 /* False: errno says why. A disk that is filling up takes some of it first. */
 bool write_all(int fd, const char *bytes, size_t len);
 /* Remove from a directory of objects those that the snapshot does not know. */

@@ -169,8 +169,7 @@ static enum fault copy_catalog(struct restoring *r, struct refusal *why)
 	    r->dir, fresh_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 	enum fault f = to < 0 || !give_to_owner(to, r->dir) ? cannot_do(why, "create", fresh_name)
 							    : copy_bytes(from, to, why);
-	if (to >= 0)
-		close(to);
+	descriptor_close(to);
 	close(from);
 	return f;
 }
@@ -198,13 +197,12 @@ static enum fault take_catalog(struct restoring *r, struct refusal *why)
 
 static void tell_lost(struct restoring *r, enum copied how, const uint8_t *sha256)
 {
-	char name[OBJECT_NAME], line[256];
+	char line[256];
 
-	object_name(sha256, name);
-	snprintf(line, sizeof line, "%s object=%s: not restored", copied_word(how), name);
+	snprintf(line, sizeof line, "%s object=%s: not restored", copied_word(how),
+	    object_name(sha256).hex);
 	r->result->lost++;
-	if (r->inspector->found != NULL)
-		r->inspector->found(r->inspector->self, line);
+	inspector_tell(r->inspector, line);
 }
 
 static enum fault take_object(
@@ -223,21 +221,8 @@ static enum fault take_object(
 		r->result->bytes += size;
 	}
 	r->result->done += size;
-	if (r->inspector->progress != NULL)
-		r->inspector->progress(r->inspector->self, r->result->done, r->result->expected);
+	inspector_advance(r->inspector, r->result->done, r->result->expected);
 	return FAULT_NONE;
-}
-
-static enum fault take_objects(struct restoring *r, struct refusal *why)
-{
-	enum fault f = copying_start(&r->copying, why);
-
-	if (!f)
-		f = snapshot_objects(r->snapshot, take_object, r, why);
-	if (!f)
-		f = copying_settle(&r->copying, why);
-	copying_end(&r->copying);
-	return f;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -273,7 +258,7 @@ static enum fault restore(struct restoring *r, const char *dir, struct refusal *
 	if (!f)
 		f = take_catalog(r, why);
 	if (!f)
-		f = take_objects(r, why);
+		f = copy_all(&r->copying, r->snapshot, take_object, r, why);
 	return !f ? end(r, why) : f;
 }
 
@@ -294,10 +279,9 @@ enum fault backup_restore(const struct config *config, const char *dir,
 		refuse(why, f, "The disk of %s is full. Make room, and say it again.",
 		    config->data_dir);
 	snapshot_close(r.snapshot);
-	int fds[] = {r.copying.to, r.mark, r.dir};
-	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	descriptor_close(r.copying.to);
+	descriptor_close(r.mark);
+	descriptor_close(r.dir);
 	backup_dir_close(&r.from);
 	return f;
 }

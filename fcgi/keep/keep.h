@@ -72,6 +72,16 @@ struct inspector {
 	void (*found)(void *self, const char *line); /* one finding, without controls; or NULL */
 	void (*progress)(void *self, int64_t bytes, int64_t expected); /* or NULL */
 };
+static inline void inspector_tell(const struct inspector *i, const char *line)
+{
+	if (i->found != NULL)
+		i->found(i->self, line);
+}
+static inline void inspector_advance(const struct inspector *i, int64_t bytes, int64_t expected)
+{
+	if (i->progress != NULL)
+		i->progress(i->self, bytes, expected);
+}
 /* Called every second or so by one thread: checkpoints the WAL on its own terms. */
 void keep_tend(struct keep *keep);
 

@@ -6,10 +6,9 @@
  * has shown is recorded: no answer is ever made of bytes that nobody uploaded.
  */
 #include "keep/inside.h"
+#include "shared/descriptor.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum fault keep_find(struct keep *keep, struct span id, struct files *files, struct refusal *why)
 {
@@ -105,9 +104,7 @@ enum fault keep_content(
     struct keep *keep, const struct file *file, int *fd, char *path, struct refusal *why)
 {
 	struct known known = {.durable = true};
-	char name[OBJECT_NAME];
 
-	object_name(file->sha256, name);
 	*fd = -1;
 	/* Looked up first: a file that takes the place of a lost one is there before its row. */
 	enum fault f =
@@ -117,9 +114,9 @@ enum fault keep_content(
 	if (!f && !store_believes(keep->store, known.durable, known.boot))
 		f = prove(keep, file->sha256, &known, *fd, why);
 	if (!f && path != NULL)
-		snprintf(path, 80, "objects/%s", name);
-	if (f && *fd >= 0) {
-		close(*fd);
+		object_path(file->sha256, path);
+	if (f) {
+		descriptor_close(*fd);
 		*fd = -1;
 	}
 	return f;

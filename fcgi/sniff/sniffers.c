@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shared/descriptor.h"
 #include "sniff/sniff.h"
 #include "sniff/sniffer.h"
 
@@ -91,13 +92,10 @@ static void close_theirs(struct sniffer_house *house)
 {
 	if (house->board)
 		munmap(house->board, sizeof *house->board);
-	if (house->board_file >= 0)
-		close(house->board_file);
-	if (house->control >= 0)
-		close(house->control);
+	descriptor_close(house->board_file);
+	descriptor_close(house->control);
 	for (unsigned i = 0; i < SNIFF_SLOTS; i++)
-		if (house->sockets[i] >= 0)
-			close(house->sockets[i]);
+		descriptor_close(house->sockets[i]);
 }
 
 /* Wait until the slot's first child sits in its jail. */
@@ -114,11 +112,10 @@ static bool ready(struct slot *slot, struct refusal *why)
 	const char *reason = got < 0 ? strerror(errno) : "it died at once";
 	if (got == sizeof hello && hello.kind == SNIFF_FAILED && hello.text[0])
 		reason = hello.text;
-	refuse(why, FAULT_INTERNAL,
+	return !refuse(why, FAULT_INTERNAL,
 	    "The process that inspects files with libmagic cannot work: %s. Is the package "
 	    "libmagic-mgc installed?",
 	    reason);
-	return false;
 }
 
 static bool start(struct sniffers *s, struct refusal *why)
@@ -133,11 +130,9 @@ static bool start(struct sniffers *s, struct refusal *why)
 	bool started = furnished && s->parent > 0 && read_board(s, &house);
 	int err = errno;
 	close_theirs(&house);
-	if (!started) {
-		refuse(why, FAULT_INTERNAL, "The inspecting processes cannot be started: %s.",
-		    strerror(err));
-		return false;
-	}
+	if (!started)
+		return !refuse(why, FAULT_INTERNAL,
+		    "The inspecting processes cannot be started: %s.", strerror(err));
 	for (unsigned i = 0; i < s->count; i++)
 		if (!ready(&s->slots[i], why))
 			return false;
@@ -168,15 +163,12 @@ void sniff_stop(struct sniffers *s)
 {
 	if (!s)
 		return;
-	if (s->control >= 0)
-		close(s->control); /* the parent takes it as its end, and ends its children */
+	descriptor_close(s->control); /* the parent takes it as its end, and ends its children */
 	while (s->parent > 0 && waitpid(s->parent, NULL, 0) < 0 && errno == EINTR)
 		;
 	for (unsigned i = 0; i < s->count; i++) {
-		if (s->slots[i].socket >= 0)
-			close(s->slots[i].socket);
-		if (s->slots[i].memory >= 0)
-			close(s->slots[i].memory);
+		descriptor_close(s->slots[i].socket);
+		descriptor_close(s->slots[i].memory);
 		if (s->slots[i].region)
 			munmap(s->slots[i].region, HEAD_BYTES);
 	}

@@ -148,13 +148,21 @@ enum fault blob_link(const struct store *store, struct blob *blob, const uint8_t
     const struct known *known, enum link_result *result, struct refusal *why);
 /* With durability=full: the entries of all that was linked survive a power cut. */
 enum fault store_settle(const struct store *store, struct refusal *why);
+/* Those of all objects do, whatever `durability` says. */
+enum fault store_sync(const struct store *store, struct refusal *why);
 /* Remove an object; that it is gone already is fine. */
 enum fault object_drop(
     const struct store *store, const uint8_t sha256[SHA256_LEN], struct refusal *why);
 
 /* ---- object.c: content ----------------------------------------------------------------------- */
 
-enum { OBJECT_NAME = 2 * SHA256_LEN + 1 };
+struct object_name {
+	char hex[2 * SHA256_LEN + 1];
+};
+struct object_name object_name(const uint8_t sha256[SHA256_LEN]);
+/* Where it lies, from data_dir, for a web server that reads it there. */
+enum { OBJECT_PATH = 80 };
+void object_path(const uint8_t sha256[SHA256_LEN], char path[OBJECT_PATH]);
 
 struct mark { /* what stands in an object's place: by this it is known again */
 	bool there;
@@ -176,9 +184,15 @@ enum fault object_each(
 /* Open it for reading; the caller closes *fd. NOT_FOUND; INTERNAL: it has another size. */
 enum fault object_open(const struct store *store, const uint8_t sha256[SHA256_LEN], int64_t size,
     int *fd, struct refusal *why);
+/* Open what stands in its place, whatever its size, to be read to its end; the caller closes it. -1:
+ * errno says why. */
+int object_reach(const struct store *store, const uint8_t sha256[SHA256_LEN]);
+/* What is left of damaged content is not thrown away: part of a file may be all that its owner ever
+ * gets back. Under the write lock, so that nobody links good bytes there meanwhile. */
+enum fault object_put_aside(
+    const struct store *store, const uint8_t sha256[SHA256_LEN], struct refusal *why);
 /* Bytes of an object that were read and are right: they, and its name, survive a power cut. */
 bool object_sync(const struct store *store, int fd);
-void object_name(const uint8_t sha256[SHA256_LEN], char name[OBJECT_NAME]);
 /* Something in the log, and INTERNAL. */
 enum fault object_damaged(
     const uint8_t sha256[SHA256_LEN], const char *reason, struct refusal *why);

@@ -108,14 +108,13 @@ static enum fault run_enter(struct catalog *catalog, void *self, struct refusal 
 
 static void tell_entered(struct adopting *a, const struct adoption *one)
 {
-	char line[512], hex[OBJECT_NAME];
+	char line[512];
 
-	object_name(one->mark.sha256, hex);
-	snprintf(line, sizeof line, "adopted id=%s object=%s size=%lld type=%s", one->id, hex,
-	    (long long)one->arrival.file.size, one->type);
+	snprintf(line, sizeof line, "adopted id=%s object=%s size=%lld type=%s", one->id,
+	    object_name(one->mark.sha256).hex, (long long)one->arrival.file.size, one->type);
 	a->v->result->objects++;
 	a->bytes += one->arrival.file.size;
-	verify_say(a->v, line);
+	inspector_tell(a->v->inspector, line);
 }
 
 static enum fault enter_ready(struct adopting *a, struct refusal *why)
@@ -148,7 +147,7 @@ static enum fault run_aside(struct catalog *catalog, void *self, struct refusal 
 
 	if (f || !still)
 		return f;
-	f = verify_put_aside(aside->keep, aside->mark.sha256, why);
+	f = object_put_aside(aside->keep->store, aside->mark.sha256, why);
 	aside->done = !f;
 	return f;
 }
@@ -156,12 +155,10 @@ static enum fault run_aside(struct catalog *catalog, void *self, struct refusal 
 static enum fault put_aside(struct verifying *v, const struct lost *mark, struct refusal *why)
 {
 	struct aside aside = {.keep = v->keep, .mark = *mark};
-	char hex[OBJECT_NAME];
 	enum fault f = catalog_commit(v->keep->catalog, run_aside, &aside, why);
 
-	object_name(mark->sha256, hex);
 	if (aside.done)
-		verify_tell(v, "put-aside", "damaged object=%s", hex);
+		verify_tell(v, "put-aside", "damaged object=%s", object_name(mark->sha256).hex);
 	return f;
 }
 
@@ -181,25 +178,16 @@ static void judge(struct keep *keep, struct adoption *one)
 	snprintf(one->type, sizeof one->type, "application/octet-stream");
 }
 
-static enum fault christen(struct adoption *one, struct refusal *why)
-{
-	char hex[OBJECT_NAME];
-
-	object_name(one->mark.sha256, hex);
-	snprintf(one->name, sizeof one->name, "recovered-%s", hex);
-	return mint_id(one->id, why);
-}
-
 /* Its bytes were hashed: a record for them. They are synced, whatever `durability` says. */
 static enum fault prepare(
     struct adopting *a, const struct lost *mark, int64_t size, struct refusal *why)
 {
 	struct adoption *one = &a->at[a->ready];
-	enum object_state state;
-	int fd = verify_open(a->v->keep, mark->sha256, &state);
+	int fd;
+	enum fault f = object_open(a->v->keep->store, mark->sha256, size, &fd, why);
 
-	if (fd < 0)
-		return state == OBJECT_MISSING ? FAULT_NONE : disk_fault(why, "open object");
+	if (f)
+		return f == FAULT_NOT_FOUND ? FAULT_NONE : f;
 	*one = (struct adoption){.mark = *mark, .blob = {.fd = fd, .size = size}};
 	a->ready++; /* and is closed with the others */
 	one->arrival.blob = &one->blob;
@@ -207,10 +195,11 @@ static enum fault prepare(
 	    .name = one->name,
 	    .size = size,
 	    .type = one->type,
-	    .fields = "{}",
+	    .fields = NO_FIELDS,
 	    .uploaded_at = mark->mark.written / 1000000};
 	memcpy(one->arrival.file.sha256, mark->sha256, SHA256_LEN);
-	enum fault f = christen(one, why);
+	snprintf(one->name, sizeof one->name, "recovered-%s", object_name(mark->sha256).hex);
+	f = mint_id(one->id, why);
 	if (f)
 		return f;
 	judge(a->v->keep, one);
@@ -263,8 +252,8 @@ static enum fault adopt(struct adopting *a, struct refusal *why)
 	else if (!f && a->count > 0)
 		nanosleep(&(struct timespec){.tv_sec = DELETION}, NULL);
 	/* Their entries may be older than the last sync of the directory; their records are not. */
-	if (!f && fsync(keep->store->objects) != 0)
-		f = disk_fault(why, "fsync objects");
+	if (!f)
+		f = store_sync(keep->store, why);
 	if (!f)
 		f = enter_all(a, why);
 	if (!f && a->v->unreadable > 0)

@@ -53,7 +53,7 @@ enum fault verify_catalog(struct verifying *v, bool *usable, struct refusal *why
 	bool whole = fclose(v->held) == 0;
 	v->held = NULL;
 	for (rest = text; whole && (line = strsep(&rest, "\n")) != NULL && *line != '\0';)
-		verify_say(v, line);
+		inspector_tell(v->inspector, line);
 	free(text);
 	if (!whole)
 		return refuse(why, FAULT_INTERNAL, "Out of memory.");

@@ -19,7 +19,6 @@
 
 #include "catalog/uploads.h"
 #include "keep/inside.h"
-#include "store/disk/disk.h"
 #include "verify/verify.h"
 
 enum {
@@ -58,13 +57,8 @@ struct visit { /* a visitor's self */
 /* Tell one finding; `repaired` says what became of it, NULL: nothing. */
 void verify_tell(struct verifying *v, const char *repaired, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Hand a line to the inspector. */
-void verify_say(const struct verifying *v, const char *line);
 /* `bytes` more were read. */
 void verify_advance(struct verifying *v, int64_t bytes);
-/* What is left of damaged content is not thrown away: part of a file may be all that its owner ever
- * gets back. Under the write lock, so that nobody links good bytes there meanwhile. */
-enum fault verify_put_aside(const struct keep *keep, const uint8_t *sha256, struct refusal *why);
 
 /* Lost are only the missing, the broken (EIO, twice) and the wrong: nothing else that keeps us from
  * reading says anything of the bytes. */
@@ -76,8 +70,6 @@ enum object_state {
 	OBJECT_WRONG_HASH,
 	OBJECT_WRONG_SIZE /* in the catalog */
 };
-/* Open it; -1: *state and errno say why. */
-int verify_open(const struct keep *keep, const uint8_t *sha256, enum object_state *state);
 /* Read all of it through `buffer`; errno says why it is UNREADABLE. *size: bytes read, or -1. */
 enum object_state verify_hash(
     struct verifying *v, const uint8_t *sha256, char *buffer, int64_t *size);

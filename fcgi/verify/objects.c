@@ -1,16 +1,14 @@
 /*
  * objects.c: every object is read and hashed again; what nobody asks for is an orphan.
  */
+#include "shared/descriptor.h"
 #include "shared/log.h"
 #include "shared/text.h"
 #include "verify/inside.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,39 +47,17 @@ static enum object_state state_of(int err)
 	return err == ENOENT ? OBJECT_MISSING : err == EIO ? OBJECT_BROKEN : OBJECT_UNREADABLE;
 }
 
-int verify_open(const struct keep *keep, const uint8_t *sha256, enum object_state *state)
-{
-	char name[OBJECT_NAME];
-	struct stat st;
-
-	object_name(sha256, name);
-	int fd = openat(keep->store->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	*state = fd < 0 ? state_of(errno) : OBJECT_GOOD;
-	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
-		return fd;
-	close(fd);
-	errno = EISDIR;
-	*state = OBJECT_UNREADABLE;
-	return -1;
-}
-
 static enum object_state hash_once(
     struct verifying *v, const uint8_t *sha256, char *buffer, int64_t *size)
 {
 	uint8_t found[SHA256_LEN];
-	enum object_state state;
-	int fd = verify_open(v->keep, sha256, &state);
+	int fd = object_reach(v->keep->store, sha256);
 
 	*size = -1;
-	if (fd < 0)
-		return state;
-	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	bool hashed = hash_all(v, fd, buffer, found, size);
-	int err = errno;
-	close(fd);
-	errno = err;
+	bool hashed = fd >= 0 && hash_all(v, fd, buffer, found, size);
+	descriptor_close(fd);
 	if (!hashed)
-		return state_of(err);
+		return state_of(errno);
 	return memcmp(found, sha256, SHA256_LEN) == 0 ? OBJECT_GOOD : OBJECT_WRONG_HASH;
 }
 
@@ -145,21 +121,19 @@ static void tell_object(struct verifying *v, enum object_state state, const uint
 	const char *repaired = state == OBJECT_WRONG_SIZE ? "catalog"
 			       : state == OBJECT_MISSING  ? "records-removed"
 							  : "put-aside";
-	char name[OBJECT_NAME];
 	bool cut = state == OBJECT_WRONG_HASH && size != expected;
 
-	object_name(sha256, name);
 	verify_tell(v, v->repair ? repaired : NULL, "%s object=%s size=%lld on_disk=%lld",
-	    cut ? "wrong-size" : words[state], name, (long long)expected, (long long)size);
+	    cut ? "wrong-size" : words[state], object_name(sha256).hex, (long long)expected,
+	    (long long)size);
 }
 
 void verify_unreadable(struct verifying *v, const uint8_t *sha256, int err)
 {
-	char name[OBJECT_NAME], text[128];
+	char text[128];
 
-	object_name(sha256, name);
 	v->unreadable++;
-	verify_tell(v, NULL, "unreadable object=%s error=%s", name,
+	verify_tell(v, NULL, "unreadable object=%s error=%s", object_name(sha256).hex,
 	    log_value(span_of(strerrordesc_np(err)), text, sizeof text));
 }
 
@@ -232,15 +206,14 @@ enum fault verify_objects(struct verifying *v, struct refusal *why)
 static enum fault try_object(
     struct verifying *v, const uint8_t *sha256, int64_t expected, char *buffer, struct refusal *why)
 {
-	enum object_state state;
 	struct known known;
-	int fd = verify_open(v->keep, sha256, &state);
+	int fd = object_reach(v->keep->store, sha256);
+	enum object_state state = fd < 0 ? state_of(errno) : OBJECT_GOOD;
 
 	v->reached++;
-	if (fd >= 0) {
-		close(fd);
+	descriptor_close(fd);
+	if (state == OBJECT_GOOD)
 		return FAULT_NONE;
-	}
 	enum fault f = catalog_known(v->keep->catalog, sha256, &known, why);
 	v->unread += known.found && state != OBJECT_UNREADABLE;
 	v->unreadable += known.found && state == OBJECT_UNREADABLE;
@@ -312,7 +285,6 @@ static enum fault check_orphan(
     struct verifying *v, const uint8_t sha256[SHA256_LEN], struct refusal *why)
 {
 	struct orphan orphan = {.v = v};
-	char name[OBJECT_NAME];
 	struct known known;
 	enum fault f = catalog_known(v->keep->catalog, sha256, &known, why);
 
@@ -323,9 +295,9 @@ static enum fault check_orphan(
 		orphan.repair = true;
 		f = catalog_commit(v->keep->catalog, run_orphan, &orphan, why);
 	}
-	object_name(sha256, name);
 	if (!f && orphan.stands)
-		verify_tell(v, v->repair ? "removed" : NULL, "orphan object=%s", name);
+		verify_tell(
+		    v, v->repair ? "removed" : NULL, "orphan object=%s", object_name(sha256).hex);
 	return f;
 }
 

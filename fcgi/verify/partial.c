@@ -3,12 +3,12 @@
  *
  * Whoever is at a file of partial/ holds its lock, and looks after it himself.
  */
+#include "shared/descriptor.h"
 #include "shared/log.h"
 #include "shared/text.h"
 #include "verify/inside.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,8 +120,7 @@ static void check_upload(void *self, const struct resumable *row)
 	enum bytes bytes = examine_upload(visit->v, fd, errno, row);
 	if (bytes != BYTES_GOOD && bytes != BYTES_LEFT)
 		visit->fault = tell_upload(visit->v, row, bytes, visit->why);
-	if (fd >= 0)
-		close(fd);
+	descriptor_close(fd);
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

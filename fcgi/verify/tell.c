@@ -21,18 +21,11 @@ void verify_tell(struct verifying *v, const char *repaired, const char *fmt, ...
 	if (v->held != NULL)
 		fprintf(v->held, "%s\n", line);
 	else
-		verify_say(v, line);
-}
-
-void verify_say(const struct verifying *v, const char *line)
-{
-	if (v->inspector->found != NULL)
-		v->inspector->found(v->inspector->self, line);
+		inspector_tell(v->inspector, line);
 }
 
 void verify_advance(struct verifying *v, int64_t bytes)
 {
 	v->result->bytes += bytes;
-	if (v->inspector->progress != NULL)
-		v->inspector->progress(v->inspector->self, v->result->bytes, v->result->expected);
+	inspector_advance(v->inspector, v->result->bytes, v->result->expected);
 }

@@ -8,8 +8,6 @@
 #include "shared/text.h"
 #include "verify/inside.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,31 +36,20 @@ struct removal {
 	bool healed; /* somebody uploaded the content again meanwhile */
 };
 
-enum fault verify_put_aside(const struct keep *keep, const uint8_t *sha256, struct refusal *why)
-{
-	char name[OBJECT_NAME], aside[OBJECT_NAME + 8];
-
-	object_name(sha256, name);
-	snprintf(aside, sizeof aside, "%s.damaged", name);
-	return renameat(keep->store->objects, name, keep->store->objects, aside) == 0
-		   ? FAULT_NONE
-		   : disk_fault(why, "put aside");
-}
-
 static enum fault run_lose(struct catalog *catalog, void *self, struct refusal *why)
 {
 	struct removal *r = self;
-	const struct keep *keep = r->v->keep;
+	const struct store *store = r->v->keep->store;
 	struct mark now;
 	enum fault f = FAULT_NONE;
 
-	object_mark(keep->store, r->lost->sha256, &now);
+	object_mark(store, r->lost->sha256, &now);
 	if (now.there && !mark_same(&now, &r->lost->mark)) {
 		r->healed = true;
 		return FAULT_NONE;
 	}
 	if (now.there)
-		f = verify_put_aside(keep, r->lost->sha256, why);
+		f = object_put_aside(store, r->lost->sha256, why);
 	if (!f)
 		f = record_remove(catalog, span_of(r->file->id), NULL, why);
 	return f == FAULT_NOT_FOUND ? FAULT_NONE : f;
@@ -72,7 +59,7 @@ static enum fault run_lose(struct catalog *catalog, void *self, struct refusal *
 static enum fault lose(struct verifying *v, const struct file *file, struct refusal *why)
 {
 	struct removal removal = {.v = v, .file = file, .lost = lost_of(v, file)};
-	char name[1024], owner[512], hex[2 * SHA256_LEN + 1];
+	char name[1024], owner[512];
 
 	if (removal.lost == NULL)
 		return FAULT_NONE;
@@ -81,11 +68,10 @@ static enum fault lose(struct verifying *v, const struct file *file, struct refu
 		if (f || removal.healed)
 			return f;
 	}
-	text_hex(file->sha256, SHA256_LEN, hex);
 	verify_tell(v, v->repair ? "record-removed" : NULL,
 	    "lost id=%s name=%s size=%lld owner=%s object=%s", file->id,
 	    log_value(span_of(file->name), name, sizeof name), (long long)file->size,
-	    log_value(span_of(file->owner), owner, sizeof owner), hex);
+	    log_value(span_of(file->owner), owner, sizeof owner), object_name(file->sha256).hex);
 	return FAULT_NONE;
 }
 

@@ -50,14 +50,12 @@ static void spoil(const char *path)
 	close(fd);
 }
 
-static void object_path(char path[256], const char *id)
+static void path_of_object(char path[256], const char *id)
 {
 	struct files files;
-	char name[OBJECT_NAME];
 
 	assert_int_equal(keep_find(keep, span_of(id), &files, &why), FAULT_NONE);
-	object_name(files.at[0].sha256, name);
-	snprintf(path, 256, "%s/objects/%s", data_dir, name);
+	snprintf(path, 256, "%s/objects/%s", data_dir, object_name(files.at[0].sha256).hex);
 	files_release(&files);
 }
 
@@ -81,7 +79,7 @@ static void test_good_content_is_read_once(void **state)
 	char id[ID_LEN + 1], path[256];
 
 	put("a", "content", NULL, id);
-	object_path(path, id);
+	path_of_object(path, id);
 	boot();
 	assert_int_equal(content_of(id), FAULT_NONE);
 	assert_int_equal(ask("SELECT durable FROM objects"), 1);
@@ -94,7 +92,7 @@ static void test_lost_content_is_never_served(void **state)
 	char id[ID_LEN + 1], path[256];
 
 	put("a", "content", NULL, id);
-	object_path(path, id);
+	path_of_object(path, id);
 	spoil(path);
 	assert_int_equal(content_of(id), FAULT_NONE); /* nobody looks while the machine runs */
 	boot();
@@ -118,7 +116,7 @@ static void test_what_is_sent_again_takes_its_place(void **state)
 		char a[ID_LEN + 1], b[ID_LEN + 1], path[256];
 		config.durability = DURABILITY_NORMAL;
 		put("a", i == 0 ? "content" : "another", NULL, a);
-		object_path(path, a);
+		path_of_object(path, a);
 		spoil(path);
 		boot();
 		assert_int_equal(content_of(a), FAULT_INTERNAL);
@@ -140,7 +138,7 @@ static void test_a_replacement_is_no_better_than_it_is(void **state)
 
 	config.durability = DURABILITY_FULL;
 	put("a", "content", NULL, id);
-	object_path(path, id);
+	path_of_object(path, id);
 	assert_int_equal(truncate(path, 3), 0);
 	config.durability = DURABILITY_NORMAL;
 	put("b", "content", NULL, id);
@@ -154,7 +152,7 @@ static void test_sweep_while_an_object_is_replaced(void **state)
 		char id[ID_LEN + 1], path[256];
 		keep->store->unnamed = !named;
 		put("a", "content", NULL, id);
-		object_path(path, id);
+		path_of_object(path, id);
 		assert_int_equal(truncate(path, 3), 0);
 		sweep_at_rename = true;
 		put("b", "content", NULL, id);
@@ -172,7 +170,7 @@ static void test_without_a_boot_id_all_is_read(void **state)
 	keep->store->boot = 0;
 	keep->unproved = true;
 	put("a", "content", NULL, id);
-	object_path(path, id);
+	path_of_object(path, id);
 	spoil(path);
 	assert_int_equal(content_of(id), FAULT_INTERNAL);
 }

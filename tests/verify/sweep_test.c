@@ -86,14 +86,12 @@ static void test_temporaries_go(void **state)
 
 /* ---- content that is there already ----------------------------------------------------------- */
 
-static void object_path(char path[256], const char *id)
+static void path_of_object(char path[256], const char *id)
 {
 	struct files files;
-	char name[OBJECT_NAME];
 
 	assert_int_equal(keep_find(keep, span_of(id), &files, &why), FAULT_NONE);
-	object_name(files.at[0].sha256, name);
-	snprintf(path, 256, "%s/objects/%s", data_dir, name);
+	snprintf(path, 256, "%s/objects/%s", data_dir, object_name(files.at[0].sha256).hex);
 	files_release(&files);
 }
 
@@ -119,7 +117,7 @@ static void test_orphan_is_adopted(void **state)
 
 	config.durability = DURABILITY_FULL;
 	put("a", "content", NULL, id);
-	object_path(path, id);
+	path_of_object(path, id);
 	execute_sql("DELETE FROM files; DELETE FROM objects");
 	assert_int_equal(access(path, F_OK), 0);
 	put("b", "content", NULL, id);
@@ -139,7 +137,7 @@ static void test_damage_is_mended(void **state)
 	int fd;
 
 	put("a", "content", NULL, a);
-	object_path(path, a);
+	path_of_object(path, a);
 	assert_int_equal(truncate(path, 0), 0);
 	assert_int_equal(keep_find(keep, span_of(a), &files, &why), FAULT_NONE);
 	assert_int_equal(keep_content(keep, &files.at[0], &fd, NULL, &why), FAULT_INTERNAL);

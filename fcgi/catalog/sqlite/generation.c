@@ -69,8 +69,7 @@ void generation_watch(struct catalog *catalog)
 
 void generation_close(struct catalog *catalog)
 {
-	if (catalog->generation.fd >= 0)
-		close(catalog->generation.fd);
+	descriptor_close(catalog->generation.fd);
 	catalog->generation.fd = -1;
 }
 

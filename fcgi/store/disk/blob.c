@@ -59,10 +59,7 @@ static int make_quietly(const struct store *store, const char *name)
 
 	if (fd >= 0 && !hold(fd) && link_descriptor(fd, store->partial, name))
 		return fd;
-	int err = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = err;
+	descriptor_close(fd);
 	return -1;
 }
 
@@ -256,8 +253,7 @@ enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct r
 				errno = EIO;
 			return disk_fault(why, "write");
 		}
-		/* Digested as far as written, so that an upload can rest where the disk filled up.
-		 */
+		/* Digested as far as written: an upload can rest where the disk filled up. */
 		digest_add(&blob->digest, at, (size_t)n);
 		at += n;
 		len -= (size_t)n;

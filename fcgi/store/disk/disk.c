@@ -61,10 +61,8 @@ enum fault disk_entries(int directory, const char *what, DIR **dir, struct refus
 	*dir = copy < 0 ? NULL : fdopendir(copy);
 	if (*dir != NULL)
 		return FAULT_NONE;
-	enum fault f = disk_fault(why, what);
-	if (copy >= 0)
-		close(copy);
-	return f;
+	descriptor_close(copy);
+	return disk_fault(why, what);
 }
 
 enum fault disk_is_bare(const struct store *store, bool *empty, struct refusal *why)
@@ -117,9 +115,17 @@ enum fault blob_each(
 	return f;
 }
 
-void object_name(const uint8_t sha256[SHA256_LEN], char name[OBJECT_NAME])
+struct object_name object_name(const uint8_t sha256[SHA256_LEN])
 {
-	text_hex(sha256, SHA256_LEN, name);
+	struct object_name name;
+
+	text_hex(sha256, SHA256_LEN, name.hex);
+	return name;
+}
+
+void object_path(const uint8_t sha256[SHA256_LEN], char path[OBJECT_PATH])
+{
+	snprintf(path, OBJECT_PATH, "objects/%s", object_name(sha256).hex);
 }
 
 bool object_named(const char *name, uint8_t sha256[SHA256_LEN])

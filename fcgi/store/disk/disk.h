@@ -1,6 +1,6 @@
 /*
  * disk.h: the store on a disk, for those who have to know that it is one: the files of store/, the
- * catalog that lies beside it, verify/ and backup/.
+ * catalog that lies beside it, and backup/.
  *
  *     store.c    data_dir opened, its space      disk.c    faults, names, entries
  *     volume.c   the file system below           blob.c    bytes on their way
@@ -17,6 +17,7 @@
 #include <dirent.h>
 
 #include "shared/clock.h"
+#include "shared/descriptor.h"
 #include "store/store.h"
 
 _Static_assert(
@@ -76,6 +77,11 @@ enum fault volume_is_one(
     int dir, int other, const char *path, const char *name, struct refusal *why);
 /* A number of this start of the machine; 0: it cannot be told. */
 int64_t volume_boot(void);
+
+/* ---- object.c -------------------------------------------------------------------------------- */
+
+/* object_reach() in any directory of objects. */
+int object_file(int objects, const char *name);
 
 /* ---- blob.c ---------------------------------------------------------------------------------- */
 

@@ -79,8 +79,7 @@ void holders_close(struct store *store)
 	pthread_mutex_unlock(&h->lock);
 	if (h->watching)
 		pthread_join(h->watcher, NULL);
-	if (h->wanted >= 0)
-		close(h->wanted);
+	descriptor_close(h->wanted);
 	pthread_cond_destroy(&h->changed);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
@@ -232,8 +231,7 @@ enum fault holder_take(
 		rest();
 		patience -= STEP;
 	}
-	if (wanted >= 0)
-		close(wanted);
+	descriptor_close(wanted);
 	return f == FAULT_LOCKED ? refuse(why, f, NULL) : f;
 }
 
@@ -259,8 +257,7 @@ bool holder_settle(struct store *store, const char *id, int patience)
 		rest();
 		held = is_held(fd);
 	}
-	if (wanted >= 0)
-		close(wanted);
+	descriptor_close(wanted);
 	close(fd);
 	return !held;
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/descriptor.h"
 #include "shared/digest.h"
 #include "store/disk/ledger_table.h"
 
@@ -245,8 +246,7 @@ void ledger_close(struct ledger *l)
 		free_entries_of(l, l->unit);
 	if (l->table)
 		munmap(l->table, sizeof *l->table);
-	if (l->fd >= 0)
-		close(l->fd);
+	descriptor_close(l->fd);
 	pthread_mutex_destroy(&l->threads);
 	free(l);
 }

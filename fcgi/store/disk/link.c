@@ -88,32 +88,31 @@ enum fault blob_link(const struct store *store, struct blob *blob, const uint8_t
 {
 	bool believed = store_syncs(store) ? known->durable
 					   : store_believes(store, known->durable, known->boot);
-	char name[OBJECT_NAME];
+	struct object_name name = object_name(sha256);
 	struct stat st;
 
 	*result = LINK_THERE;
-	object_name(sha256, name);
-	bool there = fstatat(store->objects, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	bool there = fstatat(store->objects, name.hex, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	if (there && S_ISREG(st.st_mode) && st.st_size == blob->size && believed)
 		return FAULT_NONE;
 	enum fault f = store_syncs(store) ? blob_sync(blob, why) : FAULT_NONE;
-	return f ? f : put_in(store, blob, name, there ? &st : NULL, result, why);
+	return f ? f : put_in(store, blob, name.hex, there ? &st : NULL, result, why);
 }
 
 enum fault store_settle(const struct store *store, struct refusal *why)
 {
-	if (!store_syncs(store) || fsync(store->objects) == 0)
-		return FAULT_NONE;
-	return disk_fault(why, "fsync objects");
+	return store_syncs(store) ? store_sync(store, why) : FAULT_NONE;
+}
+
+enum fault store_sync(const struct store *store, struct refusal *why)
+{
+	return fsync(store->objects) == 0 ? FAULT_NONE : disk_fault(why, "fsync objects");
 }
 
 enum fault object_drop(
     const struct store *store, const uint8_t sha256[SHA256_LEN], struct refusal *why)
 {
-	char name[OBJECT_NAME];
-
-	object_name(sha256, name);
-	if (unlinkat(store->objects, name, 0) != 0 && errno != ENOENT)
+	if (unlinkat(store->objects, object_name(sha256).hex, 0) != 0 && errno != ENOENT)
 		return disk_fault(why, "unlink object");
 	return FAULT_NONE;
 }

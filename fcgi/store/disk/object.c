@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,11 +27,10 @@ static struct mark mark_from(const struct stat *st)
 
 void object_mark(const struct store *store, const uint8_t sha256[SHA256_LEN], struct mark *mark)
 {
-	char name[OBJECT_NAME];
 	struct stat st;
+	bool there =
+	    fstatat(store->objects, object_name(sha256).hex, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
-	object_name(sha256, name);
-	bool there = fstatat(store->objects, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	*mark = there ? mark_from(&st) : (struct mark){0};
 }
 
@@ -52,21 +52,17 @@ bool mark_same(const struct mark *a, const struct mark *b)
 
 enum fault object_damaged(const uint8_t sha256[SHA256_LEN], const char *reason, struct refusal *why)
 {
-	char name[OBJECT_NAME];
-
-	object_name(sha256, name);
-	log_line(LOG_ERROR, "damaged object", "sha256=%s reason=\"%s\"", name, reason);
+	log_line(LOG_ERROR, "damaged object", "sha256=%s reason=\"%s\"", object_name(sha256).hex,
+	    reason);
 	return refuse(why, FAULT_INTERNAL, NULL);
 }
 
 enum fault object_open(const struct store *store, const uint8_t sha256[SHA256_LEN], int64_t size,
     int *fd, struct refusal *why)
 {
-	char name[OBJECT_NAME];
 	struct stat st;
 
-	object_name(sha256, name);
-	*fd = openat(store->objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	*fd = openat(store->objects, object_name(sha256).hex, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (*fd < 0 && errno == ENOENT) /* removed since the record was read */
 		return refuse(why, FAULT_NOT_FOUND, NULL);
 	if (*fd < 0)
@@ -79,6 +75,39 @@ enum fault object_open(const struct store *store, const uint8_t sha256[SHA256_LE
 	close(*fd);
 	*fd = -1;
 	return f;
+}
+
+int object_file(int objects, const char *name)
+{
+	int fd = openat(objects, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+		return fd;
+	}
+	close(fd);
+	errno = EISDIR;
+	return -1;
+}
+
+int object_reach(const struct store *store, const uint8_t sha256[SHA256_LEN])
+{
+	return object_file(store->objects, object_name(sha256).hex);
+}
+
+enum fault object_put_aside(
+    const struct store *store, const uint8_t sha256[SHA256_LEN], struct refusal *why)
+{
+	struct object_name name = object_name(sha256);
+	char aside[sizeof name + 8];
+
+	snprintf(aside, sizeof aside, "%s.damaged", name.hex);
+	if (renameat(store->objects, name.hex, store->objects, aside) != 0)
+		return disk_fault(why, "put aside");
+	return FAULT_NONE;
 }
 
 bool object_sync(const struct store *store, int fd)

@@ -67,9 +67,7 @@ bool sync_above(int dir)
 	if (above < 0)
 		return errno == EACCES;
 	bool synced = fsync(above) == 0;
-	int err = errno;
-	close(above);
-	errno = err;
+	descriptor_close(above);
 	return synced;
 }
 
@@ -95,8 +93,7 @@ static void probe_unnamed(struct store *store, const char *path)
 
 	store->by_descriptor = access("/proc/self/fd", X_OK) == 0;
 	store->unnamed = store->by_descriptor && fd >= 0 && volume_logs_unnamed(store->objects);
-	if (fd >= 0)
-		close(fd);
+	descriptor_close(fd);
 	if (!store->unnamed)
 		log_line(LOG_INFO, "no unnamed files here, using partial/tmp-*", "data_dir=%s",
 		    log_value(span_of(path), quoted, sizeof quoted));
@@ -190,10 +187,9 @@ void store_close(struct store *store)
 		return;
 	holders_close(store);
 	ledger_close(store->ledger);
-	int fds[] = {store->partial, store->objects, store->dir};
-	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	descriptor_close(store->partial);
+	descriptor_close(store->objects);
+	descriptor_close(store->dir);
 	free(store);
 }
 

@@ -24,8 +24,7 @@ static void read_fact(const char *path, char *to, size_t room)
 	ssize_t n = fd < 0 ? -1 : read(fd, to, room - 1);
 
 	to[n > 0 ? n : 0] = '\0';
-	if (fd >= 0)
-		close(fd);
+	descriptor_close(fd);
 }
 
 /* ext2, and ext4 made or mounted without a journal, write inodes where they belong: that of a file
