@@ -10,7 +10,6 @@
  * their names.
  */
 #include "backup/inside.h"
-#include "shared/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,11 +2,9 @@
  * dir.c: the directory of a backup: is it one, may it become one, is anybody at it?
  */
 #include "backup/inside.h"
-#include "shared/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>

@@ -13,7 +13,6 @@
 #define WAYBILL_BACKUP_INSIDE_H
 
 #include <limits.h>
-#include <sys/types.h>
 
 #include "backup/backup.h"
 #include "catalog/snapshot.h"

@@ -9,7 +9,6 @@
  * other.
  */
 #include "backup/inside.h"
-#include "shared/log.h"
 #include "shared/text.h"
 
 #include <errno.h>

@@ -2,7 +2,6 @@
  * join.c: several resumable uploads become one file.
  */
 #include "keep/inside.h"
-#include "shared/text.h"
 
 #include <stdlib.h>
 #include <string.h>

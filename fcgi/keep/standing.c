@@ -4,7 +4,6 @@
  */
 #include "keep/inside.h"
 #include "shared/log.h"
-#include "shared/text.h"
 
 #include <string.h>
 

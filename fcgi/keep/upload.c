@@ -5,7 +5,6 @@
 #include "shared/text.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum {
 	ALLOCATE_FROM = 64 << 10, /* bytes; below, asking the store costs more than it gives */

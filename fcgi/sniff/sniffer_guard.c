@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shared/clock.h"
 #include "shared/config.h"
 #include "shared/log.h"
 #include "sniff/sniff.h"

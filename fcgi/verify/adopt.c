@@ -4,8 +4,6 @@
  * For a catalog that was lost or put back from an older copy. Until all are entered it agrees with
  * the data_dir even less than before, so that a crash half way leaves nothing to a sweep.
  */
-#include "shared/log.h"
-#include "shared/text.h"
 #include "verify/inside.h"
 
 #include <errno.h>

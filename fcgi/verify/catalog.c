@@ -2,7 +2,6 @@
  * catalog.c: the catalog by itself.
  */
 #include "shared/log.h"
-#include "shared/text.h"
 #include "verify/inside.h"
 
 #include <stdlib.h>

@@ -3,16 +3,11 @@
  */
 #include "catalog/sqlite/sqlite.h"
 #include "shared/log.h"
-#include "shared/text.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Asked for a writable one, SQLite opens what it may only read all the same, and says nothing. */

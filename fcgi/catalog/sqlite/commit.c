@@ -8,11 +8,9 @@
 #include "catalog/sqlite/sqlite.h"
 #include "shared/log.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

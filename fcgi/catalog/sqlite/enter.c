@@ -3,7 +3,6 @@
  */
 #include "catalog/sqlite/sqlite.h"
 #include "catalog/uploads.h"
-#include "shared/text.h"
 
 #include <string.h>
 

@@ -6,12 +6,9 @@
  * at all.
  */
 #include "catalog/sqlite/sqlite.h"
-#include "catalog/uploads.h"
 #include "shared/log.h"
-#include "shared/text.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

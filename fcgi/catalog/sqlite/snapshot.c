@@ -8,7 +8,6 @@
  */
 #include "catalog/snapshot.h"
 #include "catalog/sqlite/sqlite.h"
-#include "shared/log.h"
 #include "shared/text.h"
 
 #include <errno.h>

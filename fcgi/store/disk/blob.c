@@ -5,7 +5,6 @@
  * nothing behind. Where a sync may not save what has no name (volume.c) it is partial/tmp-<random>,
  * held under an open file description lock: a lock that nobody holds marks what a dead process left.
  */
-#include "shared/log.h"
 #include "shared/text.h"
 #include "store/disk/disk.h"
 

@@ -7,16 +7,13 @@
  * process is interrupted at once. Neither leaves anything behind, however a process dies.
  */
 #include "store/holder.h"
-#include "shared/text.h"
 #include "store/disk/disk.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -2,7 +2,6 @@
  * link.c: bytes become content: objects/<sha256>.
  */
 #include "shared/log.h"
-#include "shared/text.h"
 #include "store/disk/disk.h"
 
 #include <errno.h>

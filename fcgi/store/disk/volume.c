@@ -1,10 +1,8 @@
 /*
  * volume.c: the file system that data_dir lies on, and since when the machine runs.
  */
-#include "shared/text.h"
 #include "store/disk/disk.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
