@@ -18,20 +18,6 @@ int catalog_version(void)
 	return SCHEMA_VERSION;
 }
 
-static enum fault query_number(
-    struct connection *c, const char *text, int64_t *value, struct refusal *why)
-{
-	sqlite3_stmt *s = NULL;
-	int code = sqlite3_prepare_v2(c->db, text, -1, &s, NULL);
-
-	if (code == SQLITE_OK)
-		code = sqlite3_step(s);
-	*value = code == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-	enum fault f = code == SQLITE_ROW ? FAULT_NONE : sql_fault(c, code, why);
-	sqlite3_finalize(s);
-	return f;
-}
-
 enum fault sql_execute(struct connection *c, const char *text, struct refusal *why)
 {
 	int code = sqlite3_exec(c->db, text, NULL, NULL, NULL);
@@ -42,12 +28,12 @@ enum fault sql_execute(struct connection *c, const char *text, struct refusal *w
 enum fault catalog_schema(struct connection *c, int64_t *version, struct refusal *why)
 {
 	int64_t application, tables;
-	enum fault f = query_number(c, "PRAGMA user_version", version, why);
+	enum fault f = sql_read(c, SQL_VERSION, version, 1, why, NO_VALUES);
 
 	if (!f)
-		f = query_number(c, "PRAGMA application_id", &application, why);
+		f = sql_read(c, SQL_APPLICATION, &application, 1, why, NO_VALUES);
 	if (!f)
-		f = query_number(c, "SELECT count(*) FROM sqlite_schema", &tables, why);
+		f = sql_read(c, SQL_TABLES, &tables, 1, why, NO_VALUES);
 	if (f)
 		return f;
 	if (application != APPLICATION_ID && (*version != 0 || tables != 0))
@@ -81,7 +67,7 @@ void catalog_warn_of_emptiness(const struct catalog *catalog)
 	int64_t files;
 	bool empty;
 
-	if (!query_number(catalog->writer, "SELECT files FROM store", &files, NULL) && files > 0 &&
+	if (!sql_read(catalog->writer, SQL_STORE, &files, 1, NULL, NO_VALUES) && files > 0 &&
 	    !disk_is_bare(catalog->store, &empty, NULL) && empty)
 		log_line(LOG_WARN, "objects/ is empty, though there are files",
 		    "files=%lld advice=\"is its file system mounted?\"", (long long)files);

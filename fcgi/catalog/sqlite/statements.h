@@ -51,6 +51,8 @@
 	X(BEGIN_READ,  "BEGIN") \
 	X(BEGIN_WRITE, "BEGIN IMMEDIATE") \
 	X(VERSION,     "PRAGMA user_version") \
+	X(APPLICATION, "PRAGMA application_id") \
+	X(TABLES,      "SELECT count(*) FROM sqlite_schema") \
 	X(COMMIT,      "COMMIT") \
 	X(ROLLBACK,    "ROLLBACK") \
 	X(SAVEPOINT,   "SAVEPOINT job") \
