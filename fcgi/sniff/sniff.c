@@ -36,10 +36,7 @@ static bool is_dead(const struct sniffers *s, const struct slot *slot, uint32_t 
 static bool next_packet(
     struct sniffers *s, struct slot *slot, struct sniff_answer *answer, enum heard *heard)
 {
-	ssize_t got;
-	do
-		got = recv(slot->socket, answer, sizeof *answer, MSG_TRUNC);
-	while (got < 0 && errno == EINTR);
+	ssize_t got = TEMP_FAILURE_RETRY(recv(slot->socket, answer, sizeof *answer, MSG_TRUNC));
 	if (got == sizeof *answer)
 		return true;
 	*heard = HEARD_RUBBISH;
@@ -75,13 +72,7 @@ static void end_child(struct sniffers *s, struct slot *slot, bool retired)
 	struct sniff_kill order = {index, atomic_load(&s->board->slot[index].birth), retired};
 	slot->tainted = true;
 	slot->suspect = order.birth;
-	while (send(s->control, &order, sizeof order, MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
-}
-
-static void taint(struct sniffers *s, struct slot *slot)
-{
-	end_child(s, slot, false);
+	TEMP_FAILURE_RETRY(send(s->control, &order, sizeof order, MSG_NOSIGNAL));
 }
 
 /* Has the suspect's death been announced, or its successor's birth? Whatever it says itself. */
@@ -101,7 +92,7 @@ static bool settle(struct sniffers *s, struct slot *slot)
 			slot->tainted = false;
 	}
 	if (slot->tainted)
-		taint(s, slot);
+		end_child(s, slot, false);
 	return !slot->tainted;
 }
 
@@ -109,16 +100,6 @@ static enum fault give_up(struct refusal *why, const char *what)
 {
 	return refuse(why, FAULT_INTERNAL,
 	    "The process that inspects files %s; nothing was stored. Send it again.", what);
-}
-
-/* Whom we are going to ask. */
-static void meet(struct sniffers *s, struct slot *slot)
-{
-	uint32_t birth = atomic_load(&s->board->slot[slot - s->slots].birth);
-
-	if (birth != slot->asked)
-		slot->verdicts = 0;
-	slot->asked = birth;
 }
 
 /* A child that may have been taken over, by this head or one of many, judges no other. `parsed` is
@@ -137,9 +118,13 @@ static void retire(struct sniffers *s, struct slot *slot, bool parsed)
 static enum fault ask(struct sniffers *s, struct slot *slot, size_t len, char type[TYPE_BYTES + 1],
     struct refusal *why)
 {
+	uint32_t birth = atomic_load(&s->board->slot[slot - s->slots].birth);
+
 	if (++slot->seq == 0)
 		slot->seq = 1;
-	meet(s, slot);
+	if (birth != slot->asked)
+		slot->verdicts = 0;
+	slot->asked = birth;
 	struct sniff_query query = {slot->seq, (uint32_t)len};
 	for (int attempt = 0; attempt < 2; attempt++) {
 		if (send(slot->socket, &query, sizeof query, MSG_NOSIGNAL) != sizeof query)
@@ -150,10 +135,10 @@ static enum fault ask(struct sniffers *s, struct slot *slot, size_t len, char ty
 		case HEARD_DEATH:
 			continue;
 		case HEARD_NOTHING:
-			taint(s, slot);
+			end_child(s, slot, false);
 			return give_up(why, "did not answer in time");
 		case HEARD_RUBBISH:
-			taint(s, slot);
+			end_child(s, slot, false);
 			return give_up(why, "gave no sensible answer");
 		case HEARD_PARENT_GONE:
 			return give_up(why, "is not there");

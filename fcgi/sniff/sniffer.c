@@ -295,18 +295,22 @@ static _Noreturn void end(struct parent *parent)
 	_exit(0);
 }
 
+void sniffer_ignore_signals(void)
+{
+	static const int others[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		signal(others[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 /*
- * Signals for the worker's process group are not for us: requests under way still want verdicts.
  * We go when the worker goes, which end of file tells even where PDEATHSIG does not (a jailed
  * worker may not signal processes outside its landlock domain, nor may its ghost).
  */
 static bool settle_in(struct parent *parent)
 {
-	static const int others[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
 	sigset_t children;
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		signal(others[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
+	sniffer_ignore_signals();
 	sigemptyset(&children);
 	sigaddset(&children, SIGCHLD);
 	prctl(PR_SET_NAME, "waybill-sniffer");

@@ -88,6 +88,8 @@ struct sniffer_house {
 _Noreturn void sniffer_parent(struct sniffer_house *house);
 /* The sniffer parent's life. Exit 0: the worker is gone; 1: it cannot work. */
 _Noreturn void sniffer_tend(struct sniffer_house *house);
+/* Signals for the worker's process group are not for us: requests under way still want verdicts. */
+void sniffer_ignore_signals(void);
 /* Close all descriptors that are not the house's. */
 void sniffer_close_strangers(const struct sniffer_house *house);
 

@@ -23,23 +23,10 @@ enum { PAUSE_MS = 50 }; /* so that a parent that always dies costs little */
 
 static bool stand_by(void)
 {
-	static const int others[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
-
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		signal(others[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
+	sniffer_ignore_signals();
 	prctl(PR_SET_NAME, "waybill-guard");
 	/* The parent's children are ours when it is gone: we see them end. */
 	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
-}
-
-static int await(pid_t pid)
-{
-	int status = 0;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
 }
 
 /* The children die with their parent. Once they have, nobody reads what the worker asks, until the
@@ -76,7 +63,9 @@ void sniffer_parent(struct sniffer_house *house)
 		pid_t pid = fork();
 		if (pid == 0)
 			sniffer_tend(house);
-		int status = pid < 0 ? 0 : await(pid);
+		int status = 0;
+		if (pid > 0)
+			TEMP_FAILURE_RETRY(waitpid(pid, &status, 0));
 		/* By itself it ends when the worker does, or when it cannot work. */
 		if (pid > 0 && !WIFSIGNALED(status))
 			_exit(WEXITSTATUS(status));

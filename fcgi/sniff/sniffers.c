@@ -102,10 +102,7 @@ static void close_theirs(struct sniffer_house *house)
 static bool ready(struct slot *slot, struct refusal *why)
 {
 	struct sniff_answer hello = {0};
-	ssize_t got;
-	do
-		got = recv(slot->socket, &hello, sizeof hello, 0);
-	while (got < 0 && errno == EINTR);
+	ssize_t got = TEMP_FAILURE_RETRY(recv(slot->socket, &hello, sizeof hello, 0));
 	hello.text[TYPE_BYTES] = '\0';
 	if (got == sizeof hello && hello.kind == SNIFF_READY)
 		return true;
@@ -164,8 +161,8 @@ void sniff_stop(struct sniffers *s)
 	if (!s)
 		return;
 	descriptor_close(s->control); /* the parent takes it as its end, and ends its children */
-	while (s->parent > 0 && waitpid(s->parent, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (s->parent > 0)
+		TEMP_FAILURE_RETRY(waitpid(s->parent, NULL, 0));
 	for (unsigned i = 0; i < s->count; i++) {
 		descriptor_close(s->slots[i].socket);
 		descriptor_close(s->slots[i].memory);
