@@ -40,19 +40,11 @@ enum fault resumable_plan(const struct keep *keep, const struct grant *grant,
 	return short_of_memory ? refuse(why, FAULT_INTERNAL, NULL) : mint_id(row->id, why);
 }
 
-/* Where its body ends, as far as it is declared. */
-static int64_t body_end(const struct upload *u)
-{
-	int64_t end;
-
-	if (u->grant->length <= 0)
-		return 0;
-	return __builtin_add_overflow(u->row.offset, u->grant->length, &end) ? INT64_MAX : end;
-}
-
 void resumable_describe(struct upload *u)
 {
-	u->end = body_end(u);
+	if (u->grant->length > 0 &&
+	    __builtin_add_overflow(u->row.offset, u->grant->length, &u->end))
+		u->end = INT64_MAX;
 	incoming_describe(upload_last(u), &u->row);
 }
 

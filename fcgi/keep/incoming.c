@@ -62,18 +62,10 @@ static bool is_guess(const struct config *config, const struct incoming *file)
 	       memcmp(start, "MZ", sizeof start) != 0;
 }
 
-static void log_mismatch(const struct incoming *file)
-{
-	char name[512];
-
-	log_line(LOG_INFO, "name promises another type", "name=%s type=%s",
-	    log_value(span_of(file->name), name, sizeof name), file->type);
-}
-
 static enum fault check_type(
     const struct config *config, const struct incoming *file, struct refusal *why)
 {
-	char advice[320];
+	char advice[320], name[512];
 
 	if (text_glob_list(config->deny_types, file->type) && !is_guess(config, file))
 		return refuse_type(file, why, ", a type that is not accepted here",
@@ -88,7 +80,8 @@ static enum fault check_type(
 	if (config->type_mismatch == MISMATCH_REJECT)
 		return refuse_type(file, why, ", but its name promises another type",
 		    ". Nothing was stored; give the file the extension of what it is.");
-	log_mismatch(file);
+	log_line(LOG_INFO, "name promises another type", "name=%s type=%s",
+	    log_value(span_of(file->name), name, sizeof name), file->type);
 	return FAULT_NONE;
 }
 

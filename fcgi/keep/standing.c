@@ -65,7 +65,6 @@ enum fault resumable_stand(
 
 /* ---- the row --------------------------------------------------------------------------------- */
 
-/* Is there something to go on with? Judged by state, expiry, and whether the bytes are there. */
 enum fault resumable_judge(struct keep *keep, const struct resumable *row, struct refusal *why)
 {
 	if (row->expires_at != 0 && row->expires_at <= clock_calendar())
@@ -79,25 +78,23 @@ enum fault resumable_judge(struct keep *keep, const struct resumable *row, struc
 	return FAULT_NONE;
 }
 
-/* A file that was linked and unlinked between the two looks is not lost. */
+/* A file that was linked and unlinked between the look at its row and the one at its bytes is not
+ * lost: so both are looked at again. */
 enum fault resumable_look(
     struct keep *keep, struct span id, struct resumable *row, struct refusal *why)
 {
-	enum fault f = resumable_find(keep->catalog, id, row, why);
-
-	if (f)
-		return f;
-	f = resumable_judge(keep, row, why);
-	if (f == FAULT_GONE && row->state != UPLOAD_ENDED) {
-		resumable_release(row);
-		f = resumable_find(keep->catalog, id, row, why);
+	for (bool again = false;; again = true) {
+		enum fault f = resumable_find(keep->catalog, id, row, why);
 		if (f)
 			return f;
 		f = resumable_judge(keep, row, why);
-		if (f == FAULT_GONE && row->state != UPLOAD_ENDED)
+		if (!f)
+			return f;
+		bool lost = f == FAULT_GONE && row->state != UPLOAD_ENDED;
+		if (lost && again)
 			log_line(LOG_ERROR, "bytes of an upload are lost", "id=%s", row->id);
-	}
-	if (f)
 		resumable_release(row);
-	return f;
+		if (!lost || again)
+			return f;
+	}
 }

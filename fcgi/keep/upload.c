@@ -25,24 +25,19 @@ struct upload *upload_new(struct keep *keep, const struct grant *grant)
 	return u;
 }
 
-/* A request whose answer was lost is not refused for the room that it took itself. */
-static int64_t kept_before(const struct upload *u)
-{
-	uint8_t key_hash[SHA256_LEN];
-
-	mint_key_hash(u->grant->key, key_hash);
-	return catalog_key_bytes(u->keep->catalog, key_hash);
-}
-
 enum fault upload_begin(
     struct keep *keep, const struct grant *grant, struct upload **upload, struct refusal *why)
 {
 	struct upload *u = *upload = upload_new(keep, grant);
+	uint8_t key_hash[SHA256_LEN];
 
 	if (u == NULL)
 		return refuse(why, FAULT_INTERNAL, NULL);
-	if (grant->keyed)
-		u->kept = kept_before(u);
+	/* A request whose answer was lost is not refused for the room that it took itself. */
+	if (grant->keyed) {
+		mint_key_hash(grant->key, key_hash);
+		u->kept = catalog_key_bytes(keep->catalog, key_hash);
+	}
 	/* Without a declared length nothing is promised yet: see upload_make_room(). */
 	int64_t more = grant->length - u->kept;
 	enum fault f = room_reserve(&u->room, more > 0 ? more : 0, why);
@@ -109,12 +104,6 @@ enum fault upload_file_end(struct upload *u, struct refusal *why)
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-static void tell_ledger(struct upload *u)
-{
-	if (!u->resumable && u->received - u->room.told >= TELL_STEP)
-		room_written(&u->room, u->received - u->room.told);
-}
-
 static enum fault write_some(struct upload *u, const void *bytes, size_t len, struct refusal *why)
 {
 	enum fault f = upload_make_room(u, len, why);
@@ -126,8 +115,11 @@ static enum fault write_some(struct upload *u, const void *bytes, size_t len, st
 	if (f)
 		return f;
 	u->received += (int64_t)len;
-	tell_ledger(u);
-	return u->resumable ? upload_progress(u, why) : f;
+	if (u->resumable)
+		return upload_progress(u, why);
+	if (u->received - u->room.told >= TELL_STEP)
+		room_written(&u->room, u->received - u->room.told);
+	return FAULT_NONE;
 }
 
 /* What is left of a resumable upload's length, where it takes bytes at all. */
