@@ -76,15 +76,6 @@ static enum fault begin_write(struct catalog *catalog, struct refusal *why)
 	return f;
 }
 
-static enum fault drop_unreferenced(
-    struct catalog *catalog, const uint8_t *sha256, struct refusal *why)
-{
-	struct known known;
-	enum fault f = object_find(catalog->writer, sha256, &known, why);
-
-	return f || known.found ? f : object_drop(catalog->store, sha256, why);
-}
-
 /*
  * The only place where an object that was ever committed is unlinked. Unlinking before COMMIT could
  * lose one: a crash in between brings the row back, but not the file. So the rows go first, for
@@ -95,12 +86,16 @@ static enum fault drop_unreferenced(
 static void unlink_dropped(struct catalog *catalog)
 {
 	struct connection *c = catalog->writer;
+	struct known known;
 	enum fault f = begin_write(catalog, NULL);
 
 	if (f)
 		return;
-	for (size_t i = 0; i < catalog->dropped_count && !f; i++)
-		f = drop_unreferenced(catalog, catalog->dropped[i], NULL);
+	for (size_t i = 0; i < catalog->dropped_count && !f; i++) {
+		f = object_find(c, catalog->dropped[i], &known, NULL);
+		if (!f && !known.found)
+			f = object_drop(catalog->store, catalog->dropped[i], NULL);
+	}
 	sql_do(c, SQL_COMMIT, NULL);
 }
 

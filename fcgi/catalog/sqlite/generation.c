@@ -26,7 +26,6 @@ static void sum_up(const struct record *r, uint8_t sum[sizeof r->sum])
 	memcpy(sum, sha256, sizeof r->sum);
 }
 
-/* False: there is none, or nothing that we have written. */
 bool record_read(int fd, struct record *r)
 {
 	uint8_t sum[sizeof r->sum];
@@ -72,13 +71,6 @@ void generation_close(struct catalog *catalog)
 
 /* ---- each commit ----------------------------------------------------------------------------- */
 
-static enum fault refuse_commit(struct refusal *why)
-{
-	log_line(LOG_ERROR, "waybill.db was replaced while serving",
-	    "reason=\"it is not, or no longer, the catalog of this data_dir\"");
-	return refuse(why, FAULT_INTERNAL, NULL);
-}
-
 /* With the write lock held no other process commits, so what the file says is behind us. */
 enum fault generation_count(struct catalog *catalog, struct refusal *why)
 {
@@ -92,10 +84,12 @@ enum fault generation_count(struct catalog *catalog, struct refusal *why)
 	    catalog->writer, SQL_GENERATION_COUNT, &g->commit, 1, why, BIND(NUMBER(g->at)));
 	if (f)
 		return f;
-	if (record_read(g->fd, &r) &&
-	    (memcmp(r.line, g->line, LINE_BYTES) != 0 || g->commit <= generation_last(g, &r)))
-		return refuse_commit(why);
-	return FAULT_NONE;
+	if (!record_read(g->fd, &r) ||
+	    (memcmp(r.line, g->line, LINE_BYTES) == 0 && g->commit > generation_last(g, &r)))
+		return FAULT_NONE;
+	log_line(LOG_ERROR, "waybill.db was replaced while serving",
+	    "reason=\"it is not, or no longer, the catalog of this data_dir\"");
+	return refuse(why, FAULT_INTERNAL, NULL);
 }
 
 /* Should it fail, the file falls behind, which is no harm. */

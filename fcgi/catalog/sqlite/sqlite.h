@@ -98,6 +98,7 @@ struct connection *connection_open(
 void connection_close(struct connection *c); /* NULL is fine */
 /* The name of the VFS that all connections have: vfs.c. */
 const char *catalog_vfs(void);
+
 /* ---- migrate.c ------------------------------------------------------------------------------- */
 
 /* Its schema's version, 0: an empty file. Refused where it is no catalog, or a newer program's. */
@@ -142,6 +143,7 @@ struct page {
 };
 /* Of a statement of FILE_COLUMNS. */
 row_reader page_row;
+
 /* In a job: no record has this content any more. After COMMIT the object is dropped, if that is still
  * true under a new write lock. */
 static inline void catalog_drop(struct catalog *catalog, const uint8_t sha256[SHA256_LEN])

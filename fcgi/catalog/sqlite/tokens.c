@@ -74,15 +74,15 @@ static bool listed_row(void *self, sqlite3_stmt *s)
 	list->short_of_memory = new == NULL;
 	if (new == NULL)
 		return false;
-	*new = (struct listed){
-	    .token = {.name = files_keep(&list->names, column_span(s, 0), &list->short_of_memory),
-		.rights = (unsigned)sqlite3_column_int64(s, 1),
-		.created_at = sqlite3_column_int64(s, 2),
-		.expires_at = sqlite3_column_int64(s, 3),
-		.quota = sqlite3_column_int64(s, 4),
-		.used_at = sqlite3_column_int64(s, 5)}};
+	*new = (struct listed){.token = {.name = files_text(&list->names, column_span(s, 0)),
+				   .rights = (unsigned)sqlite3_column_int64(s, 1),
+				   .created_at = sqlite3_column_int64(s, 2),
+				   .expires_at = sqlite3_column_int64(s, 3),
+				   .quota = sqlite3_column_int64(s, 4),
+				   .used_at = sqlite3_column_int64(s, 5)}};
 	*list->last = new;
 	list->last = &new->next;
+	list->short_of_memory = new->token.name == NULL;
 	return !list->short_of_memory;
 }
 
