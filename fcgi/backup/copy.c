@@ -39,22 +39,10 @@ const char *copied_word(enum copied how)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static ssize_t read_some(int fd, char *buffer)
-{
-	ssize_t n;
-
-	do
-		n = read(fd, buffer, COPY_BUFFER);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 bool write_all(int fd, const char *bytes, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-		if (n < 0 && errno == EINTR)
-			continue;
+		ssize_t n = TEMP_FAILURE_RETRY(write(fd, bytes, len));
 		if (n <= 0)
 			return false;
 		bytes += n;
@@ -72,7 +60,7 @@ static enum fault pour(struct copying *c, int from, int to, const uint8_t *sha25
 	ssize_t n;
 
 	digest_start(&digest, DIGEST_SHA256);
-	while ((n = read_some(from, c->buffer)) > 0) {
+	while ((n = TEMP_FAILURE_RETRY(read(from, c->buffer, COPY_BUFFER))) > 0) {
 		digest_add(&digest, c->buffer, (size_t)n);
 		if (to >= 0 && !write_all(to, c->buffer, (size_t)n))
 			return disk_fault(why, "write copy");
@@ -191,24 +179,19 @@ static void drop_batch(struct copying *c)
 	c->count = 0;
 }
 
-static enum fault name_one(struct copying *c, const struct fresh *fresh, struct refusal *why)
-{
-	char tmp[TMP_NAME];
-
-	tmp_name(fresh->name.hex, tmp);
-	if (renameat(c->to, tmp, c->to, fresh->name.hex) != 0)
-		return disk_fault(why, "name copy");
-	return FAULT_NONE;
-}
-
 static enum fault name_batch(struct copying *c, struct refusal *why)
 {
+	char tmp[TMP_NAME];
 	enum fault f = FAULT_NONE;
 
 	for (size_t i = 0; i < c->count && !f; i++)
 		f = disk_sync(c->batch[i].fd, why);
-	for (size_t i = 0; i < c->count && !f; i++)
-		f = name_one(c, &c->batch[i], why);
+	for (size_t i = 0; i < c->count && !f; i++) {
+		const char *name = c->batch[i].name.hex;
+		tmp_name(name, tmp);
+		if (renameat(c->to, tmp, c->to, name) != 0)
+			f = disk_fault(why, "name copy");
+	}
 	if (!f)
 		drop_batch(c);
 	return f;

@@ -62,14 +62,6 @@ static bool visit_object(void *self, const uint8_t sha256[SHA256_LEN])
 	return !a->fault;
 }
 
-static enum fault find_unknown(struct adopting *a, struct refusal *why)
-{
-	a->why = why;
-	enum fault f = object_each(a->v->keep->store, visit_object, a, why);
-
-	return !f ? a->fault : f;
-}
-
 /* ---- entering them --------------------------------------------------------------------------- */
 
 /* Is it still there, the same, and nobody's? */
@@ -241,8 +233,10 @@ static enum fault adopt(struct adopting *a, struct refusal *why)
 {
 	struct keep *keep = a->v->keep;
 	bool astray = catalog_is_astray(keep->catalog);
-	enum fault f = find_unknown(a, why);
+	enum fault f = object_each(keep->store, visit_object, a, why);
 
+	if (!f)
+		f = a->fault;
 	if (!f && astray)
 		f = catalog_part(keep->catalog, why);
 	/* Beside servers a deletion may be under way, which commits first and unlinks after: what has
@@ -273,6 +267,7 @@ enum fault verify_adopt(struct keep *keep, const struct inspector *inspector,
 	if (a == NULL)
 		return refuse(why, FAULT_INTERNAL, "Out of memory.");
 	a->v = &v;
+	a->why = why;
 	enum fault f = adopt(a, why);
 	result->bytes = a->bytes;
 	free(a->unknown);

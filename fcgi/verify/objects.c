@@ -23,22 +23,17 @@ enum {
 static bool hash_all(struct verifying *v, int fd, char *buffer, uint8_t *sha256, int64_t *size)
 {
 	struct digest digest;
+	ssize_t n;
 
+	*size = 0;
 	digest_start(&digest, DIGEST_SHA256);
-	for (*size = 0;;) {
-		ssize_t n = read(fd, buffer, VERIFY_BUFFER);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		if (n == 0)
-			break;
+	while ((n = TEMP_FAILURE_RETRY(read(fd, buffer, VERIFY_BUFFER))) > 0) {
 		digest_add(&digest, buffer, (size_t)n);
 		*size += n;
 		verify_advance(v, n);
 	}
 	digest_end(&digest, sha256);
-	return true;
+	return n == 0;
 }
 
 /* What keeps us from reading says nothing of the bytes, unless it is that there are none. */

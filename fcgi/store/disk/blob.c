@@ -139,11 +139,8 @@ enum fault blob_adopt(const struct store *store, struct blob *blob, int fd, stru
 enum fault blob_absorb(
     struct blob *blob, char *buffer, size_t room, size_t *got, struct refusal *why)
 {
-	ssize_t n;
+	ssize_t n = TEMP_FAILURE_RETRY(pread(blob->fd, buffer, room, blob->size));
 
-	do
-		n = pread(blob->fd, buffer, room, blob->size);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return disk_fault(why, "read file handed over");
 	*got = (size_t)n;
@@ -214,12 +211,7 @@ enum fault blob_open_named(const struct store *store, struct blob *blob, const c
 /* The size stays as it is: one that reaches the disk before the bytes would make zeros of them. */
 enum fault blob_allocate(struct blob *blob, int64_t bytes, struct refusal *why)
 {
-	int done;
-
-	do
-		done = fallocate(blob->fd, FALLOC_FL_KEEP_SIZE, 0, bytes);
-	while (done != 0 && errno == EINTR);
-	if (done == 0) {
+	if (TEMP_FAILURE_RETRY(fallocate(blob->fd, FALLOC_FL_KEEP_SIZE, 0, bytes)) == 0) {
 		blob->allocated = bytes;
 		return FAULT_NONE;
 	}
@@ -244,14 +236,11 @@ enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct r
 
 	blob->synced = false;
 	while (len > 0) {
-		ssize_t n = pwrite(blob->fd, at, len, blob->size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (n == 0)
-				errno = EIO;
+		ssize_t n = TEMP_FAILURE_RETRY(pwrite(blob->fd, at, len, blob->size));
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
 			return disk_fault(why, "write");
-		}
 		/* Digested as far as written: an upload can rest where the disk filled up. */
 		digest_add(&blob->digest, at, (size_t)n);
 		at += n;
@@ -264,13 +253,10 @@ enum fault blob_write(struct blob *blob, const void *bytes, size_t len, struct r
 
 static enum fault truncate_to(struct blob *blob, int64_t size, struct refusal *why)
 {
-	int done;
-
 	blob->synced = false;
-	do
-		done = ftruncate(blob->fd, size);
-	while (done != 0 && errno == EINTR);
-	return done == 0 ? FAULT_NONE : disk_fault(why, "ftruncate");
+	if (TEMP_FAILURE_RETRY(ftruncate(blob->fd, size)) != 0)
+		return disk_fault(why, "ftruncate");
+	return FAULT_NONE;
 }
 
 enum fault blob_cut(

@@ -14,10 +14,8 @@ enum fault bytes_digest(int fd, int64_t at, int64_t end, struct digest *digest, 
 
 	while (at < end) {
 		int64_t left = end - at;
-		ssize_t n = pread(
-		    fd, buffer, left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer, at);
-		if (n < 0 && errno == EINTR)
-			continue;
+		size_t len = left < (int64_t)sizeof buffer ? (size_t)left : sizeof buffer;
+		ssize_t n = TEMP_FAILURE_RETRY(pread(fd, buffer, len, at));
 		if (n == 0)
 			errno = EIO;
 		if (n <= 0)
@@ -34,9 +32,7 @@ static enum fault append_bytes(
     struct blob *blob, int from, off_t *at, off_t *target, size_t len, struct refusal *why)
 {
 	while (len > 0) {
-		ssize_t n = copy_file_range(from, at, blob->fd, target, len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
+		ssize_t n = TEMP_FAILURE_RETRY(copy_file_range(from, at, blob->fd, target, len, 0));
 		if (n <= 0)
 			return disk_fault(why, "copy_file_range");
 		len -= (size_t)n;

@@ -44,12 +44,7 @@ bool store_believes(const struct store *store, bool durable, int64_t boot)
 
 enum fault disk_sync(int fd, struct refusal *why)
 {
-	int done;
-
-	do
-		done = fdatasync(fd);
-	while (done != 0 && errno == EINTR);
-	return done == 0 ? FAULT_NONE : disk_fault(why, "fdatasync");
+	return TEMP_FAILURE_RETRY(fdatasync(fd)) == 0 ? FAULT_NONE : disk_fault(why, "fdatasync");
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */

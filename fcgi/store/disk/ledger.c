@@ -54,11 +54,7 @@ static bool set_lock(int fd, int command, short type, off_t byte)
 {
 	struct flock lock = {
 	    .l_type = type, .l_whence = SEEK_SET, .l_start = LOCKS + byte, .l_len = 1};
-	int r;
-	do
-		r = fcntl(fd, command, &lock);
-	while (r < 0 && errno == EINTR);
-	return r == 0;
+	return TEMP_FAILURE_RETRY(fcntl(fd, command, &lock)) == 0;
 }
 
 /* Does somebody else hold one of these bytes? When the kernel will not say: yes. */
