@@ -50,8 +50,8 @@ struct keep {
 	bool unproved; /* there is content that an earlier start of the machine wrote unsynced */
 	atomic_bool leaving; /* sweeps end early */
 	struct token_uses uses;
-	int64_t
-	    next_orphans; /* by the steady clock: when a sweep looks through all objects again */
+	/* By the steady clock: when a sweep looks through all objects again. */
+	int64_t next_orphans;
 };
 
 /* When what begins `now` and lasts so long ends; 0, never, where it lasts for ever. */

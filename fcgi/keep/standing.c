@@ -67,7 +67,7 @@ enum fault resumable_stand(
 
 enum fault resumable_judge(struct keep *keep, const struct resumable *row, struct refusal *why)
 {
-	if (row->expires_at != 0 && row->expires_at <= clock_calendar())
+	if (clock_has_passed(row->expires_at))
 		return refuse(why, FAULT_EXPIRED, "This upload has expired. Start it anew.");
 	if (row->state == UPLOAD_ENDED)
 		return refuse(why, FAULT_GONE, NULL);

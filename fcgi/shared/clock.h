@@ -4,6 +4,7 @@
 #ifndef WAYBILL_CLOCK_H
 #define WAYBILL_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -19,6 +20,12 @@ static inline int64_t clock_ms(clockid_t which)
 static inline int64_t clock_calendar(void)
 {
 	return clock_ms(CLOCK_REALTIME);
+}
+
+/* 0: never does. */
+static inline bool clock_has_passed(int64_t moment)
+{
+	return moment != 0 && moment <= clock_calendar();
 }
 
 /* Since some moment; only goes on. */

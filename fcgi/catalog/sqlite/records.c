@@ -83,11 +83,6 @@ bool page_row(void *self, sqlite3_stmt *s)
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static bool has_passed(int64_t moment)
-{
-	return moment != 0 && moment <= clock_calendar();
-}
-
 enum fault catalog_find(
     struct catalog *catalog, struct span id, struct files *files, struct refusal *why)
 {
@@ -100,7 +95,7 @@ enum fault catalog_find(
 		f = page.fault;
 	if (!f && files->count == 0)
 		f = refuse(why, FAULT_NOT_FOUND, NULL);
-	if (!f && has_passed(files->at[0].expires_at))
+	if (!f && clock_has_passed(files->at[0].expires_at))
 		return refuse(why, FAULT_EXPIRED, NULL);
 	if (f)
 		files_release(files);
@@ -246,7 +241,7 @@ static enum fault look_for_key(struct catalog *catalog, struct arrivals *all, st
 
 	if (f || !keyed.found)
 		return f;
-	if (has_passed(keyed.expires_at))
+	if (clock_has_passed(keyed.expires_at))
 		return record_remove(catalog, span_of(all->first), NULL, why);
 	return compare(c, all, why);
 }

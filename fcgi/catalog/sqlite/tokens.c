@@ -30,8 +30,7 @@ static bool asked_row(void *self, sqlite3_stmt *s)
 	struct asked *asked = self;
 	int64_t expires_at = sqlite3_column_int64(s, 3);
 
-	asked->good =
-	    hash_fits(s, 1, asked->hash) && (expires_at == 0 || expires_at > clock_calendar());
+	asked->good = hash_fits(s, 1, asked->hash) && !clock_has_passed(expires_at);
 	if (!asked->good)
 		return false;
 	span_copy(asked->owner, OWNER_ROOM, column_span(s, 0));
