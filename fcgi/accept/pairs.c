@@ -1,14 +1,7 @@
 /* pairs.c: see pairs.h. Pure. */
 #include "accept/pairs.h"
 
-struct span span_take(struct span *s, size_t most)
-{
-	struct span taken = {s->at, s->len < most ? s->len : most};
-
-	s->at += taken.len;
-	s->len -= taken.len;
-	return taken;
-}
+#include "shared/text.h"
 
 /* Bytes that a length takes, by its first. */
 static unsigned width(uint8_t first)

@@ -17,7 +17,5 @@ enum pair_event {
 enum pair_event pairs_next(struct pairs *p, struct span *in, struct span *piece);
 /* Did they end with a whole pair? */
 bool pairs_at_rest(const struct pairs *p);
-/* The first `most` bytes of *s, or all of it, cut off. */
-struct span span_take(struct span *s, size_t most);
 
 #endif

@@ -55,7 +55,7 @@ static bool is_word(const char *words, struct span name)
 
 	while (rest.len > 0) {
 		struct span word = span_cut(&rest, ' ');
-		if (word.len == name.len && memcmp(word.at, name.at, name.len) == 0)
+		if (span_same(word, name))
 			return true;
 	}
 	return false;
@@ -190,18 +190,6 @@ static enum fault check_url_name(struct span name, struct refusal *why)
 	    NAME_BYTES);
 }
 
-/* RFC 8187: UTF-8''percent-encoded. Other charsets are left aside. */
-static bool extended_name(struct span header, struct scratch *scratch, struct span *name)
-{
-	struct span value;
-
-	if (!text_parameter(header, "filename*", &value) || !span_starts_nocase(value, "UTF-8'"))
-		return false;
-	span_cut(&value, '\'');
-	span_cut(&value, '\'');
-	return text_percent_decode(value, false, scratch, name);
-}
-
 /* RFC 9110 5.6.4: quoted-pairs undone. */
 static bool quoted_name(struct span header, struct scratch *scratch, struct span *name)
 {
@@ -234,9 +222,10 @@ enum fault request_file_name(
 		*name = request->segment[1];
 	if (name->at)
 		return check_url_name(*name, why);
-	struct span header = request->header[HEADER_CONTENT_DISPOSITION];
-	if (header.at && !extended_name(header, scratch, name) &&
-	    !quoted_name(header, scratch, name))
+	struct span header = request->header[HEADER_CONTENT_DISPOSITION], value;
+	if (text_parameter(header, "filename*", &value) && text_extended(value, scratch, name))
+		return FAULT_NONE;
+	if (!quoted_name(header, scratch, name))
 		*name = (struct span){0};
 	return FAULT_NONE;
 }

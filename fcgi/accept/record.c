@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "accept/pairs.h"
+#include "shared/text.h"
 
 enum { PARAMS_KEPT = 1 << 16 }; /* bytes of memory, from one request to the next */
 enum state { AWAITED, PARAMS, BODY, ENDED, ABORTED, BROKEN };

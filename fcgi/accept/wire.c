@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "accept/pairs.h"
-
 void wire_open(struct wire *w, int fd, int64_t min_rate)
 {
 	w->fd = fd;

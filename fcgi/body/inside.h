@@ -2,7 +2,7 @@
  * inside.h: what the files of body/ share among themselves.
  *
  *     search.c     where the next delimiter may stand
- *     parameter.c  name=value lists of header fields, and the boundary in one of them
+ *     boundary.c   the boundary that Content-Type names
  *     part.c       a part's header lines -> struct part
  *     multipart.c  the machine that the three above serve
  *     fields.c     a form's parts -> the hands (files) and struct fields (the rest)
@@ -14,31 +14,15 @@
 #define WAYBILL_BODY_INSIDE_H
 
 #include "body/body.h"
+#include "shared/text.h"
 
 /* Where `needle` begins in `hay`, or NULL. 2 <= needle_len; its first byte occurs in it once. The
  * cost does not depend on what the sender wrote: several bytes of every place are compared at once.
  */
 const char *body_search(const char *hay, size_t len, const char *needle, size_t needle_len);
 
-/* ---- parameter.c: RFC 9110 5.6.6, with the quoting that browsers really use ------------------ */
-
-struct parameter {
-	struct span name;  /* a token */
-	struct span value; /* between the quotes, escapes left in */
-	bool quoted;
-};
-enum parameter_found { PARAMETER_FOUND, PARAMETER_END, PARAMETER_BAD };
-
-/*
- * Cut the next parameter off `rest`, which begins where the value before the first ';' ended. A
- * quote after an odd number of backslashes does not close a value: right for RFC 9110's quoted
- * pairs, for the \" of older browsers, and for Windows paths that end in one.
- */
-enum parameter_found parameter_next(struct span *rest, struct parameter *found);
-
-/* The boundary of a multipart/form-data Content-Type, borrowed from it. BAD_MULTIPART: not this
- * type, no boundary, two of them, or one that is not 1 to 70 visible characters and inner blanks.
- */
+/* The boundary of a multipart/form-data Content-Type, borrowed from it. BAD_MULTIPART: not this type, no
+ * boundary, two of them, or one that is not 1 to 70 visible characters and inner blanks. */
 enum fault boundary_of(struct span content_type, struct span *boundary, struct refusal *why);
 
 /* ---- part.c: RFC 7578 4, WHATWG HTML "multipart/form-data encoding" -------------------------- */

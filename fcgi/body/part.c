@@ -9,25 +9,6 @@
 
 #include <string.h>
 
-#include "shared/text.h"
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		return (c | 0x20) - 'a' + 10;
-	return -1;
-}
-
-/* The byte that "%XX" at the start of s stands for, or -1. */
-static int escaped_byte(struct span s)
-{
-	if (s.len < 3 || s.at[0] != '%' || hex(s.at[1]) < 0 || hex(s.at[2]) < 0)
-		return -1;
-	return hex(s.at[1]) * 16 + hex(s.at[2]);
-}
-
 /* WHATWG: only %0A, %0D and %22 are escapes; older browsers wrote \" for a quote. Any other '%' or
  * '\' is itself. In place: the result is never longer. */
 static struct span unescape(struct span raw)
@@ -35,7 +16,7 @@ static struct span unescape(struct span raw)
 	char *to = (char *)raw.at; /* a line of the machine's own block */
 	size_t n = 0;
 	for (size_t i = 0; i < raw.len; i++) {
-		int c = escaped_byte((struct span){raw.at + i, raw.len - i});
+		int c = text_escaped((struct span){raw.at + i, raw.len - i});
 		if (c == '\n' || c == '\r' || c == '"') {
 			to[n++] = (char)c;
 			i += 2;
@@ -48,27 +29,12 @@ static struct span unescape(struct span raw)
 	return (struct span){to, n};
 }
 
-/* RFC 8187: UTF-8'language'percent-encoded, in place. Absent: another charset, or malformed. */
+/* In place, too. Absent: it cannot be understood. */
 static struct span unescape_extended(struct span raw)
 {
-	const struct span none = {0};
-	if (raw.len < 7 || !span_starts_nocase(raw, "utf-8'"))
-		return none;
-	struct span rest = {raw.at + 6, raw.len - 6};
-	const char *quote = memchr(rest.at, '\'', rest.len);
-	if (quote == NULL)
-		return none;
-	char *to = (char *)quote + 1;
-	const char *end = raw.at + raw.len;
-	size_t n = 0;
-	for (const char *at = to; at < end; at++) {
-		int c = escaped_byte((struct span){at, (size_t)(end - at)});
-		if (c < 0 && *at == '%')
-			return none;
-		to[n++] = c < 0 ? *at : (char)c;
-		at += c < 0 ? 0 : 2;
-	}
-	return (struct span){to, n};
+	struct scratch place = {(char *)raw.at, 0, raw.len};
+	struct span name;
+	return text_extended(raw, &place, &name) ? name : (struct span){0};
 }
 
 static enum fault twice(const char *what, struct refusal *why)
@@ -108,7 +74,7 @@ static enum fault take_disposition(struct heads *h, struct span value, struct re
 	struct parameter p;
 	enum parameter_found found;
 	enum fault f = FAULT_NONE;
-	while (!f && (found = parameter_next(&value, &p)) != PARAMETER_END)
+	while (!f && (found = text_parameter_next(&value, false, &p)) != PARAMETER_END)
 		f = found == PARAMETER_FOUND
 			? take_parameter(h, &p, why)
 			: refuse(why, FAULT_BAD_MULTIPART,
@@ -134,9 +100,7 @@ static enum fault take_encoding(struct heads *h, struct span value, struct refus
 	    span_is_nocase(value, "binary"))
 		return FAULT_NONE;
 	return refuse(why, FAULT_BAD_MULTIPART,
-	    "A part's Content-Transfer-Encoding is not 7bit, 8bit or binary: send its bytes as "
-	    "they "
-	    "are.");
+	    "A part's Content-Transfer-Encoding is not 7bit, 8bit or binary: send its bytes as they are.");
 }
 
 static const struct {

@@ -5,19 +5,9 @@
 
 #include "shared/text.h"
 
-/* tchar of RFC 9110 5.6.2. */
-static bool is_token_char(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
 bool text_is_token(struct span s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (!is_token_char(s.at[i]))
-			return false;
-	return s.len > 0;
+	return s.len > 0 && span_consists_of(s, TEXT_LETTERS TEXT_DIGITS "!#$%&'*+-.^_`|~");
 }
 
 bool text_media_type(struct span raw, char to[TYPE_BYTES + 1])
@@ -26,10 +16,7 @@ bool text_media_type(struct span raw, char to[TYPE_BYTES + 1])
 	struct span subtype = whole, type = span_cut(&subtype, '/');
 	if (whole.len > TYPE_BYTES || !text_is_token(type) || !text_is_token(subtype))
 		return false;
-	for (size_t i = 0; i < whole.len; i++)
-		to[i] = whole.at[i] >= 'A' && whole.at[i] <= 'Z' ? whole.at[i] - 'A' + 'a'
-								 : whole.at[i];
-	to[whole.len] = '\0';
+	span_lower(to, whole);
 	return true;
 }
 
@@ -82,55 +69,71 @@ static size_t closing_quote(struct span s, bool pairs)
 	return 0;
 }
 
-/* Cut the value off *rest, and the ';' behind it. Blanks before it are gone already. */
-static bool take_value(struct span *rest, struct span *value)
+/* Cut the value off *rest, and the ';' behind it. */
+static bool take_value(struct span *rest, bool lenient, struct span *value)
 {
+	static const char odd[] = "\" \t"; /* the quote in any bare value; in a strict one the rest, and NUL */
+
 	if (!rest->len || rest->at[0] != '"') {
-		*value = span_trim(span_cut(rest, ';'));
-		return value->len == 0 || !memchr(value->at, '"', value->len);
+		struct span bare = span_cut(rest, ';');
+		*value = span_trim(bare);
+		for (size_t i = 0; i < value->len; i++)
+			if (memchr(odd, value->at[i], lenient ? 1 : sizeof odd))
+				return false;
+		return lenient || (value->len > 0 && value->at == bare.at);
 	}
 	size_t end = closing_quote(*rest, true);
-	/* Browsers send a backslash as it is (HTML, multipart/form-data encoding algorithm), so a
-	 * file called `a\` closes with what looks like a quoted quote. */
-	if (!end)
+	if (!end && lenient)
 		end = closing_quote(*rest, false);
 	if (!end)
 		return false;
 	*value = (struct span){rest->at + 1, end - 1};
-	rest->at += end + 1;
-	rest->len -= end + 1;
+	span_take(rest, end + 1);
 	return span_trim(span_cut(rest, ';')).len == 0;
 }
 
-/* Cut the name off *rest, with its '='. False: nothing up to the next ';', which is cut off too. */
-static bool take_name(struct span *rest, struct span *name)
+static enum parameter_found take_parameter(struct span *rest, bool lenient, struct parameter *found)
 {
 	*rest = span_trim(*rest);
-	size_t len = 0;
-	while (len < rest->len && rest->at[len] != '=' && rest->at[len] != ';')
-		len++;
-	if (len == rest->len || rest->at[len] == ';') {
-		span_cut(rest, ';');
-		return false;
+	found->name = span_cut(rest, '=');
+	if (lenient) {
+		found->name = span_trim(found->name);
+		*rest = span_trim(*rest);
 	}
-	*name = span_trim(span_cut(rest, '='));
-	*rest = span_trim(*rest);
-	return true;
+	bool good = take_value(rest, lenient, &found->value);
+	return good && (lenient || text_is_token(found->name)) ? PARAMETER_FOUND : PARAMETER_BAD;
+}
+
+enum parameter_found text_parameter_next(struct span *rest, bool lenient, struct parameter *found)
+{
+	while (rest->len > 0) {
+		struct span behind = *rest, item = span_trim(span_cut(&behind, ';'));
+		if (item.len > 0 && memchr(item.at, '=', item.len))
+			return take_parameter(rest, lenient, found);
+		if (item.len > 0 && !lenient)
+			return PARAMETER_BAD;
+		*rest = behind;
+	}
+	return PARAMETER_END;
 }
 
 bool text_parameter(struct span header, const char *name, struct span *value)
 {
-	struct span rest = header, found, text;
-	span_cut(&rest, ';');
-	while (rest.at) {
-		if (!take_name(&rest, &found))
-			continue;
-		if (!take_value(&rest, &text))
-			return false;
-		if (span_is_nocase(found, name)) {
-			*value = text;
+	struct parameter found;
+	span_cut(&header, ';');
+	while (text_parameter_next(&header, true, &found) == PARAMETER_FOUND)
+		if (span_is_nocase(found.name, name)) {
+			*value = found.value;
 			return true;
 		}
-	}
 	return false;
+}
+
+bool text_extended(struct span value, struct scratch *scratch, struct span *text)
+{
+	if (!span_starts_nocase(value, "UTF-8'"))
+		return false;
+	span_cut(&value, '\'');
+	span_cut(&value, '\'');
+	return text_percent_decode(value, false, scratch, text);
 }

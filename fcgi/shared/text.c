@@ -30,25 +30,28 @@ static bool is_blank(char c)
 
 struct span span_trim(struct span s)
 {
-	while (s.len && is_blank(s.at[0])) {
-		s.at++;
-		s.len--;
-	}
+	while (s.len && is_blank(s.at[0]))
+		span_take(&s, 1);
 	while (s.len && is_blank(s.at[s.len - 1]))
 		s.len--;
 	return s;
 }
 
-bool span_is(struct span s, const char *text)
+struct span span_without_slashes(struct span s, size_t least)
 {
-	size_t len = strlen(text);
-	return s.at && s.len == len && memcmp(s.at, text, len) == 0;
+	while (s.len > least && s.at[s.len - 1] == '/')
+		s.len--;
+	return s;
 }
 
-/* The C library's tolower() asks the locale; protocols mean ASCII. */
-static unsigned char lower(char c)
+bool span_same(struct span a, struct span b)
 {
-	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+bool span_is(struct span s, const char *text)
+{
+	return s.at && span_same(s, span_of(text));
 }
 
 bool span_starts_nocase(struct span s, const char *prefix)
@@ -56,7 +59,7 @@ bool span_starts_nocase(struct span s, const char *prefix)
 	if (!s.at)
 		return false;
 	for (size_t i = 0; prefix[i]; i++)
-		if (i == s.len || lower(s.at[i]) != lower(prefix[i]))
+		if (i == s.len || text_lower(s.at[i]) != text_lower(prefix[i]))
 			return false;
 	return true;
 }
@@ -64,6 +67,31 @@ bool span_starts_nocase(struct span s, const char *prefix)
 bool span_is_nocase(struct span s, const char *text)
 {
 	return s.len == strlen(text) && span_starts_nocase(s, text);
+}
+
+bool span_consists_of(struct span s, const char *set)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!s.at[i] || !strchr(set, s.at[i]))
+			return false;
+	return true;
+}
+
+struct span span_take(struct span *s, size_t most)
+{
+	struct span taken = {s->at, s->len < most ? s->len : most};
+	s->at += taken.len;
+	s->len -= taken.len;
+	return taken;
+}
+
+bool span_skip(struct span *s, struct span prefix)
+{
+	struct span rest = *s;
+	if (!span_same(span_take(&rest, prefix.len), prefix))
+		return false;
+	*s = rest;
+	return true;
 }
 
 struct span span_cut(struct span *rest, char stop)
@@ -75,8 +103,7 @@ struct span span_cut(struct span *rest, char stop)
 		return head;
 	}
 	head.len = found - head.at;
-	rest->at = found + 1;
-	rest->len -= head.len + 1;
+	span_take(rest, head.len + 1);
 	return head;
 }
 
@@ -88,6 +115,14 @@ char *span_copy(char *to, size_t room, struct span s)
 	if (len)
 		memcpy(to, s.at, len);
 	to[len] = '\0';
+	return to;
+}
+
+char *span_lower(char *to, struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		to[i] = text_lower(s.at[i]);
+	to[s.len] = '\0';
 	return to;
 }
 
@@ -111,7 +146,7 @@ static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	c = lower(c);
+	c = text_lower(c);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -120,6 +155,11 @@ static int hex_byte(const char *at)
 {
 	int high = hex_value(at[0]), low = high < 0 ? -1 : hex_value(at[1]);
 	return low < 0 ? -1 : high * 16 + low;
+}
+
+int text_escaped(struct span s)
+{
+	return s.len > 2 && s.at[0] == '%' ? hex_byte(s.at + 1) : -1;
 }
 
 bool text_percent_decode(struct span s, bool plus, struct scratch *scratch, struct span *out)
@@ -131,7 +171,7 @@ bool text_percent_decode(struct span s, bool plus, struct scratch *scratch, stru
 	for (size_t i = 0; i < s.len; i++) {
 		int c = s.at[i] == '+' && plus ? ' ' : (unsigned char)s.at[i];
 		if (s.at[i] == '%') {
-			c = s.len - i > 2 ? hex_byte(s.at + i + 1) : -1;
+			c = text_escaped((struct span){s.at + i, s.len - i});
 			i += 2;
 		}
 		if (c < 0) {
@@ -147,7 +187,7 @@ bool text_percent_decode(struct span s, bool plus, struct scratch *scratch, stru
 
 static bool is_unreserved(char c)
 {
-	char l = lower(c);
+	char l = text_lower(c);
 	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
 }
 
@@ -216,10 +256,7 @@ void text_id(const uint8_t random[17], char to[ID_LEN + 1])
 
 bool text_is_id(struct span s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (!s.at[i] || !strchr(crockford, s.at[i]))
-			return false;
-	return s.len == ID_LEN;
+	return s.len == ID_LEN && span_consists_of(s, crockford);
 }
 
 void text_hex(const uint8_t *bytes, size_t len, char *to)

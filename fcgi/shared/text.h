@@ -21,19 +21,42 @@ char *scratch_take(struct scratch *s, size_t len);
 
 struct span span_of(const char *text);		      /* NULL: absent */
 struct span span_trim(struct span s);		      /* without SP and HTAB at both ends */
-bool span_is(struct span s, const char *text);	      /* same bytes */
+/* Without the slashes at its end, but for the first `least` bytes. */
+struct span span_without_slashes(struct span s, size_t least);
+bool span_same(struct span a, struct span b);	      /* same bytes */
+bool span_is(struct span s, const char *text);	      /* likewise; an absent one is no text */
 bool span_is_nocase(struct span s, const char *text); /* same but for ASCII case */
 bool span_starts_nocase(struct span s, const char *prefix);
+/* Is each byte among those of `set`? NUL is in none. */
+bool span_consists_of(struct span s, const char *set);
+/* The first `most` bytes of *s, or all of it, cut off. */
+struct span span_take(struct span *s, size_t most);
+/* Cut `prefix` off the front. False: it does not stand there. */
+bool span_skip(struct span *s, struct span prefix);
 /* Cut off and return what stands before the first `stop`. Where there is none, all of it, and *rest
  * is then absent: `while (rest.at) { item = span_cut(&rest, ','); ... }` sees every item. */
 struct span span_cut(struct span *rest, char stop);
 /* Copy with a NUL, cut to fit; returns `to`. */
 char *span_copy(char *to, size_t room, struct span s);
+/* The same in lower case (ASCII); `to` has room for s.len + 1 bytes. */
+char *span_lower(char *to, struct span s);
+
+/* The C library's tolower() asks the locale; protocols mean ASCII. */
+static inline char text_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Sets for span_consists_of(). */
+#define TEXT_DIGITS "0123456789"
+#define TEXT_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 /* 1*DIGIT and nothing else, up to 2^63-1. */
 bool text_number(struct span s, int64_t *value);
-/* Percent-decode into scratch; '+' is a blank only with `plus`. False: bad escape or scratch full.
- */
+/* The byte that "%XX" at the front of `s` stands for; -1: no such thing stands there. */
+int text_escaped(struct span s);
+/* Percent-decode into scratch, which may begin where `s` does; '+' is a blank only with `plus`. False:
+ * bad escape or scratch full. */
 bool text_percent_decode(struct span s, bool plus, struct scratch *scratch, struct span *out);
 /* %XX for all but RFC 3986 unreserved. Returns bytes needed (like snprintf), NUL-terminates. */
 size_t text_percent_encode(char *to, size_t room, struct span s);
@@ -79,11 +102,30 @@ bool text_media_type(struct span raw, char to[TYPE_BYTES + 1]);
 bool text_glob(struct span glob, struct span type);
 /* Does it match any of a comma-separated list of globs? */
 bool text_glob_list(const char *globs, const char *type);
-/* A parameter of a header value (`form-data; name="x"`), quoted or token; raw value between the
- * quotes, with RFC 9110 quoted-pairs left in. The first of a name counts. Blanks around ';' and '='
- * are put up with, and so is what browsers send for a name that ends in a backslash, filename="a\".
- * False: not there, or malformed before it. */
+
+/*
+ * Cut the next parameter off *rest, which begins behind a header value's first ';': name=value or
+ * name="value" (RFC 9110 5.6.6), as it is really sent. The value is what stands between the quotes,
+ * quoted-pairs left in: a quote behind an odd number of backslashes closes nothing, which is right for
+ * RFC 9110, for the \" of older browsers, and for Windows paths that end in one. Without quotes it may
+ * be more than a token: boundaries with '/' or ':' and names in raw UTF-8 come like that. BAD: neither.
+ *
+ * `lenient` puts up with blanks around '=', blanks in a bare value and an empty one, items without '=',
+ * names that are no tokens, and with what browsers send for a name that ends in a backslash,
+ * filename="a\".
+ */
+struct parameter {
+	struct span name, value;
+};
+enum parameter_found { PARAMETER_FOUND, PARAMETER_END, PARAMETER_BAD };
+enum parameter_found text_parameter_next(
+    struct span *rest, bool lenient, struct parameter *found);
+/* The first of that name in a header value (`form-data; name="x"`), read leniently. False: not there, or
+ * malformed before it. */
 bool text_parameter(struct span header, const char *name, struct span *value);
+/* An ext-value (RFC 8187), UTF-8'language'percent-encoded, decoded into scratch, which may begin where it
+ * does. False: another charset, or a bad escape, or scratch is full. */
+bool text_extended(struct span value, struct scratch *scratch, struct span *text);
 
 /* 26 characters of lower-case Crockford base32: 130 bits of 17 random bytes. */
 void text_id(const uint8_t random[17], char to[ID_LEN + 1]);
