@@ -85,9 +85,7 @@ static bool matches(const char *pattern, const struct request *r)
 		struct span wanted = span_cut(&rest, '/');
 		if (i >= r->segments || i >= PATH_SEGMENTS)
 			return false;
-		if (wanted.at[0] != '{' &&
-		    (wanted.len != r->segment[i].len ||
-			memcmp(wanted.at, r->segment[i].at, wanted.len) != 0))
+		if (wanted.at[0] != '{' && !span_same(wanted, r->segment[i]))
 			return false;
 	}
 	return i == r->segments;

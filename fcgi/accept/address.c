@@ -11,22 +11,6 @@
 
 enum { ADDRESS_MAX = 12 * 1024 };
 
-static bool starts_with(struct span s, struct span prefix)
-{
-	return s.len >= prefix.len && memcmp(s.at, prefix.at, prefix.len) == 0;
-}
-
-/* "http://host/path" -> "/path" (Apache leaves the absolute form as it came). */
-static struct span origin_form(struct span uri)
-{
-	if (!span_starts_nocase(uri, "http://") && !span_starts_nocase(uri, "https://"))
-		return uri;
-	const char *authority = (const char *)memchr(uri.at, '/', uri.len) + 2;
-	const char *end = uri.at + uri.len;
-	const char *path = memchr(authority, '/', (size_t)(end - authority));
-	return path ? (struct span){path, (size_t)(end - path)} : (struct span){"/", 1};
-}
-
 /* Some CGI servers have no REQUEST_URI: build it from the decoded parts, encoded again. */
 static struct span rebuilt_uri(struct exchange *x, struct scratch *scratch)
 {
@@ -66,7 +50,9 @@ static enum fault read_uri(
 		r->query = span_of(x->env(x, "QUERY_STRING"));
 		r->path = uri;
 	} else {
-		r->query = origin_form(uri);
+		r->query = text_url_path(uri); /* Apache leaves the absolute form as it came */
+		if (r->query.len == 0)
+			r->query = span_of("/");
 		r->path = span_cut(&r->query, '?');
 	}
 	if (r->path.len == 0 || r->path.at[0] != '/')
@@ -80,8 +66,7 @@ static bool is_mount_of(struct span base, struct span path)
 {
 	if (base.len == 0)
 		return true;
-	return base.at[0] == '/' && starts_with(path, base) &&
-	       (path.len == base.len || path.at[base.len] == '/');
+	return base.at[0] == '/' && span_skip(&path, base) && (path.len == 0 || path.at[0] == '/');
 }
 
 /*
@@ -119,23 +104,17 @@ static bool is_program(struct span script)
  * slashes a stranger sends. */
 static struct span raw_script(struct span path, struct span script)
 {
-	size_t at = 0;
-	uint8_t byte;
+	struct span rest = path;
 
 	for (size_t i = 0; i < script.len; i++) {
-		if (at == path.len)
+		int escaped = text_escaped(rest);
+		if (rest.len == 0 || script.at[i] != (escaped < 0 ? rest.at[0] : (char)escaped))
 			return (struct span){0};
-		bool escaped = path.at[at] == '%' && at + 2 < path.len &&
-			       text_unhex((struct span){path.at + at + 1, 2}, &byte, 1);
-		if (!escaped)
-			byte = (uint8_t)path.at[at];
-		if (byte != (uint8_t)script.at[i])
-			return (struct span){0};
-		at += escaped ? 3 : 1;
+		span_take(&rest, escaped < 0 ? 1 : 3);
 	}
-	if (at < path.len && path.at[at] != '/')
+	if (rest.len > 0 && rest.at[0] != '/')
 		return (struct span){0};
-	return (struct span){path.at, at};
+	return (struct span){path.at, path.len - rest.len};
 }
 
 /* Links and redirects begin with the base: "//host" and "/\host" in front of them would lead to
@@ -143,10 +122,8 @@ static struct span raw_script(struct span path, struct span script)
  * backslash is in it. */
 static struct span clean_base(struct span base)
 {
-	while (base.len > 1 && base.at[1] == '/') {
-		base.at++;
-		base.len--;
-	}
+	while (base.len > 1 && base.at[1] == '/')
+		span_take(&base, 1);
 	bool odd = base.len > 0 && (base.at[0] != '/' || memchr(base.at, '\\', base.len));
 	return odd ? (struct span){"", 0} : base;
 }
@@ -160,13 +137,10 @@ static struct span find_base(struct exchange *x, const struct config *config, st
 	if (!given.at)
 		given = span_of(config->base);
 	if (given.len > 0) {
-		while (given.len > 0 && given.at[given.len - 1] == '/')
-			given.len--;
+		given = span_without_slashes(given, 0);
 		return is_mount_of(given, path) ? given : (struct span){"", 0};
 	}
-	struct span script = span_of(x->env(x, "SCRIPT_NAME"));
-	while (script.len > 0 && script.at[script.len - 1] == '/')
-		script.len--;
+	struct span script = span_without_slashes(span_of(x->env(x, "SCRIPT_NAME")), 0);
 	/* Without PATH_INFO the script's name is the whole path and tells nothing of the mount. */
 	bool told = x->env(x, "PATH_INFO") || is_program(script);
 	if (script.len == 0 || is_own_name(script) || !told)
@@ -209,10 +183,8 @@ enum fault request_address(struct request *r, struct exchange *x, const struct c
 		return f;
 	struct span mounted = find_base(x, config, r->path);
 	r->base = clean_base(mounted);
-	if (r->base.len > 0) {
-		r->path.at += mounted.len;
-		r->path.len -= mounted.len;
-	}
+	if (r->base.len > 0)
+		span_take(&r->path, mounted.len);
 	if (r->path.len == 0) /* "/drop" itself: the page is at "/drop/" */
 		return FAULT_NONE;
 	return split(r, scratch, why);

@@ -6,41 +6,12 @@
  * origin as all that is served here. Only Host tells. An address cannot be rebound, and browsers
  * resolve localhost, and what ends in it, to themselves.
  */
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "accept/inside.h"
+#include "shared/network.h"
 
 /* ---- this machine ---------------------------------------------------------------------------- */
-
-static bool is_ipv4(struct span text, struct in_addr *address)
-{
-	char copy[INET_ADDRSTRLEN];
-
-	return text.len < sizeof copy &&
-	       inet_pton(AF_INET, span_copy(copy, sizeof copy, text), address) == 1;
-}
-
-static bool is_ipv6(struct span text, struct in6_addr *address)
-{
-	char copy[INET6_ADDRSTRLEN];
-
-	return text.len < sizeof copy &&
-	       inet_pton(AF_INET6, span_copy(copy, sizeof copy, text), address) == 1;
-}
-
-static bool is_loopback(struct span text)
-{
-	struct in_addr v4;
-	struct in6_addr v6;
-
-	if (is_ipv4(text, &v4))
-		return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
-	if (!is_ipv6(text, &v6))
-		return false;
-	return IN6_IS_ADDR_LOOPBACK(&v6) ||
-	       (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == IN_LOOPBACKNET);
-}
 
 /* In any of its lines. */
 static bool is_said(struct exchange *x, const char *name)
@@ -57,11 +28,12 @@ bool request_is_local(struct exchange *x)
 	/* Where a proxy stands before the web server, everybody seems to come from this machine. */
 	static const char *const forwarded[] = {
 	    "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP"};
+	struct in6_addr address;
 
 	for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++)
 		if (is_said(x, forwarded[i]))
 			return false;
-	return is_loopback(request_header(x, "REMOTE_ADDR"));
+	return address_read(request_header(x, "REMOTE_ADDR"), &address) && address_is_loopback(&address);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -72,29 +44,16 @@ struct authority {
 	bool bracketed;
 };
 
-static bool consists_of(struct span s, const char *set)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!s.at[i] || !strchr(set, s.at[i]))
-			return false;
-	return true;
-}
-
 /* uri-host [":" port] (RFC 9110 7.2). False: it is none, two joined by a comma, for one. */
 static bool split(struct span given, struct authority *a)
 {
-	static const char name[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
-
-	a->bracketed = given.len > 0 && given.at[0] == '[';
-	if (a->bracketed) {
-		given.at++;
-		given.len--;
+	a->bracketed = span_skip(&given, span_of("["));
+	if (a->bracketed)
 		a->host = span_cut(&given, ']');
-	}
 	a->port = given;
 	struct span before = span_cut(&a->port, ':');
-	if (a->bracketed ? !given.at || before.len > 0 : !consists_of(before, name))
+	if (a->bracketed ? !given.at || before.len > 0
+			 : !span_consists_of(before, TEXT_LETTERS TEXT_DIGITS "-._"))
 		return false;
 	if (!a->bracketed)
 		a->host = before;
@@ -102,7 +61,7 @@ static bool split(struct span given, struct authority *a)
 		a->host.len--;
 	if (a->port.len == 0)
 		a->port.at = NULL;
-	return a->host.len > 0 && consists_of(a->port, "0123456789");
+	return a->host.len > 0 && span_consists_of(a->port, TEXT_DIGITS);
 }
 
 static bool ends_nocase(struct span s, const char *ending)
@@ -115,27 +74,26 @@ static bool ends_nocase(struct span s, const char *ending)
 static bool is_local_name(struct span given)
 {
 	struct authority a;
-	struct in_addr v4;
-	struct in6_addr v6;
+	struct in6_addr address;
 
 	if (!split(given, &a))
 		return false;
 	if (a.bracketed)
-		return is_ipv6(a.host, &v6);
+		return address_read_v6(a.host, &address);
 	return span_is_nocase(a.host, "localhost") || ends_nocase(a.host, ".localhost") ||
-	       is_ipv4(a.host, &v4);
+	       address_read(a.host, &address);
 }
 
 static bool same_host(const struct authority *a, const struct authority *b)
 {
 	struct in6_addr one, other;
-	char text[256];
 
-	if (a->bracketed || b->bracketed)
-		return a->bracketed && b->bracketed && is_ipv6(a->host, &one) &&
-		       is_ipv6(b->host, &other) && memcmp(&one, &other, sizeof one) == 0;
-	return b->host.len < sizeof text &&
-	       span_is_nocase(a->host, span_copy(text, sizeof text, b->host));
+	if (a->bracketed != b->bracketed)
+		return false;
+	if (!a->bracketed)
+		return span_same_nocase(a->host, b->host);
+	return address_read_v6(a->host, &one) && address_read_v6(b->host, &other) &&
+	       memcmp(&one, &other, sizeof one) == 0;
 }
 
 /* An entry without a port stands for any; browsers leave out the port that the scheme implies. */
@@ -145,7 +103,7 @@ static bool same_port(struct span entry, struct span port)
 		return true;
 	if (!port.at)
 		return span_is(entry, "80") || span_is(entry, "443");
-	return entry.len == port.len && memcmp(entry.at, port.at, port.len) == 0;
+	return span_same(entry, port);
 }
 
 static bool is_allowed(struct span given, const char *allowed)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "accept/accept.h"
+#include "shared/network.h"
 
 /* nginx and lighttpd answer 502 and 500 at once when the queue is full, so let it be long. */
 enum { BACKLOG = 4096 };
@@ -116,18 +117,11 @@ static int listen_tcp(const char *where)
 	return fd;
 }
 
-/* "9000" of "HOST:9000". */
-static bool is_port(const char *text)
-{
-	int64_t port;
-
-	return text_number(span_of(text), &port) && port > 0 && port <= 65535;
-}
-
 const char *gate_misnamed(const char *where)
 {
 	const char *colon = strrchr(where, ':'), *path = where + strlen("unix:");
 	struct sockaddr_un *address = NULL;
+	int64_t port;
 
 	if (strncmp(where, "unix:", strlen("unix:")) == 0) {
 		size_t len = strlen(path);
@@ -138,7 +132,7 @@ const char *gate_misnamed(const char *where)
 			   ? NULL
 			   : "-l: the path of a socket has at most 107 bytes; take a shorter one";
 	}
-	if (!colon || colon == where || !is_port(colon + 1))
+	if (!colon || colon == where || !port_read(span_of(colon + 1), &port))
 		return "-l takes unix:PATH, or HOST:PORT with a port from 1 to 65535";
 	if (memchr(where, ':', (size_t)(colon - where)) && !(where[0] == '[' && colon[-1] == ']'))
 		return "-l: an IPv6 address stands in brackets, as in [::1]:9000";

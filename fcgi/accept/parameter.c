@@ -112,10 +112,8 @@ static enum fault read_order(struct listing *l, struct span v, struct refusal *w
 
 static enum fault read_type(struct listing *l, struct span v, struct refusal *why)
 {
-	bool clean = v.len > 0 && v.len <= TYPE_BYTES;
+	bool clean = v.len > 0 && v.len <= TYPE_BYTES && text_is_visible(v);
 
-	for (size_t i = 0; i < v.len && clean; i++)
-		clean = v.at[i] > ' ' && v.at[i] < 0x7f;
 	if (!clean || (!memchr(v.at, '/', v.len) && !span_is(v, "*")))
 		return bad(why, "type", "a media type such as image/png or image/*");
 	l->type = v;
@@ -237,13 +235,13 @@ static bool read_claim(struct span member, enum digest_algorithm algorithm, stru
 	size_t len;
 
 	span_cut(&value, '=');
-	struct span item = span_trim(span_cut(&value, ';'));
-	if (item.len < 2 || item.at[0] != ':' || item.at[item.len - 1] != ':')
+	struct span item = span_trim(span_cut(&value, ';')), text = {0};
+	if (span_skip(&item, span_of(":")))
+		text = span_cut(&item, ':');
+	if (!text.at || !item.at || item.len > 0)
 		return false;
-	item.at++;
-	item.len -= 2;
 	claim->algorithm = algorithm;
-	return base64_decode(item, claim->value, sizeof claim->value, &len) &&
+	return base64_decode(text, claim->value, sizeof claim->value, &len) &&
 	       len == digest_length(algorithm);
 }
 

@@ -61,11 +61,9 @@ void peers_warn(const struct peers *p, int listening)
 	char text[INET6_ADDRSTRLEN] = "";
 
 	if (!p->any || getsockname(listening, (struct sockaddr *)&here, &len) != 0 ||
-	    !address_of(&here, &address))
+	    !address_of(&here, &address) || address_is_loopback(&address))
 		return;
 	bool v4 = IN6_IS_ADDR_V4MAPPED(&address);
-	if (IN6_IS_ADDR_LOOPBACK(&address) || (v4 && address.s6_addr[12] == IN_LOOPBACKNET))
-		return;
 	inet_ntop(v4 ? AF_INET : AF_INET6, address.s6_addr + (v4 ? 12 : 0), text, sizeof text);
 	log_line(LOG_WARN, "whoever reaches this socket is taken for the web server",
 	    "listening=%s mend=\"set FCGI_WEB_SERVER_ADDRS, or listen on 127.0.0.1 or unix:\"",

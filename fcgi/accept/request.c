@@ -110,10 +110,7 @@ static bool is_own_origin(struct span origin, struct span host)
 	if (!authority.at || !host.at)
 		return false;
 	authority = without_port(authority, port);
-	host = without_port(host, port);
-	char text[512];
-	return authority.len < sizeof text &&
-	       span_is_nocase(host, span_copy(text, sizeof text, authority));
+	return span_same_nocase(without_port(host, port), authority);
 }
 
 static bool is_allowed_origin(struct span origin, const char *allowed)
@@ -122,11 +119,7 @@ static bool is_allowed_origin(struct span origin, const char *allowed)
 
 	while (rest.len > 0) {
 		struct span one = span_trim(span_cut(&rest, ','));
-		char text[512];
-		if (span_is(one, "*"))
-			return true;
-		if (one.len > 0 && one.len < sizeof text &&
-		    span_is_nocase(origin, span_copy(text, sizeof text, one)))
+		if (span_is(one, "*") || (one.len > 0 && span_same_nocase(origin, one)))
 			return true;
 	}
 	return false;

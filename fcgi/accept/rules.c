@@ -178,9 +178,7 @@ enum fault rules_key(struct span raw, struct grant *grant, struct refusal *why)
 
 	if (raw.len > 0 && raw.at[0] == '"')
 		fine = unquote(&raw);
-	for (size_t i = 0; i < raw.len; i++)
-		fine &= raw.at[i] > ' ' && raw.at[i] < 0x7f;
-	if (!fine || raw.len < KEY_MIN || raw.len > KEY_MAX)
+	if (!fine || !text_is_visible(raw) || raw.len < KEY_MIN || raw.len > KEY_MAX)
 		return refuse(why, FAULT_BAD_REQUEST,
 		    "Idempotency-Key must have %d to %d visible characters and be nobody else's, such "
 		    "as a random UUID.",

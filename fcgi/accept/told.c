@@ -6,7 +6,6 @@
  * each request would repeat it. No client can announce anything: its headers arrive as HTTP_*.
  */
 #include <stdatomic.h>
-#include <string.h>
 
 #include "accept/accept.h"
 #include "shared/log.h"
@@ -57,16 +56,10 @@ static void disagree_sendfile(struct span said, int own)
 static bool same_objects(const struct request *request, const struct config *config)
 {
 	static atomic_flag logged = ATOMIC_FLAG_INIT;
-	struct span said = request->header[HEADER_TOLD_OBJECTS];
-	size_t dir = strlen(config->data_dir);
+	struct span said = span_without_slashes(request->header[HEADER_TOLD_OBJECTS], 1), rest = said;
 	char shown[SHOWN], ours[SHOWN];
 
-	while (said.len > 1 && said.at[said.len - 1] == '/')
-		said.len--;
-	bool same = said.len == dir + strlen("/objects") &&
-		    memcmp(said.at, config->data_dir, dir) == 0 &&
-		    memcmp(said.at + dir, "/objects", strlen("/objects")) == 0;
-	if (said.len == 0 || same)
+	if (said.len == 0 || (span_skip(&rest, span_of(config->data_dir)) && span_is(rest, "/objects")))
 		return true;
 	if (!atomic_flag_test_and_set(&logged))
 		log_line(LOG_WARN, "the web server and data_dir disagree",
@@ -126,11 +119,9 @@ void told_body_file(void)
 struct span told_base(struct exchange *x, const struct config *config)
 {
 	static atomic_flag logged = ATOMIC_FLAG_INIT;
-	struct span said = span_trim(span_of(x->env(x, "WAYBILL_BASE")));
+	struct span said = span_without_slashes(span_trim(span_of(x->env(x, "WAYBILL_BASE"))), 0);
 	char shown[SHOWN], ours[SHOWN];
 
-	while (said.len > 0 && said.at[said.len - 1] == '/')
-		said.len--;
 	if (said.at && config->base[0] && !span_is(said, config->base) &&
 	    !atomic_flag_test_and_set(&logged))
 		log_line(LOG_WARN, "the web server and base disagree",

@@ -71,10 +71,8 @@ static size_t weight(const struct fields *fields, struct span name, struct span 
 {
 	size_t len = text_json_length(value), same = 0;
 
-	for (unsigned i = 0; i < fields->count; i++) {
-		struct span before = fields->at[i].name;
-		same += before.len == name.len && memcmp(before.at, name.at, name.len) == 0;
-	}
+	for (unsigned i = 0; i < fields->count; i++)
+		same += span_same(fields->at[i].name, name);
 	if (same == 0)
 		return text_json_length(name) + 1 + len + (fields->count > 0 ? 1 : 2);
 	return len + (same == 1 ? 3 : 1);

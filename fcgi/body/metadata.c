@@ -30,17 +30,16 @@ static enum fault read_pair(struct span text, struct pair *pair, struct refusal 
 	pair->value = span_trim(rest);
 	if (pair->key.len == 0)
 		return refuse(why, FAULT_BAD_REQUEST, "Upload-Metadata has an empty key.");
-	for (size_t i = 0; i < pair->key.len; i++)
-		if (pair->key.at[i] <= 0x20 || pair->key.at[i] > 0x7e)
-			return refuse(why, FAULT_BAD_REQUEST,
-			    "A key in Upload-Metadata must be printable ASCII without blanks.");
+	if (!text_is_visible(pair->key))
+		return refuse(why, FAULT_BAD_REQUEST,
+		    "A key in Upload-Metadata must be printable ASCII without blanks.");
 	return FAULT_NONE;
 }
 
 static bool key_is_taken(const struct pair *pairs, size_t count, struct span name)
 {
 	for (size_t i = 0; i < count; i++)
-		if (pairs[i].key.len == name.len && memcmp(pairs[i].key.at, name.at, name.len) == 0)
+		if (span_same(pairs[i].key, name))
 			return true;
 	return false;
 }

@@ -119,11 +119,6 @@ static enum fault delimiter(struct multipart *m, enum verdict v, struct refusal 
 
 /* ---- the states: each takes what it can off `rest` ------------------------------------------- */
 
-static struct span skip(struct span s, size_t len)
-{
-	return (struct span){s.at + len, s.len - len};
-}
-
 static enum fault match(struct multipart *m, struct span *rest, struct refusal *why)
 {
 	size_t want = m->needle_len - m->matched;
@@ -131,7 +126,7 @@ static enum fault match(struct multipart *m, struct span *rest, struct refusal *
 	if (memcmp(rest->at, m->needle + m->matched, n) != 0)
 		return give_matched(m, why);
 	m->matched += n;
-	*rest = skip(*rest, n);
+	span_take(rest, n);
 	if (n == want) {
 		m->state = JUDGING;
 		m->tail_len = 0;
@@ -155,7 +150,7 @@ static enum fault give_all(struct multipart *m, struct span *rest, struct refusa
 	size_t held = match_at_end(m, *rest);
 	const char *at = rest->at;
 	size_t len = rest->len - held;
-	*rest = skip(*rest, rest->len);
+	span_take(rest, rest->len);
 	m->matched = held;
 	m->state = held > 0 ? MATCHING : SCANNING;
 	return give(m, at, len, why);
@@ -183,7 +178,7 @@ static enum fault scan(struct multipart *m, struct span *rest, struct refusal *w
 		m->state = JUDGING;
 		return FAULT_NONE;
 	}
-	*rest = skip(*rest, eaten);
+	span_take(rest, eaten);
 	return delimiter(m, v, why);
 }
 
@@ -195,14 +190,14 @@ static enum fault weigh(struct multipart *m, struct span *rest, struct refusal *
 	enum verdict v = judge(m->tail, m->tail_len + n, &eaten);
 	if (v == OPEN) {
 		m->tail_len += n;
-		*rest = skip(*rest, n);
+		span_take(rest, n);
 		return FAULT_NONE;
 	}
 	if (v == DATA) { /* this chunk's bytes stay in it: the next needle may begin there */
 		enum fault f = give_matched(m, why);
 		return f ? f : give(m, m->tail, m->tail_len, why);
 	}
-	*rest = skip(*rest, eaten - m->tail_len);
+	span_take(rest, eaten - m->tail_len);
 	return delimiter(m, v, why);
 }
 
@@ -227,7 +222,7 @@ static enum fault read_heads(struct multipart *m, struct span *rest, struct refu
 	size_t n = lf == NULL ? look : (size_t)(lf - rest->at) + 1;
 	memcpy(m->block + m->block_len, rest->at, n);
 	m->block_len += n;
-	*rest = skip(*rest, n);
+	span_take(rest, n);
 	enum fault f = lf == NULL ? FAULT_NONE : take_line(m, why);
 	if (!f && m->state == READING_HEADS && m->block_len == sizeof m->block)
 		return refuse(why, FAULT_BAD_MULTIPART,
@@ -237,7 +232,7 @@ static enum fault read_heads(struct multipart *m, struct span *rest, struct refu
 
 static enum fault ignore(struct multipart *m, struct span *rest, struct refusal *why)
 {
-	*rest = skip(*rest, rest->len);
+	span_take(rest, rest->len);
 	return FAULT_NONE;
 }
 

@@ -115,7 +115,7 @@ static const struct {
 static bool has_control(const char *line, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < ' ' ? line[i] != '\t' : line[i] == 0x7f)
+		if (text_is_control(line[i]) && line[i] != '\t')
 			return true;
 	return false;
 }

@@ -133,15 +133,7 @@ enum fault tus_read_headers(const struct request *r, struct tus_headers *tus, st
 /* The path of an absolute or path-absolute URL, without query and fragment; absent: neither. */
 static struct span url_path(struct span url)
 {
-	if (span_starts_nocase(url, "http://") || span_starts_nocase(url, "https://")) {
-		const char *host = memchr(url.at, ':', url.len);
-		size_t skip = (size_t)(host - url.at) + 3;
-		struct span rest = {url.at + skip, url.len - skip};
-		const char *slash = memchr(rest.at, '/', rest.len);
-		if (slash == NULL)
-			return (struct span){NULL, 0};
-		url = (struct span){slash, rest.len - (size_t)(slash - rest.at)};
-	}
+	url = text_url_path(url);
 	if (url.len == 0 || url.at[0] != '/')
 		return (struct span){NULL, 0};
 	for (size_t i = 0; i < url.len; i++)
@@ -150,19 +142,8 @@ static struct span url_path(struct span url)
 	return url;
 }
 
-static bool skip(struct span *s, const char *at, size_t len)
-{
-	if (s->len < len || memcmp(s->at, at, len) != 0)
-		return false;
-	s->at += len;
-	s->len -= len;
-	return true;
-}
-
 bool tus_next_part(struct span *parts, struct span base, struct span *id)
 {
-	static const char middle[] = "/upload/";
-
 	*parts = span_trim(*parts);
 	if (parts->len == 0) {
 		*id = (struct span){NULL, 0};
@@ -170,10 +151,8 @@ bool tus_next_part(struct span *parts, struct span base, struct span *id)
 	}
 	*id = span_cut(parts, ' ');
 	struct span path = url_path(*id);
-	if (path.at == NULL || (base.len > 0 && !skip(&path, base.at, base.len)) ||
-	    !skip(&path, middle, sizeof middle - 1))
-		return false;
-	if (!text_is_id(path))
+	if (path.at == NULL || !span_skip(&path, base) || !span_skip(&path, span_of("/upload/")) ||
+	    !text_is_id(path))
 		return false;
 	*id = path;
 	return true;

@@ -14,8 +14,7 @@ static bool cut_position(struct span *s, int64_t *value)
 		if (__builtin_mul_overflow(n, 10, &n) ||
 		    __builtin_add_overflow(n, s->at[i] - '0', &n))
 			n = INT64_MAX;
-	s->at += i;
-	s->len -= i;
+	span_take(s, i);
 	*value = n;
 	return i > 0;
 }
@@ -27,16 +26,14 @@ static enum spec parse_spec(struct span s, int64_t size, struct range *range)
 {
 	int64_t first, last = INT64_MAX;
 	bool prefixed = cut_position(&s, &first);
-	if (s.len == 0 || *s.at != '-')
+	if (!span_skip(&s, span_of("-")))
 		return SPEC_BAD;
-	s = (struct span){s.at + 1, s.len - 1};
 	bool bounded = s.len > 0;
 	if ((bounded && (!cut_position(&s, &last) || s.len)) || (!prefixed && !bounded))
 		return SPEC_BAD;
 	if (!prefixed && last > 0 && size == 0)
-		return SPEC_BAD; /* satisfiable by RFC 9110 14.1.2, but no Content-Range can say so
-				  */
-	if (!prefixed) {	 /* the last `last` bytes */
+		return SPEC_BAD; /* satisfiable by RFC 9110 14.1.2, but no Content-Range can say so */
+	if (!prefixed) { /* the last `last` bytes */
 		first = last > size ? 0 : size - last;
 		last = INT64_MAX;
 	} else if (last < first) {
@@ -95,19 +92,15 @@ enum ranges ranges_parse(
 
 bool etag_listed(struct span header, const char *etag)
 {
-	size_t len = strlen(etag);
 	header = span_trim(header);
 	if (span_is(header, "*"))
 		return true;
 	while (header.len) {
-		if (header.len >= 2 && memcmp(header.at, "W/", 2) == 0)
-			header = (struct span){header.at + 2, header.len - 2};
-		if (header.len >= len && memcmp(header.at, etag, len) == 0)
+		span_skip(&header, span_of("W/"));
+		if (span_skip(&header, span_of(etag)))
 			return true;
-		if (*header.at == '"') { /* a comma may stand inside the quotes */
-			header = (struct span){header.at + 1, header.len - 1};
-			span_cut(&header, '"');
-		}
+		if (span_skip(&header, span_of("\"")))
+			span_cut(&header, '"'); /* a comma may stand inside the quotes */
 		span_cut(&header, ',');
 		header = span_trim(header);
 	}

@@ -55,14 +55,6 @@ bool reply_wants_html(const struct reply *r)
 	return r->request && r->request->wants_html;
 }
 
-/* Nothing from outside may end a header line, or begin another (CWE-113). */
-static void blank_controls(char *at, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)at[i] < 0x20 || at[i] == 0x7f)
-			at[i] = ' ';
-}
-
 /* Callers leave this much of the headers, in bytes, to what every answer has: however long the
  * header of a caller is, it cannot crowd out the protective ones. */
 enum { RESERVE = 2048 };
@@ -79,7 +71,7 @@ static void put_header(
 	}
 	memcpy(at, name, start - 2);
 	memcpy(at + start - 2, ": ", 2);
-	blank_controls(at + start, (size_t)len);
+	text_blank_controls(at + start, (size_t)len); /* CWE-113 */
 	memcpy(at + start + (size_t)len, "\r\n", 2);
 	r->used += start + (size_t)len + 2;
 }

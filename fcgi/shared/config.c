@@ -314,10 +314,8 @@ bool config_load(struct config *config, const char *path, char *problem, size_t 
 void config_free(struct config *config)
 {
 	for (const struct key *key = config_keys; key < config_keys + KEY_COUNT; key++)
-		if (key_is_text(key)) {
-			char **text = (char **)((char *)config + key->at);
-			free(*text);
-		}
+		if (key_is_text(key))
+			free(*(char **)key_value(key, config));
 	memset(config, 0, sizeof *config);
 }
 

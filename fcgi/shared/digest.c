@@ -5,79 +5,47 @@
 
 #include <nettle/base64.h>
 #include <nettle/memops.h>
+#include <nettle/nettle-meta.h>
+
+/* NULL: there is nothing to be done. */
+static const struct nettle_hash *hash_of(enum digest_algorithm algorithm)
+{
+	static const struct nettle_hash *const hashes[] = {
+	    [DIGEST_NONE] = NULL,
+	    [DIGEST_MD5] = &nettle_md5,
+	    [DIGEST_SHA1] = &nettle_sha1,
+	    [DIGEST_SHA256] = &nettle_sha256,
+	    [DIGEST_SHA512] = &nettle_sha512,
+	};
+	return (size_t)algorithm < sizeof hashes / sizeof *hashes ? hashes[algorithm] : NULL;
+}
 
 void digest_start(struct digest *d, enum digest_algorithm algorithm)
 {
+	const struct nettle_hash *hash = hash_of(algorithm);
 	d->algorithm = algorithm;
-	switch (algorithm) {
-	case DIGEST_NONE:
-		break;
-	case DIGEST_MD5:
-		md5_init(&d->state.md5);
-		break;
-	case DIGEST_SHA1:
-		sha1_init(&d->state.sha1);
-		break;
-	case DIGEST_SHA256:
-		sha256_init(&d->state.sha256);
-		break;
-	case DIGEST_SHA512:
-		sha512_init(&d->state.sha512);
-		break;
-	}
+	if (hash)
+		hash->init(&d->state);
 }
 
 void digest_add(struct digest *d, const void *bytes, size_t len)
 {
-	if (!len) /* bytes may be NULL then, which memcpy() must not see */
-		return;
-	switch (d->algorithm) {
-	case DIGEST_NONE:
-		break;
-	case DIGEST_MD5:
-		md5_update(&d->state.md5, len, bytes);
-		break;
-	case DIGEST_SHA1:
-		sha1_update(&d->state.sha1, len, bytes);
-		break;
-	case DIGEST_SHA256:
-		sha256_update(&d->state.sha256, len, bytes);
-		break;
-	case DIGEST_SHA512:
-		sha512_update(&d->state.sha512, len, bytes);
-		break;
-	}
+	const struct nettle_hash *hash = hash_of(d->algorithm);
+	if (hash && len > 0) /* bytes may be NULL otherwise, which memcpy() must not see */
+		hash->update(&d->state, len, bytes);
 }
 
 void digest_end(struct digest *d, uint8_t *value)
 {
-	switch (d->algorithm) {
-	case DIGEST_NONE:
-		break;
-	case DIGEST_MD5:
-		md5_digest(&d->state.md5, MD5_DIGEST_SIZE, value);
-		break;
-	case DIGEST_SHA1:
-		sha1_digest(&d->state.sha1, SHA1_DIGEST_SIZE, value);
-		break;
-	case DIGEST_SHA256:
-		sha256_digest(&d->state.sha256, SHA256_DIGEST_SIZE, value);
-		break;
-	case DIGEST_SHA512:
-		sha512_digest(&d->state.sha512, SHA512_DIGEST_SIZE, value);
-		break;
-	}
+	const struct nettle_hash *hash = hash_of(d->algorithm);
+	if (hash)
+		hash->digest(&d->state, hash->digest_size, value);
 }
 
 size_t digest_length(enum digest_algorithm algorithm)
 {
-	static const size_t lengths[] = {[DIGEST_NONE] = 0,
-	    [DIGEST_MD5] = MD5_DIGEST_SIZE,
-	    [DIGEST_SHA1] = SHA1_DIGEST_SIZE,
-	    [DIGEST_SHA256] = SHA256_DIGEST_SIZE,
-	    [DIGEST_SHA512] = SHA512_DIGEST_SIZE};
-	size_t known = sizeof lengths / sizeof lengths[0];
-	return (size_t)algorithm < known ? lengths[algorithm] : 0;
+	const struct nettle_hash *hash = hash_of(algorithm);
+	return hash ? hash->digest_size : 0;
 }
 
 void digest_of(enum digest_algorithm algorithm, const void *bytes, size_t len, uint8_t *value)

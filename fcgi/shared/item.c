@@ -17,94 +17,54 @@ bool item_glob(struct span item, char *to)
 	return true;
 }
 
-static bool all_of(struct span s, const char *set)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!s.at[i] || !strchr(set, s.at[i]))
-			return false;
-	return s.len > 0;
-}
-
-#define LETTERS "abcdefghijklmnopqrstuvwxyz"
-#define DIGITS "0123456789"
-
-static bool is_ipv6(struct span text)
-{
-	struct in6_addr address;
-
-	return memchr(text.at, ':', text.len) && address_read(text, &address);
-}
-
 /* uri-host, a literal IPv6 address between brackets; cut off *s. */
 static bool take_host(struct span *s)
 {
-	if (s->len && s->at[0] == '[') {
-		struct span address = span_cut(s, ']');
-		address.at++;
-		address.len--;
-		/* span_cut leaves an absent rest when there was no bracket */
-		return s->at && is_ipv6(address);
-	}
-	size_t len = 0;
-	while (len < s->len && s->at[len] != ':')
-		len++;
-	struct span host = {s->at, len};
-	s->at += len;
-	s->len -= len;
-	return all_of(host, LETTERS DIGITS "-._");
-}
+	struct in6_addr address;
 
-static void lower(struct span item, char *to)
-{
-	for (size_t i = 0; i < item.len; i++)
-		to[i] = item.at[i] >= 'A' && item.at[i] <= 'Z' ? item.at[i] + 32 : item.at[i];
-	to[item.len] = '\0';
+	if (span_skip(s, span_of("["))) {
+		struct span inside = span_cut(s, ']');
+		/* span_cut leaves an absent rest when there was no bracket */
+		return s->at && address_read_v6(inside, &address);
+	}
+	struct span behind = *s, host = span_take(s, span_cut(&behind, ':').len);
+	return host.len > 0 && span_consists_of(host, TEXT_LOWER TEXT_DIGITS "-._");
 }
 
 /* Nothing, or ":" and a number. */
 static bool is_port(struct span s, int64_t *port)
 {
 	*port = 0;
-	if (!s.len)
-		return true;
-	return s.at[0] == ':' && s.len <= 6 &&
-	       text_number((struct span){s.at + 1, s.len - 1}, port) && *port && *port <= 65535;
+	return !s.len || (s.len <= 6 && span_skip(&s, span_of(":")) && port_read(s, port));
 }
 
-/* scheme "://" host [":" port] (RFC 6454 6.2), without the port that the scheme implies: so do
- * browsers send it. */
+/* Without the port that the scheme implies: so do browsers send it. */
 bool item_origin(struct span item, char *to)
 {
-	lower(item, to);
+	struct span rest = {span_lower(to, item), item.len}, scheme = span_cut(&rest, ':');
+	int64_t port;
+
 	if (span_is(item, "*"))
 		return true;
-	struct span rest = {to, item.len}, scheme = span_cut(&rest, ':');
-	int64_t port;
-	if (!all_of(scheme, LETTERS DIGITS "+-.") || !span_starts_nocase(rest, "//"))
-		return false;
-	rest.at += 2;
-	rest.len -= 2;
-	if (!take_host(&rest))
-		return false;
-	if (!is_port(rest, &port))
+	if (!scheme.len || !span_consists_of(scheme, TEXT_LOWER TEXT_DIGITS "+-.") ||
+	    !span_skip(&rest, span_of("//")) || !take_host(&rest) || !is_port(rest, &port))
 		return false;
 	if ((span_is(scheme, "http") && port == 80) || (span_is(scheme, "https") && port == 443))
 		to[rest.at - to] = '\0';
 	return true;
 }
 
-/* host [":" port] (RFC 9110 7.2). */
 bool item_host(struct span item, char *to)
 {
-	struct span rest = {to, item.len};
+	struct span rest = {span_lower(to, item), item.len};
 	int64_t port;
-	lower(item, to);
+
 	return take_host(&rest) && is_port(rest, &port);
 }
 
 bool item_network(struct span item, char *to)
 {
 	struct network network;
-	lower(item, to);
+	span_lower(to, item);
 	return network_read(item, &network);
 }

@@ -22,25 +22,19 @@ const struct key config_keys[KEY_COUNT] = {
 /* Room that data_dir and its like leave for what stands below them. */
 enum { PATH_BYTES = PATH_MAX - 256 };
 
-static char **text_of(const struct key *key, const struct config *config)
+void *key_value(const struct key *key, const struct config *config)
 {
-	return (char **)((char *)config + key->at);
-}
-
-static int64_t *number_of(const struct key *key, const struct config *config)
-{
-	return (int64_t *)((char *)config + key->at);
-}
-
-static int *choice_of(const struct key *key, const struct config *config)
-{
-	return (int *)((char *)config + key->at);
+	return (char *)config + key->at;
 }
 
 bool key_is_text(const struct key *key)
 {
-	return key->kind == KIND_PATH || key->kind == KIND_TEXT || key->kind == KIND_TYPES ||
-	       key->kind == KIND_ORIGINS || key->kind == KIND_HOSTS || key->kind == KIND_NETWORKS;
+	return key->kind <= KIND_LAST_TEXT;
+}
+
+static bool is_choice(const struct key *key)
+{
+	return key->kind == KIND_CHOICE || key->kind == KIND_ACCESS;
 }
 
 /* ---- numbers and choices --------------------------------------------------------------------- */
@@ -61,7 +55,7 @@ static bool set_number(const struct key *key, struct config *config, struct span
 	if ((parse_number(key, low, &bound) && n < bound) ||
 	    (parse_number(key, high, &bound) && n > bound))
 		return false;
-	*number_of(key, config) = n;
+	*(int64_t *)key_value(key, config) = n;
 	return true;
 }
 
@@ -70,8 +64,7 @@ static int choice_index(const char *choices, struct span value)
 {
 	struct span rest = span_of(choices);
 	for (int i = 0; rest.at; i++) {
-		struct span choice = span_cut(&rest, '|');
-		if (choice.len == value.len && memcmp(choice.at, value.at, value.len) == 0)
+		if (span_same(span_cut(&rest, '|'), value))
 			return i;
 	}
 	return -1;
@@ -84,7 +77,7 @@ static bool set_choice(const struct key *key, struct config *config, struct span
 	if (index >= 0 && key->kind == KIND_ACCESS)
 		index = choice_index(ACCESS_CHOICES, value);
 	if (index >= 0)
-		*choice_of(key, config) = index;
+		*(int *)key_value(key, config) = index;
 	return index >= 0;
 }
 
@@ -93,7 +86,7 @@ static bool set_choice(const struct key *key, struct config *config, struct span
 /* `text` is taken over, also when it is NULL: no memory. */
 static bool keep_text(const struct key *key, struct config *config, char *text)
 {
-	char **slot = text_of(key, config);
+	char **slot = key_value(key, config);
 	if (text) {
 		free(*slot);
 		*slot = text;
@@ -101,17 +94,10 @@ static bool keep_text(const struct key *key, struct config *config, char *text)
 	return text != NULL;
 }
 
-static struct span without_slashes(struct span s, size_t least)
-{
-	while (s.len > least && s.at[s.len - 1] == '/')
-		s.len--;
-	return s;
-}
-
 static bool has_control(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.at[i] < 0x20 || s.at[i] == 0x7F)
+		if (text_is_control(s.at[i]))
 			return true;
 	return false;
 }
@@ -121,11 +107,11 @@ static bool set_path(const struct key *key, struct config *config, struct span v
 	if (has_control(value) || value.len > PATH_BYTES)
 		return false;
 	if (!value.len || value.at[0] == '/') {
-		value = without_slashes(value, 1);
+		value = span_without_slashes(value, 1);
 		return keep_text(key, config, strndup(value.at, value.len));
 	}
 	char here[PATH_MAX], *text = NULL;
-	value = without_slashes(value, 1);
+	value = span_without_slashes(value, 1);
 	if (!getcwd(here, sizeof here) || strlen(here) + 1 + value.len > PATH_BYTES ||
 	    asprintf(&text, "%s/%.*s", strcmp(here, "/") ? here : "", (int)value.len, value.at) < 0)
 		return false;
@@ -136,7 +122,7 @@ static bool set_path(const struct key *key, struct config *config, struct span v
  * browser would read as another host. */
 static bool set_mount(const struct key *key, struct config *config, struct span value)
 {
-	struct span base = without_slashes(value, 0);
+	struct span base = span_without_slashes(value, 0);
 	for (size_t i = 0; i < base.len; i++) {
 		unsigned char c = base.at[i];
 		if (c <= ' ' || c >= 0x7F || strchr("?#\"<>\\^`{|}", c) ||
@@ -168,22 +154,16 @@ static bool set_list(
 
 static bool set_text(const struct key *key, struct config *config, struct span value)
 {
+	static item_reader *const items[] = {[KIND_TYPES] = item_glob, [KIND_ORIGINS] = item_origin,
+	    [KIND_HOSTS] = item_host, [KIND_NETWORKS] = item_network};
+
 	if (!value.len && key->bounds[0])
 		return false;
-	switch (key->kind) {
-	case KIND_PATH:
+	if (key->kind == KIND_PATH)
 		return set_path(key, config, value);
-	case KIND_TYPES:
-		return set_list(key, config, value, item_glob);
-	case KIND_ORIGINS:
-		return set_list(key, config, value, item_origin);
-	case KIND_HOSTS:
-		return set_list(key, config, value, item_host);
-	case KIND_NETWORKS:
-		return set_list(key, config, value, item_network);
-	default:
+	if (key->kind == KIND_TEXT)
 		return set_mount(key, config, value);
-	}
+	return set_list(key, config, value, items[key->kind]);
 }
 
 /* ---- in and out ------------------------------------------------------------------------------ */
@@ -191,20 +171,15 @@ static bool set_text(const struct key *key, struct config *config, struct span v
 bool key_set(
     const struct key *key, struct config *config, struct span value, char *reason, size_t room)
 {
-	bool done;
-	if (key_is_text(key))
-		done = set_text(key, config, value);
-	else if (key->kind == KIND_CHOICE || key->kind == KIND_ACCESS)
-		done = set_choice(key, config, value);
-	else
-		done = set_number(key, config, value);
-	if (!done) {
-		char shown[96], accepts[192];
-		snprintf(reason, room, "%s is not accepted; give %s",
-		    log_value(value, shown, sizeof shown),
-		    key_accepts(key, accepts, sizeof accepts));
-	}
-	return done;
+	char shown[96], accepts[192];
+
+	if (key_is_text(key)	? set_text(key, config, value)
+	    : is_choice(key)	? set_choice(key, config, value)
+				: set_number(key, config, value))
+		return true;
+	snprintf(reason, room, "%s is not accepted; give %s", log_value(value, shown, sizeof shown),
+	    key_accepts(key, accepts, sizeof accepts));
+	return false;
 }
 
 static const char *show_size(int64_t n, char *to, size_t room)
@@ -244,10 +219,10 @@ static const char *show_choice(const struct key *key, int index, char *to, size_
 const char *key_show(const struct key *key, const struct config *config, char *to, size_t room)
 {
 	if (key_is_text(key))
-		return span_copy(to, room, span_of(*text_of(key, config)));
-	if (key->kind == KIND_CHOICE || key->kind == KIND_ACCESS)
-		return show_choice(key, *choice_of(key, config), to, room);
-	int64_t n = *number_of(key, config);
+		return span_copy(to, room, span_of(*(char **)key_value(key, config)));
+	if (is_choice(key))
+		return show_choice(key, *(int *)key_value(key, config), to, room);
+	int64_t n = *(int64_t *)key_value(key, config);
 	if (key->kind == KIND_DURATION)
 		return show_duration(n, to, room);
 	if (key->kind != KIND_COUNT)
@@ -263,10 +238,7 @@ static const char *accepts_choice(const char *choices, char *to, size_t room)
 	for (bool first = true; rest.at; first = false) {
 		struct span one = span_cut(&rest, '|');
 		if (end < room)
-			end += snprintf(to + end, room - end, "%s%.*s",
-			    first     ? ""
-			    : rest.at ? ", "
-				      : " or ",
+			end += snprintf(to + end, room - end, "%s%.*s", first ? "" : rest.at ? ", " : " or ",
 			    (int)one.len, one.at);
 	}
 	return to;
@@ -286,7 +258,7 @@ const char *key_accepts(const struct key *key, char *to, size_t room)
 	    [KIND_SIZE] = "a size such as 512K, 64M or 10GB",
 	    [KIND_DURATION] = "a time with its unit, such as 90s, 5m, 24h or 30d",
 	    [KIND_RATE] = "bytes per second, such as 64K"};
-	if (key->kind == KIND_CHOICE || key->kind == KIND_ACCESS)
+	if (is_choice(key))
 		return accepts_choice(key->bounds, to, room);
 	struct span high = span_of(key->bounds), low = span_cut(&high, '-');
 	if (key_is_text(key) || !low.len || (span_is(low, "0") && !high.len))

@@ -13,6 +13,7 @@ enum kind {
 	KIND_ORIGINS,
 	KIND_HOSTS,
 	KIND_NETWORKS,
+	KIND_LAST_TEXT = KIND_NETWORKS,
 	KIND_COUNT,
 	KIND_SIZE,
 	KIND_DURATION,
@@ -46,6 +47,8 @@ struct sources {
 bool config_trace(
     struct config *config, struct sources *sources, const char *path, char *problem, size_t room);
 
+/* Where its value is: a char *, an int64_t or an int, see CONFIG_TYPE_... */
+void *key_value(const struct key *key, const struct config *config);
 /* True for the kinds that are a char * of their own. */
 bool key_is_text(const struct key *key);
 /* Check `value` and put it into *config, freeing what was there. False: *reason says what is

@@ -97,15 +97,6 @@ static size_t head(char *line, size_t room, int level, const char *message)
 	return len > 0 ? (size_t)len : 0;
 }
 
-/* Whatever slipped into it: a line is one line. Only the plain ASCII controls; C1 is two bytes in
- * UTF-8 and log_value()'s business. */
-static void flatten(char *line, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7F)
-			line[i] = ' ';
-}
-
 /* A log that cannot be written is no reason to stop serving. */
 static void put(const char *line, size_t len)
 {
@@ -133,7 +124,8 @@ void log_line(int level, const char *message, const char *fmt, ...)
 	}
 	if (len > room - 1)
 		len = text_utf8_cut((struct span){line, room - 1}, room - 2);
-	flatten(line, len);
+	/* whatever slipped into it; C1 is two bytes in UTF-8 and log_value()'s business */
+	text_blank_controls(line, len);
 	line[len++] = '\n';
 	put(line, len);
 	errno = err;

@@ -1,5 +1,5 @@
 /*
- * media.c: media types, globs over them, and parameters of header values.
+ * media.c: media types, globs over them, paths of URLs, parameters of header values.
  */
 #include <string.h>
 
@@ -8,6 +8,16 @@
 bool text_is_token(struct span s)
 {
 	return s.len > 0 && span_consists_of(s, TEXT_LETTERS TEXT_DIGITS "!#$%&'*+-.^_`|~");
+}
+
+struct span text_url_path(struct span url)
+{
+	if (!span_starts_nocase(url, "http://") && !span_starts_nocase(url, "https://"))
+		return url;
+	span_cut(&url, '/');
+	span_cut(&url, '/');
+	const char *path = memchr(url.at, '/', url.len);
+	return path ? (struct span){path, (size_t)(url.at + url.len - path)} : (struct span){0};
 }
 
 bool text_media_type(struct span raw, char to[TYPE_BYTES + 1])

@@ -110,10 +110,8 @@ static struct span first_component(struct span *raw)
 
 	while (len < raw->len && raw->at[len] != '/' && raw->at[len] != '\\')
 		len++;
-	struct span first = {raw->at, len};
-	size_t used = len < raw->len ? len + 1 : len;
-	raw->at += used;
-	raw->len -= used;
+	struct span first = span_take(raw, len);
+	span_take(raw, 1);
 	return first;
 }
 

@@ -31,6 +31,22 @@ bool address_read(struct span text, struct in6_addr *to)
 	return inet_pton(AF_INET6, copy, to) == 1;
 }
 
+bool address_read_v6(struct span text, struct in6_addr *to)
+{
+	return text.len > 0 && memchr(text.at, ':', text.len) && address_read(text, to);
+}
+
+bool address_is_loopback(const struct in6_addr *address)
+{
+	return IN6_IS_ADDR_LOOPBACK(address) ||
+	       (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == IN_LOOPBACKNET);
+}
+
+bool port_read(struct span text, int64_t *port)
+{
+	return text_number(text, port) && *port > 0 && *port <= 65535;
+}
+
 struct in6_addr address_prefix(const struct in6_addr *address, unsigned bits)
 {
 	struct in6_addr prefix = {0};

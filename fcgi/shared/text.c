@@ -54,19 +54,22 @@ bool span_is(struct span s, const char *text)
 	return s.at && span_same(s, span_of(text));
 }
 
-bool span_starts_nocase(struct span s, const char *prefix)
+bool span_same_nocase(struct span a, struct span b)
 {
-	if (!s.at)
-		return false;
-	for (size_t i = 0; prefix[i]; i++)
-		if (i == s.len || text_lower(s.at[i]) != text_lower(prefix[i]))
-			return false;
-	return true;
+	bool same = a.len == b.len;
+	for (size_t i = 0; i < a.len && same; i++)
+		same = text_lower(a.at[i]) == text_lower(b.at[i]);
+	return same;
 }
 
 bool span_is_nocase(struct span s, const char *text)
 {
-	return s.len == strlen(text) && span_starts_nocase(s, text);
+	return s.at && span_same_nocase(s, span_of(text));
+}
+
+bool span_starts_nocase(struct span s, const char *prefix)
+{
+	return span_is_nocase(span_take(&s, strlen(prefix)), prefix);
 }
 
 bool span_consists_of(struct span s, const char *set)
@@ -124,6 +127,21 @@ char *span_lower(char *to, struct span s)
 		to[i] = text_lower(s.at[i]);
 	to[s.len] = '\0';
 	return to;
+}
+
+void text_blank_controls(char *at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (text_is_control(at[i]))
+			at[i] = ' ';
+}
+
+bool text_is_visible(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.at[i] <= ' ' || s.at[i] > '~')
+			return false;
+	return true;
 }
 
 /* ---- numbers and escapes --------------------------------------------------------------------- */

@@ -25,7 +25,8 @@ struct span span_trim(struct span s);		      /* without SP and HTAB at both ends
 struct span span_without_slashes(struct span s, size_t least);
 bool span_same(struct span a, struct span b);	      /* same bytes */
 bool span_is(struct span s, const char *text);	      /* likewise; an absent one is no text */
-bool span_is_nocase(struct span s, const char *text); /* same but for ASCII case */
+bool span_same_nocase(struct span a, struct span b);  /* same but for ASCII case */
+bool span_is_nocase(struct span s, const char *text);
 bool span_starts_nocase(struct span s, const char *prefix);
 /* Is each byte among those of `set`? NUL is in none. */
 bool span_consists_of(struct span s, const char *set);
@@ -47,9 +48,20 @@ static inline char text_lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+/* C0 or DEL. */
+static inline bool text_is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+/* These become blanks: nothing from outside may end a line, or begin another. */
+void text_blank_controls(char *at, size_t len);
+/* Characters of ASCII that are seen, and nothing else; true of none. */
+bool text_is_visible(struct span s);
+
 /* Sets for span_consists_of(). */
 #define TEXT_DIGITS "0123456789"
-#define TEXT_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define TEXT_LOWER "abcdefghijklmnopqrstuvwxyz"
+#define TEXT_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ" TEXT_LOWER
 
 /* 1*DIGIT and nothing else, up to 2^63-1. */
 bool text_number(struct span s, int64_t *value);
@@ -95,6 +107,8 @@ size_t text_fold(struct span s, char *to, size_t room);
 
 /* RFC 9110 5.6.2: one or more tchar. */
 bool text_is_token(struct span s);
+/* The path of http(s)://host/path, empty where nothing stands behind the host; anything else as it is. */
+struct span text_url_path(struct span url);
 /* type "/" subtype of RFC 9110 tokens, parameters cut off, lower-cased. False: not one, or longer
  * than TYPE_BYTES. */
 bool text_media_type(struct span raw, char to[TYPE_BYTES + 1]);

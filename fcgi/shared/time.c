@@ -124,10 +124,8 @@ void text_http_date(int64_t ms, char to[32])
 static bool take_digits(struct span *s, size_t digits, unsigned *value)
 {
 	int64_t n;
-	if (s->len < digits || !text_number((struct span){s->at, digits}, &n))
+	if (s->len < digits || !text_number(span_take(s, digits), &n))
 		return false;
-	s->at += digits;
-	s->len -= digits;
 	*value = n;
 	return true;
 }
@@ -138,11 +136,8 @@ static bool take_word(
 {
 	for (unsigned i = 0; i < count; i++) {
 		const char *word = words + i * stride;
-		size_t need = len ? len : strlen(word);
-		if (s->len < need || memcmp(s->at, word, need) != 0)
+		if (!span_skip(s, (struct span){word, len ? len : strlen(word)}))
 			continue;
-		s->at += need;
-		s->len -= need;
 		*index = i;
 		return true;
 	}
@@ -173,11 +168,7 @@ static bool take_item(struct span *s, char letter, struct civil *c)
 	case 'd':
 		return take_digits(s, 2, &c->day);
 	case 'e': /* asctime() pads with a blank */
-		if (!s->len || s->at[0] != ' ')
-			return take_digits(s, 2, &c->day);
-		s->at++;
-		s->len--;
-		return take_digits(s, 1, &c->day);
+		return take_digits(s, span_skip(s, span_of(" ")) ? 1 : 2, &c->day);
 	case 'h':
 		return take_digits(s, 2, &c->hour);
 	case 'm':
@@ -189,11 +180,7 @@ static bool take_item(struct span *s, char letter, struct civil *c)
 	case 'W':
 		return take_word(s, weekdays[0], sizeof weekdays[0], 7, 0, &c->weekday);
 	default: /* what is no item stands for itself */
-		if (!s->len || s->at[0] != letter)
-			return false;
-		s->at++;
-		s->len--;
-		return true;
+		return span_skip(s, (struct span){&letter, 1});
 	}
 }
 
@@ -214,8 +201,7 @@ static bool take_fraction(struct span *s, unsigned *ms)
 	size_t i = 1;
 	for (; i < s->len && s->at[i] >= '0' && s->at[i] <= '9'; i++, weight /= 10)
 		*ms += (s->at[i] - '0') * weight;
-	s->at += i;
-	s->len -= i;
+	span_take(s, i);
 	return i > 1;
 }
 
@@ -230,8 +216,7 @@ static bool take_offset(struct span s, int64_t *minutes)
 	if (s.len != 6 || (s.at[0] != '+' && s.at[0] != '-'))
 		return false;
 	int64_t sign = s.at[0] == '-' ? -1 : 1;
-	s.at++;
-	s.len--;
+	span_take(&s, 1);
 	if (!take(&s, "h:m", &c) || c.hour > 23 || c.minute > 59)
 		return false;
 	*minutes = sign * (int64_t)(c.hour * 60 + c.minute);
@@ -244,8 +229,7 @@ bool text_parse_time(struct span s, int64_t *ms)
 	int64_t offset;
 	if (!take(&s, "Y-n-d", &c) || !s.len || (s.at[0] != 'T' && s.at[0] != 't'))
 		return false;
-	s.at++;
-	s.len--;
+	span_take(&s, 1);
 	return take(&s, "h:m:s", &c) && take_fraction(&s, &c.ms) && take_offset(s, &offset) &&
 	       ms_of(&c, offset, ms);
 }

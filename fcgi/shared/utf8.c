@@ -135,7 +135,7 @@ __attribute__((constructor)) static void make_unicode(void)
 static uint32_t fold(uint32_t c)
 {
 	if (c < 0x80)
-		return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+		return text_lower((char)c);
 	if (c == UTF8_ILL || !unicode)
 		return c;
 	return towlower_l(towupper_l(c, unicode), unicode);
