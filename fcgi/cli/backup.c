@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "shared/log.h"
-
 /* One line where all is well, so that a cron job says what it did and nothing else. */
 static void print_backed_up(const char *dir, const struct backed_up *r, int64_t since)
 {
@@ -16,28 +14,27 @@ static void print_backed_up(const char *dir, const struct backed_up *r, int64_t 
 	    (double)(clock_steady() - since) / 1000);
 }
 
-int cli_backup(struct options *o)
+static int back_up(struct keep *keep, void *self, struct refusal *why)
 {
-	struct store store;
+	const struct options *o = self;
 	struct backed_up result;
-	struct refusal why;
 	struct bar bar = {.wanted = isatty(STDERR_FILENO)};
 	struct inspector inspector = {&bar, bar_say, bar_draw};
 	int64_t since = clock_steady();
-	int status = open_keep(&store, o, KEEP_READ);
+	enum fault f = backup_take(keep, o->rest[0], o->full, &inspector, &result, why);
 
-	if (status != DONE)
-		return status;
-	refusal_clear(&why);
-	enum fault f = backup_take(store.keep, o->rest[0], o->full, &inspector, &result, &why);
 	bar_clear(&bar);
 	if (f)
-		status = complain("backup: %s", refusal_detail(&why));
-	else
-		print_backed_up(o->rest[0], &result, since);
-	if (!f && result.lost > 0)
-		status = complain("backup: %" PRId64 " objects could not be copied.", result.lost);
-	return close_keep(&store, status);
+		return complain("backup: %s", refusal_detail(why));
+	print_backed_up(o->rest[0], &result, since);
+	if (result.lost > 0)
+		return complain("backup: %" PRId64 " objects could not be copied.", result.lost);
+	return DONE;
+}
+
+int cli_backup(struct options *o)
+{
+	return in_keep(o, KEEP_READ, back_up, o);
 }
 
 static void print_restored(
@@ -77,14 +74,11 @@ static int restore(const struct config *config, const char *dir)
 int cli_restore(struct options *o)
 {
 	struct config config;
-	char problem[512];
+	int status = load_config(&config, o);
 
-	log_level(LOG_WARN);
-	if (!config_load(&config, o->config_path, problem, sizeof problem)) {
-		complain("%s", problem);
-		return USAGE;
-	}
-	int status = restore(&config, o->rest[0]);
+	if (status != DONE)
+		return status;
+	status = restore(&config, o->rest[0]);
 	config_free(&config);
-	return fflush(stdout) == 0 ? status : FAILED;
+	return finish(status);
 }

@@ -22,6 +22,17 @@ int complain(const char *fmt, ...)
 	return FAILED;
 }
 
+int complain_of_use(const char *text)
+{
+	complain("%s", text);
+	return USAGE;
+}
+
+int finish(int status)
+{
+	return fflush(stdout) == 0 ? status : FAILED;
+}
+
 /* Root becomes the owner of the data for what it writes there: files of root's would stand in the
  * worker's way. Not where that user cannot reach the data; then it is root's house after all. */
 static void become_owner(const char *data_dir)
@@ -47,30 +58,33 @@ static bool is_there(const char *data_dir, unsigned mode)
 	return false;
 }
 
-int open_keep(struct store *store, const struct options *o, unsigned mode)
+int load_config(struct config *config, const struct options *o)
 {
-	struct refusal why;
 	char problem[512];
 
-	*store = (struct store){0};
-	refusal_clear(&why);
 	log_level(LOG_WARN);
-	if (!config_load(&store->config, o->config_path, problem, sizeof problem)) {
-		complain("%s", problem);
-		return USAGE;
-	}
-	if (mode & KEEP_WRITE)
-		become_owner(store->config.data_dir);
-	bool there = is_there(store->config.data_dir, mode);
-	if (there && keep_open(&store->keep, &store->config, mode & ~(unsigned)MAKE, 1, &why))
-		return DONE;
-	config_free(&store->config);
-	return there ? complain("%s", refusal_detail(&why)) : FAILED;
+	return config_load(config, o->config_path, problem, sizeof problem) ? DONE : complain_of_use(problem);
 }
 
-int close_keep(struct store *store, int status)
+int in_keep(const struct options *o, unsigned mode, keep_work *work, void *self)
 {
-	keep_close(store->keep);
-	config_free(&store->config);
-	return fflush(stdout) == 0 ? status : FAILED;
+	struct config config;
+	struct keep *keep = NULL;
+	struct refusal why;
+	int status = load_config(&config, o);
+
+	if (status != DONE)
+		return status;
+	refusal_clear(&why);
+	if (mode & KEEP_WRITE)
+		become_owner(config.data_dir);
+	if (!is_there(config.data_dir, mode))
+		status = FAILED;
+	else if (!keep_open(&keep, &config, mode & ~(unsigned)MAKE, 1, &why))
+		status = complain("%s", refusal_detail(&why));
+	else
+		status = finish(work(keep, self, &why));
+	keep_close(keep);
+	config_free(&config);
+	return status;
 }

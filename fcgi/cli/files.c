@@ -1,13 +1,9 @@
 /* files.c: ls and show: what the JSON API does, from a shell. */
 #include "cli/inside.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "keep/upload.h"
 #include "reply/reply.h"
 #include "shared/log.h"
 
@@ -24,12 +20,12 @@ int listing_of(const struct options *o, struct listing *l, int64_t *left)
 	    .address = span_of(o->address)};
 	*left = INT64_MAX;
 	if (o->since && !text_parse_time(span_of(o->since), &l->since))
-		return complain("--since takes a time such as 2026-11-22T11:33:00Z"), USAGE;
+		return complain_of_use("--since takes a time such as 2026-11-22T11:33:00Z");
 	if (o->until && !text_parse_time(span_of(o->until), &l->until))
-		return complain("--until takes a time such as 2026-11-22T11:33:00Z"), USAGE;
+		return complain_of_use("--until takes a time such as 2026-11-22T11:33:00Z");
 	l->until += o->until != NULL; /* its own millisecond belongs to it */
 	if (o->limit && (!text_number(span_of(o->limit), left) || *left < 1))
-		return complain("--limit takes a whole number from 1"), USAGE;
+		return complain_of_use("--limit takes a whole number from 1");
 	return DONE;
 }
 
@@ -61,50 +57,49 @@ static bool print_files(const struct files *files, bool json, bool *first)
 	return true;
 }
 
-static int list_pages(struct keep *keep, struct listing *l, int64_t left, bool json)
+struct pages {
+	struct listing listing;
+	int64_t left;
+	bool json;
+};
+
+static int list_pages(struct keep *keep, void *self, struct refusal *why)
 {
-	struct refusal why;
+	struct pages *p = self;
+	struct listing *l = &p->listing;
 	int64_t total = 0;
 	bool more = true, first = true, printed = true;
 
-	refusal_clear(&why);
-	if (json)
+	if (p->json)
 		fputs("{\"files\":[", stdout);
-	while (more && left > 0 && printed) {
+	while (more && p->left > 0 && printed) {
 		struct files files = {0};
-		l->limit = left < PAGE ? left : PAGE;
-		if (keep_list(keep, l, &files, &total, &more, &why))
-			return complain("%s", refusal_detail(&why));
-		printed = print_files(&files, json, &first);
-		left -= (int64_t)files.count;
+		l->limit = p->left < PAGE ? p->left : PAGE;
+		if (keep_list(keep, l, &files, &total, &more, why))
+			return complain("%s", refusal_detail(why));
+		printed = print_files(&files, p->json, &first);
+		p->left -= (int64_t)files.count;
 		if (files.count > 0)
 			l->after = files.at[files.count - 1].seq;
 		more = more && files.count > 0;
 		files_release(&files);
 	}
-	if (json && more)
+	if (p->json && more)
 		printf("],\"next\":\"/files?cursor=%" PRId64 "\",\"total\":%" PRId64 "}\n",
 		    l->after, total);
-	else if (json)
+	else if (p->json)
 		printf("],\"next\":null,\"total\":%" PRId64 "}\n", total);
 	return printed ? DONE : complain("out of memory");
 }
 
 int cli_ls(struct options *o)
 {
-	struct store store;
-	struct listing listing;
-	int64_t left;
+	struct pages pages = {.json = o->json};
 
 	if (o->partial)
 		return cli_ls_partial(o);
-	int status = listing_of(o, &listing, &left);
-	if (status == DONE)
-		status = open_keep(&store, o, KEEP_READ);
-	if (status != DONE)
-		return status;
-	status = list_pages(store.keep, &listing, left, o->json);
-	return close_keep(&store, status);
+	int status = listing_of(o, &pages.listing, &pages.left);
+	return status == DONE ? in_keep(o, KEEP_READ, list_pages, &pages) : status;
 }
 
 /* ---- show ------------------------------------------------------------------------------------ */
@@ -122,18 +117,15 @@ bool find_file(struct keep *keep, const char *id, struct files *files, struct re
 	return false;
 }
 
-int cli_show(struct options *o)
+static int show(struct keep *keep, void *self, struct refusal *why)
 {
-	struct store store;
-	int status = open_keep(&store, o, KEEP_READ);
+	const struct options *o = self;
+	int status = DONE;
 
-	if (status != DONE)
-		return status;
 	for (int i = 0; i < o->count; i++) {
 		struct files files;
-		struct refusal why;
 		size_t len;
-		if (!find_file(store.keep, o->rest[i], &files, &why)) {
+		if (!find_file(keep, o->rest[i], &files, why)) {
 			status = FAILED;
 			continue;
 		}
@@ -142,5 +134,10 @@ int cli_show(struct options *o)
 		free(text);
 		files_release(&files);
 	}
-	return close_keep(&store, status);
+	return status;
+}
+
+int cli_show(struct options *o)
+{
+	return in_keep(o, KEEP_READ, show, o);
 }

@@ -104,17 +104,17 @@ static const char *copy_to(int from, const struct options *o, const uint8_t *sha
 	return wrong;
 }
 
-static int get_one(struct keep *keep, const struct options *o)
+static int get(struct keep *keep, void *self, struct refusal *why)
 {
+	const struct options *o = self;
 	const char *id = o->rest[0];
 	struct files files;
-	struct refusal why;
 	int fd = -1;
 
-	if (!find_file(keep, id, &files, &why))
+	if (!find_file(keep, id, &files, why))
 		return FAILED;
-	enum fault f = keep_content(keep, &files.at[0], &fd, NULL, &why);
-	const char *wrong = f ? refusal_detail(&why) : copy_to(fd, o, files.at[0].sha256);
+	enum fault f = keep_content(keep, &files.at[0], &fd, NULL, why);
+	const char *wrong = f ? refusal_detail(why) : copy_to(fd, o, files.at[0].sha256);
 	files_release(&files);
 	if (fd >= 0)
 		close(fd);
@@ -125,10 +125,5 @@ static int get_one(struct keep *keep, const struct options *o)
 
 int cli_get(struct options *o)
 {
-	struct store store;
-	int status = open_keep(&store, o, KEEP_READ);
-
-	if (status != DONE)
-		return status;
-	return close_keep(&store, get_one(store.keep, o));
+	return in_keep(o, KEEP_READ, get, o);
 }

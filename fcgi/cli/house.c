@@ -6,23 +6,21 @@
 #include <time.h>
 #include <unistd.h>
 
+static int gc(struct keep *keep, void *self, struct refusal *why)
+{
+	struct swept swept = {0};
+
+	if (sweep_store(keep, &swept, why))
+		return complain("%s", refusal_detail(why));
+	printf("dropped %" PRId64 " expired files, %" PRId64 " unfinished uploads, %" PRId64
+	       " orphans: %" PRId64 " bytes\n",
+	    swept.files, swept.partials, swept.orphans, swept.bytes);
+	return DONE;
+}
+
 int cli_gc(struct options *o)
 {
-	struct store store;
-	struct swept swept = {0};
-	struct refusal why;
-	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE);
-
-	if (status != DONE)
-		return status;
-	refusal_clear(&why);
-	if (sweep_store(store.keep, &swept, &why))
-		status = complain("%s", refusal_detail(&why));
-	else
-		printf("dropped %" PRId64 " expired files, %" PRId64 " unfinished uploads, %" PRId64
-		       " orphans: %" PRId64 " bytes\n",
-		    swept.files, swept.partials, swept.orphans, swept.bytes);
-	return close_keep(&store, status);
+	return in_keep(o, KEEP_READ | KEEP_WRITE, gc, NULL);
 }
 
 int cli_config(struct options *o)
@@ -30,11 +28,11 @@ int cli_config(struct options *o)
 	char problem[512];
 	struct config config;
 
-	if (!config_print(o->config_path, stdout, problem, sizeof problem) ||
-	    !config_load(&config, o->config_path, problem, sizeof problem)) {
-		complain("%s", problem);
-		return USAGE;
-	}
+	if (!config_print(o->config_path, stdout, problem, sizeof problem))
+		return complain_of_use(problem);
+	int status = load_config(&config, o);
+	if (status != DONE)
+		return status;
 	if (config_is_open(&config))
 		complain("warning: " CONFIG_OPEN_DOORS);
 	config_free(&config);
@@ -91,63 +89,42 @@ static void print_verified(const struct verified *v)
 		printf("%" PRId64 " findings, %" PRId64 " repaired\n", v->findings, v->repaired);
 }
 
-static unsigned wishes(const struct options *o)
+static int check(struct keep *keep, void *self, struct refusal *why)
 {
-	return (o->repair ? VERIFY_REPAIR : 0) | (o->force ? VERIFY_FORCE : 0);
-}
-
-static int check(struct options *o)
-{
-	struct store store;
+	const struct options *o = self;
 	struct verified result;
-	struct refusal why;
 	struct bar bar = {.wanted = isatty(STDERR_FILENO)};
 	struct inspector inspector = {&bar, print_finding, bar_draw};
-	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE);
+	unsigned wishes = (o->repair ? VERIFY_REPAIR : 0) | (o->force ? VERIFY_FORCE : 0);
+	enum fault f = verify_run(keep, wishes, &inspector, &result, why);
 
-	if (status != DONE)
-		return status;
-	refusal_clear(&why);
-	enum fault f = verify_run(store.keep, wishes(o), &inspector, &result, &why);
 	bar_clear(&bar);
 	if (f)
-		status = complain("verify: %s", refusal_detail(&why));
-	else
-		print_verified(&result);
-	return close_keep(&store, !f && result.findings > 0 ? FAILED : status);
+		return complain("verify: %s", refusal_detail(why));
+	print_verified(&result);
+	return result.findings > 0 ? FAILED : DONE;
 }
 
-static int adopt(struct options *o)
+static int adopt(struct keep *keep, void *self, struct refusal *why)
 {
-	struct store store;
 	struct verified result;
-	struct refusal why;
 	struct bar bar = {0};
 	struct inspector inspector = {&bar, print_finding, NULL};
-	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE | KEEP_SNIFF | KEEP_ADOPT);
 
-	if (status != DONE)
-		return status;
-	refusal_clear(&why);
-	enum fault f = verify_adopt(store.keep, &inspector, &result, &why);
-	if (f)
-		status = complain("verify: %s", refusal_detail(&why));
-	else
-		printf("adopted %" PRId64 " objects, %" PRId64 " bytes: catalog and objects belong "
-		       "together\n",
-		    result.objects, result.bytes);
-	return close_keep(&store, !f && result.findings > 0 ? FAILED : status);
+	if (verify_adopt(keep, &inspector, &result, why))
+		return complain("verify: %s", refusal_detail(why));
+	printf("adopted %" PRId64 " objects, %" PRId64 " bytes: catalog and objects belong together\n",
+	    result.objects, result.bytes);
+	return result.findings > 0 ? FAILED : DONE;
 }
 
 int cli_verify(struct options *o)
 {
-	if (o->adopt && o->repair) {
-		complain("verify: first --adopt, then --repair");
-		return USAGE;
-	}
-	if (o->force && !o->repair) {
-		complain("verify: --force goes with --repair");
-		return USAGE;
-	}
-	return o->adopt ? adopt(o) : check(o);
+	if (o->adopt && o->repair)
+		return complain_of_use("verify: first --adopt, then --repair");
+	if (o->force && !o->repair)
+		return complain_of_use("verify: --force goes with --repair");
+	if (o->adopt)
+		return in_keep(o, KEEP_READ | KEEP_WRITE | KEEP_SNIFF | KEEP_ADOPT, adopt, NULL);
+	return in_keep(o, KEEP_READ | KEEP_WRITE, check, o);
 }

@@ -72,16 +72,17 @@ void bar_say(void *self, const char *line); /* a line on stderr, in its place */
 
 /* common.c: say it on stderr, after "waybill: "; returns FAILED. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same of how it was called; returns USAGE. */
+int complain_of_use(const char *text);
 
-struct store {
-	struct config config;
-	struct keep *keep;
-};
-/* Open the data_dir of the configuration (mode: KEEP_..., and MAKE where it may be made for this). DONE,
- * or the exit code, with the reason said. */
+/* config_free(config) after DONE; else the exit code, with the reason said. */
+int load_config(struct config *config, const struct options *o);
+/* Do `work` in the data_dir of the configuration (mode: KEEP_..., and MAKE where it may be made for
+ * this). Its exit code, or another, with the reason said. */
+typedef int keep_work(struct keep *keep, void *self, struct refusal *why);
 enum { MAKE = 1 << 8 };
-int open_keep(struct store *store, const struct options *o, unsigned mode);
-/* Returns `status`. */
-int close_keep(struct store *store, int status);
+int in_keep(const struct options *o, unsigned mode, keep_work *work, void *self);
+/* The exit code, once all that was printed is out. */
+int finish(int status);
 
 #endif

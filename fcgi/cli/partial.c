@@ -81,25 +81,27 @@ static void print_one(void *self, const struct resumable *row)
 	list->first = false;
 }
 
+static int list_uploads(struct keep *keep, void *self, struct refusal *why)
+{
+	struct list *list = self;
+	int status = DONE;
+
+	if (list->json)
+		printf("{\"uploads\":[");
+	if (keep_each_upload(keep, print_one, list, why))
+		status = complain("%s", refusal_detail(why));
+	else if (list->short_of_memory)
+		status = complain("out of memory");
+	if (list->json)
+		printf("]}\n");
+	return status;
+}
+
 int cli_ls_partial(struct options *o)
 {
 	struct list list = {.json = o->json, .first = true};
-	struct refusal why;
-	struct store store;
 
 	if (o->type || o->name || o->owner || o->since || o->until || o->limit || o->oldest)
-		return complain("--partial goes with --json, not with the filters of files"), USAGE;
-	int status = open_keep(&store, o, KEEP_READ);
-	if (status != DONE)
-		return status;
-	refusal_clear(&why);
-	if (list.json)
-		printf("{\"uploads\":[");
-	if (keep_each_upload(store.keep, print_one, &list, &why))
-		status = complain("%s", refusal_detail(&why));
-	else if (list.short_of_memory)
-		status = complain("out of memory");
-	if (list.json)
-		printf("]}\n");
-	return close_keep(&store, status);
+		return complain_of_use("--partial goes with --json, not with the filters of files");
+	return in_keep(o, KEEP_READ, list_uploads, &list);
 }

@@ -22,59 +22,60 @@ static enum fault remove_any(struct keep *keep, struct span id, struct refusal *
 	return f == FAULT_FINISHED ? keep_remove(keep, id, why) : f;
 }
 
-static int remove_ids(struct keep *keep, const struct options *o)
+static int remove_ids(struct keep *keep, void *self, struct refusal *why)
 {
+	const struct options *o = self;
 	int status = DONE;
 
 	for (int i = 0; i < o->count; i++) {
-		struct refusal why;
-		refusal_clear(&why);
+		refusal_clear(why);
 		if (!text_is_id(span_of(o->rest[i])))
 			status = complain("\"%s\" is not an id", o->rest[i]);
-		else if (remove_any(keep, span_of(o->rest[i]), &why))
-			status = complain("%s: %s", o->rest[i], refusal_detail(&why));
+		else if (remove_any(keep, span_of(o->rest[i]), why))
+			status = complain("%s: %s", o->rest[i], refusal_detail(why));
 	}
 	return status;
 }
 
 /* ---- by what they are ------------------------------------------------------------------------ */
 
-struct tally {
-	int64_t files, bytes;
+struct removal {
+	struct listing listing;
+	bool yes;
+	int64_t files, bytes; /* so far */
 };
 
 /* False: it could not be removed, and that has been said. Who removes beside us is right, too. */
-static bool take(struct keep *keep, const struct file *file, bool yes, struct tally *tally)
+static bool take(struct keep *keep, const struct file *file, struct removal *r)
 {
 	struct refusal why;
 
 	refusal_clear(&why);
-	if (!yes)
+	if (!r->yes)
 		print_file(file);
-	enum fault f = yes ? keep_remove(keep, span_of(file->id), &why) : FAULT_NONE;
+	enum fault f = r->yes ? keep_remove(keep, span_of(file->id), &why) : FAULT_NONE;
 	if (f == FAULT_NOT_FOUND)
 		return true;
-	tally->files += !f;
-	tally->bytes += !f ? file->size : 0;
+	r->files += !f;
+	r->bytes += !f ? file->size : 0;
 	if (f)
 		complain("%s: %s", file->id, refusal_detail(&why));
 	return !f;
 }
 
-static int take_all(struct keep *keep, struct listing *l, bool yes, struct tally *tally)
+static int take_all(struct keep *keep, struct removal *r, struct refusal *why)
 {
-	struct refusal why;
+	struct listing *l = &r->listing;
 	int64_t total;
 	bool more = true, done = true;
 
-	refusal_clear(&why);
 	l->limit = PAGE;
 	while (more && done) {
 		struct files files = {0};
-		if (keep_list(keep, l, &files, &total, &more, &why))
-			return complain("%s", refusal_detail(&why));
+		if (keep_list(keep, l, &files, &total, &more, why))
+			return complain("%s", refusal_detail(why));
 		for (size_t i = 0; i < files.count && done; i++)
-			done = take(keep, &files.at[i], yes, tally);
+			done = take(keep, &files.at[i], r);
 		if (files.count > 0)
 			l->after = files.at[files.count - 1].seq;
 		more = more && files.count > 0;
@@ -83,21 +84,21 @@ static int take_all(struct keep *keep, struct listing *l, bool yes, struct tally
 	return done ? DONE : FAILED;
 }
 
-static int remove_matching(struct keep *keep, struct listing *l, bool yes)
+static int remove_matching(struct keep *keep, void *self, struct refusal *why)
 {
-	struct tally tally = {0};
+	struct removal *r = self;
 	char size[TEXT_FIGURE];
-	int status = take_all(keep, l, yes, &tally);
+	int status = take_all(keep, r, why);
 
-	text_bytes(tally.bytes, size);
-	if (yes)
-		printf("%" PRId64 " files, %s: removed\n", tally.files, size);
-	else if (status == DONE && tally.files == 0)
+	text_bytes(r->bytes, size);
+	if (r->yes)
+		printf("%" PRId64 " files, %s: removed\n", r->files, size);
+	else if (status == DONE && r->files == 0)
 		printf("no file matches\n");
 	else if (status == DONE)
 		printf("%" PRId64 " file%s, %s, would be removed; --yes removes them. Unfinished "
 		       "uploads stay: see waybill ls --partial.\n",
-		    tally.files, tally.files == 1 ? "" : "s", size);
+		    r->files, r->files == 1 ? "" : "s", size);
 	return status;
 }
 
@@ -116,27 +117,19 @@ static bool has_empty(const struct options *o)
 int cli_rm(struct options *o)
 {
 	bool filters = o->owner || o->address || o->since || o->until || o->name || o->type;
-	struct store store;
-	struct listing listing;
+	struct removal removal = {.yes = o->yes};
 	int64_t left;
 
-	if (filters == (o->count > 0) || (o->yes && !filters)) {
-		complain(o->count > 0
-			     ? "rm takes ids, or what to remove (--owner, --since ...), not both"
-			     : "rm wants ids, or what to remove: --owner, --since ...");
-		return USAGE;
-	}
-	if (has_empty(o)) {
-		complain(
-		    "an option of rm has an empty value, which says nothing of what to remove");
-		return USAGE;
-	}
-	int status = listing_of(o, &listing, &left);
-	if (status == DONE)
-		status = open_keep(&store, o, KEEP_READ | (filters && !o->yes ? 0 : KEEP_WRITE));
+	if (filters == (o->count > 0) || (o->yes && !filters))
+		return complain_of_use(o->count > 0
+			? "rm takes ids, or what to remove (--owner, --since ...), not both"
+			: "rm wants ids, or what to remove: --owner, --since ...");
+	if (has_empty(o))
+		return complain_of_use("an option of rm has an empty value, which says nothing of what to remove");
+	int status = listing_of(o, &removal.listing, &left);
 	if (status != DONE)
 		return status;
-	status =
-	    filters ? remove_matching(store.keep, &listing, o->yes) : remove_ids(store.keep, o);
-	return close_keep(&store, status);
+	if (!filters)
+		return in_keep(o, KEEP_READ | KEEP_WRITE, remove_ids, o);
+	return in_keep(o, KEEP_READ | (o->yes ? KEEP_WRITE : 0), remove_matching, &removal);
 }

@@ -30,12 +30,6 @@ static unsigned rights_of(const char *text)
 	return set;
 }
 
-static int bad_option(const char *text)
-{
-	complain("token add: %s", text);
-	return USAGE;
-}
-
 /* A name becomes an owner: it must be fit to be shown. */
 static bool is_name(const char *name)
 {
@@ -51,39 +45,30 @@ static int read_token(const struct options *o, struct token *token)
 
 	*token = (struct token){.name = o->rest[1], .created_at = clock_calendar()};
 	if (!is_name(token->name))
-		return bad_option(
-		    "a name has at most 200 bytes of UTF-8, no slash, no control characters");
+		return complain_of_use(
+		    "token add: a name has at most 200 bytes of UTF-8, no slash, no control characters");
 	token->rights = o->can ? rights_of(o->can) : 0;
 	if (token->rights == 0)
-		return bad_option("--can takes a list of upload, read, delete, admin");
+		return complain_of_use("token add: --can takes a list of upload, read, delete, admin");
 	if (o->expires && (!text_duration(span_of(o->expires), &lifetime) || lifetime == 0))
-		return bad_option("--expires takes a time with its unit, such as 90m, 24h or 30d");
+		return complain_of_use("token add: --expires takes a time with its unit, such as 90m, 24h or 30d");
 	if (lifetime > INT64_MAX - token->created_at)
-		return bad_option("--expires is too far away");
+		return complain_of_use("token add: --expires is too far away");
 	token->expires_at = lifetime ? token->created_at + lifetime : 0;
 	if (o->quota && !text_size(span_of(o->quota), &token->quota))
-		return bad_option("--quota takes a size such as 512M or 10GB");
+		return complain_of_use("token add: --quota takes a size such as 512M or 10GB");
 	return DONE;
 }
 
-static int token_add(struct options *o)
+static int add(struct keep *keep, void *self, struct refusal *why)
 {
-	struct store store;
-	struct token token;
-	struct refusal why;
+	const struct token *token = self;
 	char text[128];
-	int status = read_token(o, &token);
 
-	if (status == DONE)
-		status = open_keep(&store, o, KEEP_READ | KEEP_WRITE | MAKE);
-	if (status != DONE)
-		return status;
-	refusal_clear(&why);
-	if (keep_token_add(store.keep, &token, text, &why))
-		status = complain("%s: %s", token.name, refusal_detail(&why));
-	else
-		puts(text);
-	return close_keep(&store, status);
+	if (keep_token_add(keep, token, text, why))
+		return complain("%s: %s", token->name, refusal_detail(why));
+	puts(text);
+	return DONE;
 }
 
 static void print_token(void *self, const struct token *token)
@@ -107,44 +92,34 @@ static void print_token(void *self, const struct token *token)
 	    since, used, until, quota);
 }
 
-static int token_ls(struct options *o)
+static int list(struct keep *keep, void *self, struct refusal *why)
 {
-	struct store store;
-	struct refusal why;
-	int status = open_keep(&store, o, KEEP_READ);
-
-	if (status != DONE)
-		return status;
-	refusal_clear(&why);
-	if (keep_token_each(store.keep, print_token, NULL, &why))
-		status = complain("%s", refusal_detail(&why));
-	return close_keep(&store, status);
+	if (keep_token_each(keep, print_token, NULL, why))
+		return complain("%s", refusal_detail(why));
+	return DONE;
 }
 
-static int token_rm(struct options *o)
+static int take_back(struct keep *keep, void *self, struct refusal *why)
 {
-	struct store store;
-	struct refusal why;
-	int status = open_keep(&store, o, KEEP_READ | KEEP_WRITE | MAKE);
+	const char *name = self;
 
-	if (status != DONE)
-		return status;
-	refusal_clear(&why);
-	if (keep_token_remove(store.keep, o->rest[1], &why))
-		status = complain("%s: %s", o->rest[1], refusal_detail(&why));
-	return close_keep(&store, status);
+	if (keep_token_remove(keep, name, why))
+		return complain("%s: %s", name, refusal_detail(why));
+	return DONE;
 }
 
 int cli_token(struct options *o)
 {
 	const char *action = o->rest[0];
+	struct token token;
 
-	if (strcmp(action, "add") == 0 && o->count == 2)
-		return token_add(o);
+	if (strcmp(action, "add") == 0 && o->count == 2) {
+		int status = read_token(o, &token);
+		return status == DONE ? in_keep(o, KEEP_READ | KEEP_WRITE | MAKE, add, &token) : status;
+	}
 	if (strcmp(action, "ls") == 0 && o->count == 1)
-		return token_ls(o);
+		return in_keep(o, KEEP_READ, list, NULL);
 	if (strcmp(action, "rm") == 0 && o->count == 2)
-		return token_rm(o);
-	complain("token: add NAME --can ..., ls, or rm NAME");
-	return USAGE;
+		return in_keep(o, KEEP_READ | KEEP_WRITE | MAKE, take_back, o->rest[1]);
+	return complain_of_use("token: add NAME --can ..., ls, or rm NAME");
 }

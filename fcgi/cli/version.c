@@ -37,5 +37,5 @@ int cli_version(void)
 		printf("landlock ABI %d\n", landlock);
 	else
 		printf("landlock: this kernel has none\n");
-	return fflush(stdout) == 0 ? DONE : FAILED;
+	return finish(DONE);
 }
