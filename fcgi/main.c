@@ -19,9 +19,8 @@ static int answer_failure(struct exchange *x, const char *problem)
 {
 	char id[REQUEST_ID], reason[600];
 	struct reply reply;
-	struct refusal why;
+	struct refusal why = NO_REFUSAL;
 
-	refusal_clear(&why);
 	why.fault = FAULT_INTERNAL;
 	serve_name_request(id);
 	reply_open(&reply, x, NULL);
@@ -34,10 +33,9 @@ static int answer_failure(struct exchange *x, const char *problem)
 
 static int answer_one(struct server *server, struct exchange *x, struct call *call)
 {
-	struct refusal why;
+	struct refusal why = NO_REFUSAL;
 	char problem[512];
 
-	refusal_clear(&why);
 	if (!call || !worker_open(server, 1, &why))
 		return answer_failure(x, call ? refusal_detail(&why) : "out of memory");
 	if (!worker_shut_jail(server, problem, sizeof problem))

@@ -141,9 +141,8 @@ static void *sweep(void *argument)
 {
 	struct server *server = argument;
 	struct swept swept;
-	struct refusal why;
+	struct refusal why = NO_REFUSAL;
 
-	refusal_clear(&why);
 	if (sweep_store(server->service.keep, &swept, &why))
 		log_line(LOG_WARN, "sweeping failed", "reason=\"%s\"", refusal_detail(&why));
 	else if (swept.files + swept.partials + swept.orphans > 0)
@@ -208,43 +207,47 @@ static void wait_for_end(struct server *server, const sigset_t *waited)
 
 /* ---- what the parent is told ----------------------------------------------------------------- */
 
-/* Before the jail is shut: no descriptor is sent from in there. */
-static bool send_door(int report, int listening)
-{
+/* One byte, and room for a descriptor. Not to be copied. */
+struct letter {
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	char none = 0;
-	struct iovec bytes = {&none, 1};
-	struct msghdr message = {.msg_iov = &bytes,
-	    .msg_iovlen = 1,
-	    .msg_control = control.room,
-	    .msg_controllen = sizeof control.room};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+	} control;
+	char byte;
+	struct iovec bytes;
+	struct msghdr message;
+};
 
+static void lay_out(struct letter *l)
+{
+	*l = (struct letter){.bytes = {&l->byte, 1}};
+	l->message = (struct msghdr){.msg_iov = &l->bytes,
+	    .msg_iovlen = 1,
+	    .msg_control = l->control.room,
+	    .msg_controllen = sizeof l->control.room};
+}
+
+/* Before the jail is shut: no descriptor is sent from in there. */
+static bool send_door(int report, int listening)
+{
+	struct letter letter;
+
+	lay_out(&letter);
+	struct cmsghdr *head = CMSG_FIRSTHDR(&letter.message);
 	head->cmsg_level = SOL_SOCKET;
 	head->cmsg_type = SCM_RIGHTS;
 	head->cmsg_len = CMSG_LEN(sizeof listening);
 	memcpy(CMSG_DATA(head), &listening, sizeof listening);
-	return sendmsg(report, &message, MSG_NOSIGNAL) == 1;
+	return sendmsg(report, &letter.message, MSG_NOSIGNAL) == 1;
 }
 
 enum report worker_report(int report, int *listening)
 {
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	char what = 0;
-	struct iovec bytes = {&what, 1};
-	struct msghdr message = {.msg_iov = &bytes,
-	    .msg_iovlen = 1,
-	    .msg_control = control.room,
-	    .msg_controllen = sizeof control.room};
-	ssize_t got = recvmsg(report, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *head = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	struct letter letter;
 
+	lay_out(&letter);
+	ssize_t got = recvmsg(report, &letter.message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = got > 0 ? CMSG_FIRSTHDR(&letter.message) : NULL;
 	if (got <= 0)
 		return got < 0 && errno == EAGAIN ? REPORT_NOTHING : REPORT_END;
 	if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
@@ -311,9 +314,8 @@ static bool open_gate(
 static bool get_ready(
     struct server *server, const char *where, int listening, int report, char *problem, size_t room)
 {
-	struct refusal why;
+	struct refusal why = NO_REFUSAL;
 
-	refusal_clear(&why);
 	if (!open_gate(server, where, listening, report, &why)) {
 		snprintf(problem, room, "%s", refusal_detail(&why));
 		return false;

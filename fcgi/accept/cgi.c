@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "accept/accept.h"
+#include "accept/inside.h"
 #include "accept/pace.h"
 
 enum {
@@ -88,10 +88,9 @@ static enum fault cgi_write(struct exchange *x, const void *bytes, size_t len)
 static void cgi_interrupt(struct exchange *x)
 {
 	struct cgi *cgi = (struct cgi *)x;
-	uint64_t one = 1;
 
-	while (cgi->asked >= 0 && write(cgi->asked, &one, sizeof one) < 0 && errno == EINTR)
-		;
+	if (cgi->asked >= 0)
+		ring(cgi->asked);
 }
 
 struct exchange *cgi_open(const struct config *config)

@@ -36,8 +36,7 @@ static int64_t refused_with(struct exchange *x)
 {
 	int64_t status;
 
-	return text_number(request_header(x, "REDIRECT_STATUS"), &status) && status >= 400 ? status
-											   : 0;
+	return text_number(request_header(x, "REDIRECT_STATUS"), &status) && status >= 400 ? status : 0;
 }
 
 struct span request_method_sent(struct exchange *x)
@@ -50,29 +49,27 @@ struct span request_method_sent(struct exchange *x)
 enum fault request_turned_away(
     struct request *r, struct exchange *x, const struct config *config, struct refusal *why)
 {
+	static const struct {
+		int status;
+		enum fault fault;
+	} plain[] = {{403, FAULT_FORBIDDEN}, {404, FAULT_NOT_FOUND}, {408, FAULT_BODY_TIMEOUT},
+	    {414, FAULT_NAME_TOO_LONG}, {503, FAULT_BUSY}};
 	int64_t status = refused_with(x);
 
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (plain[i].status == status)
+			return refuse(why, plain[i].fault, NULL);
 	switch (status) {
 	case 0:
 		return FAULT_NONE;
-	case 403:
-		return refuse(why, FAULT_FORBIDDEN, NULL);
-	case 404:
-		return refuse(why, FAULT_NOT_FOUND, NULL);
-	case 408:
-		return refuse(why, FAULT_BODY_TIMEOUT, NULL);
 	case 411:
 		return length_missing(r, why);
 	case 413:
 		return too_large(told_max_bytes(r, config), why);
-	case 414:
-		return refuse(why, FAULT_NAME_TOO_LONG, NULL);
 	case 405:
 	case 501: /* a method the server in front does not know: 405 or 404 by the address */
 		r->method = METHOD_OTHER;
 		return FAULT_NONE;
-	case 503:
-		return refuse(why, FAULT_BUSY, NULL);
 	}
 	if (status >= 500)
 		return refuse(why, FAULT_INTERNAL, NULL);

@@ -116,11 +116,8 @@ failed:
 
 void gate_shut(struct gate *gate)
 {
-	uint64_t one = 1;
-
 	atomic_store(&gate->is_shut, true);
-	while (write(gate->shut, &one, sizeof one) < 0 && errno == EINTR)
-		;
+	ring(gate->shut);
 }
 
 bool gate_is_shut(const struct gate *gate)

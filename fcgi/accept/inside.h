@@ -2,12 +2,22 @@
 #ifndef WAYBILL_ACCEPT_INSIDE_H
 #define WAYBILL_ACCEPT_INSIDE_H
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "accept/accept.h"
+
+/* Make an eventfd readable. */
+static inline void ring(int fd)
+{
+	const uint64_t one = 1;
+
+	while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
 
 /* The value of a header field by its CGI name; absent when empty or unset. */
 struct span request_header(struct exchange *x, const char *name);
-
-/* METHOD_OTHER for what no route knows. Methods are case-sensitive (RFC 9110 9.1). */
 
 /* address.c: base, path, segments and query out of REQUEST_URI and its relatives. */
 enum fault request_address(struct request *request, struct exchange *x, const struct config *config,

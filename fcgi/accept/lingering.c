@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "accept/inside.h"
 #include "shared/clock.h"
 
 enum {
@@ -122,14 +121,6 @@ static void *see_off(void *argument)
 
 /* ---- for the gate ---------------------------------------------------------------------------- */
 
-static void wake(struct lingering *l)
-{
-	uint64_t one = 1;
-
-	while (write(l->wake, &one, sizeof one) < 0 && errno == EINTR)
-		;
-}
-
 void lingering_take(struct lingering *l, int fd)
 {
 	pthread_mutex_lock(&l->lock);
@@ -142,7 +133,7 @@ void lingering_take(struct lingering *l, int fd)
 	}
 	pthread_mutex_unlock(&l->lock);
 	if (taken)
-		wake(l);
+		ring(l->wake);
 	else
 		close(fd);
 }
@@ -154,7 +145,7 @@ void lingering_free(struct lingering *l)
 	pthread_mutex_lock(&l->lock);
 	l->ending = true;
 	pthread_mutex_unlock(&l->lock);
-	wake(l);
+	ring(l->wake);
 	if (l->started)
 		pthread_join(l->thread, NULL);
 	close(l->wake);

@@ -7,6 +7,7 @@ enum { RETURN_BYTES = 2048 };
 
 /* ---- method and protocol --------------------------------------------------------------------- */
 
+/* Methods are case-sensitive (RFC 9110 9.1). */
 static enum method request_method(struct span name)
 {
 	static const struct {

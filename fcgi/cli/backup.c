@@ -53,13 +53,12 @@ static void print_restored(
 static int restore(const struct config *config, const char *dir)
 {
 	struct restored result;
-	struct refusal why;
+	struct refusal why = NO_REFUSAL;
 	struct bar bar = {.wanted = isatty(STDERR_FILENO)};
 	struct inspector inspector = {&bar, bar_say, bar_draw};
 	int64_t since = clock_steady();
-
-	refusal_clear(&why);
 	enum fault f = backup_restore(config, dir, &inspector, &result, &why);
+
 	bar_clear(&bar);
 	if (f)
 		return complain("restore: %s", refusal_detail(&why));

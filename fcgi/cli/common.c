@@ -70,12 +70,11 @@ int in_keep(const struct options *o, unsigned mode, keep_work *work, void *self)
 {
 	struct config config;
 	struct keep *keep = NULL;
-	struct refusal why;
+	struct refusal why = NO_REFUSAL;
 	int status = load_config(&config, o);
 
 	if (status != DONE)
 		return status;
-	refusal_clear(&why);
 	if (mode & KEEP_WRITE)
 		become_owner(config.data_dir);
 	if (!is_there(config.data_dir, mode))

@@ -93,17 +93,12 @@ static void put_commands(FILE *out, const struct command *commands, const struct
 {
 	fputs(".SH SUBCOMMANDS\n", out);
 	manual_put(out, "",
-	    "Options and operands may stand in any order. Every subcommand takes -c FILE. The "
-	    "catalog "
+	    "Options and operands may stand in any order. Every subcommand takes -c FILE. The catalog "
 	    "may be used while waybill is serving; run by root, what writes to it does so as the "
 	    "owner of data_dir. ID is the 26 characters of a file, or of an unfinished upload.");
 	for (const struct command *c = commands; c->name; c++)
 		put_command(out, c, options);
-	fputs(".TP\n\\fB\\-c\\fR, ", out);
-	fprintf(out, "\\fB\\-\\-%s\\fR ", options[0].name);
-	put_usage(out, options[0].value);
-	fputc('\n', out);
-	manual_put(out, "", options[0].meaning);
+	put_option(out, &options[0]);
 	fputs(".TP\n.B waybill \\-\\-sample\\-config\n", out);
 	manual_put(out, "", "print a waybill.conf with every key, commented out");
 	fputs(".TP\n.B waybill \\-\\-man\n", out);
@@ -225,10 +220,8 @@ static void put_configuration(FILE *out)
 	fputs(".PP\n", out);
 	manual_put(out, "",
 	    "Who may: open: anybody; user: a token, or REMOTE_USER where remote_user = trust; "
-	    "owner: "
-	    "what one has uploaded oneself; token: a token with that right; off: nobody. A token "
-	    "with "
-	    "admin may all.");
+	    "owner: what one has uploaded oneself; token: a token with that right; off: nobody. A token "
+	    "with admin may all.");
 }
 
 static void put_examples(FILE *out)
@@ -263,8 +256,7 @@ void cli_manual(FILE *out, const struct command *commands, const struct option *
 	put_configuration(out);
 	put_entries(out);
 	put_examples(out);
-	fputs(".SH SEE ALSO\n.BR file (1),\n.BR systemd.socket (5),\n.BR apache2 (8),\n.BR "
-	      "lighttpd (8),\n"
+	fputs(".SH SEE ALSO\n.BR file (1),\n.BR systemd.socket (5),\n.BR apache2 (8),\n.BR lighttpd (8),\n"
 	      ".BR nginx (8)\n",
 	    out);
 }

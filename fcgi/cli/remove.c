@@ -48,9 +48,8 @@ struct removal {
 /* False: it could not be removed, and that has been said. Who removes beside us is right, too. */
 static bool take(struct keep *keep, const struct file *file, struct removal *r)
 {
-	struct refusal why;
+	struct refusal why = NO_REFUSAL;
 
-	refusal_clear(&why);
 	if (!r->yes)
 		print_file(file);
 	enum fault f = r->yes ? keep_remove(keep, span_of(file->id), &why) : FAULT_NONE;

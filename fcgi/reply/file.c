@@ -242,8 +242,7 @@ static enum fault hand_over(struct reply *r, const struct content *c, const stru
 
 static enum fault out_of_range(struct reply *r, const struct content *c)
 {
-	struct refusal why;
-	refusal_clear(&why);
+	struct refusal why = NO_REFUSAL;
 	refuse(&why, FAULT_RANGE,
 	    "None of the ranges asked for lies inside the file, which has %lld bytes.",
 	    (long long)c->file->size);

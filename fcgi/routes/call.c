@@ -46,7 +46,7 @@ enum fault call_path(struct call *c, struct span raw, struct span *path)
 	return FAULT_NONE;
 }
 
-enum fault call_grant(struct call *c)
+static enum fault make_grant(struct call *c)
 {
 	struct span expires_in, path;
 	enum fault f =
@@ -62,6 +62,13 @@ enum fault call_grant(struct call *c)
 	if (!f && c->request.key.at)
 		f = rules_key(c->request.key, &c->grant, &c->why);
 	return f ? f : request_claims(&c->request, c->grant.claims, &c->why);
+}
+
+bool call_has_type(const struct call *c, const char *type)
+{
+	char declared[TYPE_BYTES + 1];
+
+	return text_media_type(c->request.content_type, declared) && strcmp(declared, type) == 0;
 }
 
 bool call_claims_digest(const struct call *c)
@@ -114,11 +121,22 @@ enum fault call_place(struct call *c, enum lane lane)
 	return f;
 }
 
-enum fault call_enter(struct call *c, enum lane lane)
+enum fault call_enter(struct call *c)
 {
-	enum fault f = call_place(c, lane);
+	enum fault f = make_grant(c);
 
+	if (!f)
+		f = call_place(c, LANE_BODY);
 	return f ? f : call_need_buffer(c);
+}
+
+enum fault call_finish(struct call *c, const char *fields, struct span owner)
+{
+	enum fault f = upload_finish(c->upload, fields, call_wants_token(c, owner), &c->files, &c->why);
+
+	if (!f)
+		call_log_stored(c);
+	return f;
 }
 
 void call_log_stored(const struct call *c)

@@ -7,14 +7,6 @@
  */
 #include "routes/routes.h"
 
-static bool asks_ready(struct call *c, enum fault *f)
-{
-	struct span ready;
-
-	*f = request_parameter(&c->request, "ready", &c->scratch, &ready, &c->why);
-	return !*f && ready.at;
-}
-
 /* What /metrics would tell, for those who may see it. */
 static enum fault tell(struct call *c, int status, const char *state, const struct health *h)
 {
@@ -36,8 +28,8 @@ static enum fault tell(struct call *c, int status, const char *state, const stru
 enum fault health_show(struct call *c)
 {
 	struct health h;
-	enum fault f;
-	bool ready = asks_ready(c, &f);
+	struct span ready;
+	enum fault f = request_parameter(&c->request, "ready", &c->scratch, &ready, &c->why);
 
 	if (f)
 		return f;
@@ -45,6 +37,6 @@ enum fault health_show(struct call *c)
 	if (!h.readable)
 		return tell(c, 503, "failing", &h);
 	if (!h.ok)
-		return tell(c, ready ? 503 : 200, "degraded", &h);
+		return tell(c, ready.at ? 503 : 200, "degraded", &h);
 	return tell(c, 200, "ok", &h);
 }

@@ -94,16 +94,11 @@ static enum fault answer_whole(struct call *c)
 /* All came and was judged as a whole: that is the resource's answer, even where it is no. */
 static enum fault finish(struct call *c)
 {
-	const struct resumable *row = upload_row(c->upload);
-	enum fault f = upload_finish(
-	    c->upload, NULL, call_wants_token(c, span_of(row->owner)), &c->files, &c->why);
+	enum fault f = call_finish(c, NULL, span_of(upload_row(c->upload)->owner));
 
 	if (f == FAULT_TYPE_REFUSED || f == FAULT_DIGEST_MISMATCH)
 		tell_complete(c, true);
-	if (f)
-		return f;
-	call_log_stored(c);
-	return answer_whole(c);
+	return f ? f : answer_whole(c);
 }
 
 static enum fault answer_part(struct call *c, int status)
@@ -123,18 +118,15 @@ static enum fault answer_part(struct call *c, int status)
 
 static enum fault judge_append(struct call *c, const struct ietf_headers *ietf)
 {
-	char type[TYPE_BYTES + 1];
 	bool old = ietf->interop >= 0 && ietf->interop < TYPED_SINCE;
 
-	if (!old && (!text_media_type(c->request.content_type, type) ||
-			!span_is(span_of(type), CHUNK_TYPE)))
+	if (!old && !call_has_type(c, CHUNK_TYPE))
 		return refuse(&c->why, FAULT_UNSUPPORTED_TYPE,
 		    "An append carries bytes as Content-Type: " CHUNK_TYPE
 		    "; a tus request would say Tus-Resumable.");
 	if (ietf->offset < 0 || ietf->complete == COMPLETE_UNSAID)
 		return refuse(&c->why, FAULT_BAD_REQUEST,
-		    "An append needs Upload-Offset, a whole number, and Upload-Complete, ?0 or "
-		    "?1.");
+		    "An append needs Upload-Offset, a whole number, and Upload-Complete, ?0 or ?1.");
 	return FAULT_NONE;
 }
 
@@ -211,8 +203,7 @@ static enum fault complete(struct call *c)
 	const struct resumable *row = upload_row(c->upload);
 
 	if (row->length >= 0 && upload_offset(c->upload) < row->length) {
-		struct refusal unheard;
-		refusal_clear(&unheard);
+		struct refusal unheard = NO_REFUSAL;
 		upload_rest(c->upload, &unheard);
 		return refuse(&c->why, FAULT_BAD_LENGTH_CLAIM,
 		    "The upload was declared complete with %lld of its %lld bytes.",
@@ -223,7 +214,7 @@ static enum fault complete(struct call *c)
 
 static enum fault append(struct call *c, const struct ietf_headers *ietf, struct span id)
 {
-	enum fault f = resume_enter(c);
+	enum fault f = call_enter(c);
 
 	c->grant.claims[1].algorithm = DIGEST_NONE; /* Repr-Digest was said at the creation */
 	const struct upload_place place = {id, ietf->offset, call_claims_digest(c), c->x};
@@ -318,7 +309,7 @@ static enum fault create(struct call *c, const struct ietf_headers *ietf)
 	enum fault f = plan_upload(c, ietf, &plan);
 
 	if (!f)
-		f = resume_enter(c);
+		f = call_enter(c);
 	plan.whole = c->grant.claims[1];
 	c->grant.claims[1].algorithm = DIGEST_NONE;
 	if (!f)

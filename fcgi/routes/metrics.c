@@ -219,12 +219,6 @@ static unsigned add_up(struct metrics *m, const struct health *h, int64_t *sums)
 
 /* ---- GET /metrics ---------------------------------------------------------------------------- */
 
-static void print(FILE *out, const char *type, const char *name, const char *help, long long value)
-{
-	fprintf(out, "# HELP waybill_%s %s\n# TYPE waybill_%s %s\nwaybill_%s %lld\n", name, help,
-	    name, type, name, value);
-}
-
 static void print_requests(FILE *out, const struct metrics *m, const int64_t *sums)
 {
 	fputs("# HELP waybill_requests_total Requests answered.\n"
@@ -264,35 +258,37 @@ static void print_histogram(FILE *out, const int64_t *sums)
 	    below, (double)sums[MICROSECONDS] / 1e6, below);
 }
 
-static void print_traffic(FILE *out, const int64_t *sums)
+/* `processes`: what all sums are of. */
+static void print_figures(
+    FILE *out, const struct health *h, const int64_t *sums, unsigned processes)
 {
-	print(out, "counter", "received_bytes_total", "Bytes of files received.", sums[BYTES_IN]);
-	print(out, "counter", "sent_bytes_total", "Bytes of bodies sent.", sums[BYTES_OUT]);
-	print(out, "counter", "aborted_total", "Answers that broke off: client gone, or too slow.",
-	    sums[ABORTED]);
-	print(out, "gauge", "requests_in_flight", "Requests under way.", sums[IN_FLIGHT]);
-	print(out, "gauge", "bodies_in_flight", "Uploads whose body is being read.",
-	    sums[INSIDE + LANE_BODY]);
-	print(out, "gauge", "downloads_in_flight", "Files being sent, other than short ones.",
-	    sums[INSIDE + LANE_CONTENT]);
-}
+	const struct {
+		const char *type, *name, *help;
+		int64_t value;
+	} figures[] = {
+	    {"counter", "received_bytes_total", "Bytes of files received.", sums[BYTES_IN]},
+	    {"counter", "sent_bytes_total", "Bytes of bodies sent.", sums[BYTES_OUT]},
+	    {"counter", "aborted_total", "Answers that broke off: client gone, or too slow.", sums[ABORTED]},
+	    {"gauge", "requests_in_flight", "Requests under way.", sums[IN_FLIGHT]},
+	    {"gauge", "bodies_in_flight", "Uploads whose body is being read.", sums[INSIDE + LANE_BODY]},
+	    {"gauge", "downloads_in_flight", "Files being sent, other than short ones.", sums[INSIDE + LANE_CONTENT]},
+	    {"gauge", "processes", "Processes on this data_dir, which all figures are of.", processes},
+	    {"gauge", "up", "1 where uploads can be kept.", h->ok},
+	    {"gauge", "stored_files", "Files in the catalog.", h->files},
+	    {"gauge", "stored_bytes", "Bytes of distinct content and of fields.", h->bytes},
+	    {"gauge", "reserved_bytes", "Bytes promised to uploads under way.", h->reserved},
+	    {"gauge", "free_bytes", "Bytes free for uploads on the file system.", h->free_bytes},
+	    {"gauge", "sniffers", "Jailed libmagic processes alive.", sums[SNIFFERS]},
+	    {"counter", "sniffer_deaths_total", "Jailed libmagic processes that died.", sums[SNIFFER_DEATHS]},
+	    {"counter", "commits_total", "Changes committed to the catalog.", sums[COMMITS]},
+	    {"counter", "commit_batches_total", "Transactions they went into.", sums[BATCHES]},
+	    {"counter", "catalog_busy_total", "Times the catalog was locked by another process.", sums[BUSY]},
+	};
 
-static void print_store(FILE *out, const struct health *h, const int64_t *sums)
-{
-	print(out, "gauge", "up", "1 where uploads can be kept.", h->ok);
-	print(out, "gauge", "stored_files", "Files in the catalog.", h->files);
-	print(out, "gauge", "stored_bytes", "Bytes of distinct content and of fields.", h->bytes);
-	print(out, "gauge", "reserved_bytes", "Bytes promised to uploads under way.", h->reserved);
-	print(out, "gauge", "free_bytes", "Bytes free for uploads on the file system.",
-	    h->free_bytes);
-	print(out, "gauge", "sniffers", "Jailed libmagic processes alive.", sums[SNIFFERS]);
-	print(out, "counter", "sniffer_deaths_total", "Jailed libmagic processes that died.",
-	    sums[SNIFFER_DEATHS]);
-	print(out, "counter", "commits_total", "Changes committed to the catalog.", sums[COMMITS]);
-	print(
-	    out, "counter", "commit_batches_total", "Transactions they went into.", sums[BATCHES]);
-	print(out, "counter", "catalog_busy_total",
-	    "Times the catalog was locked by another process.", sums[BUSY]);
+	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+		fprintf(out, "# HELP waybill_%s %s\n# TYPE waybill_%s %s\nwaybill_%s %lld\n",
+		    figures[i].name, figures[i].help, figures[i].name, figures[i].type,
+		    figures[i].name, (long long)figures[i].value);
 }
 
 static void print_all(FILE *out, struct metrics *m, struct keep *keep, int64_t *sums)
@@ -303,10 +299,7 @@ static void print_all(FILE *out, struct metrics *m, struct keep *keep, int64_t *
 	unsigned processes = add_up(m, &h, sums);
 	print_requests(out, m, sums);
 	print_histogram(out, sums);
-	print_traffic(out, sums);
-	print(out, "gauge", "processes", "Processes on this data_dir, which all figures are of.",
-	    processes);
-	print_store(out, &h, sums);
+	print_figures(out, &h, sums, processes);
 }
 
 enum fault metrics_show(struct call *c)

@@ -50,9 +50,8 @@ void resume_tell_offset(struct call *c, int64_t offset)
 bool resume_may_see(struct call *c, const struct resumable *row)
 {
 	const struct file file = {.owner = row->owner};
-	struct refusal unheard;
+	struct refusal unheard = NO_REFUSAL;
 
-	refusal_clear(&unheard);
 	return row->state != UPLOAD_DONE ||
 	       !rules_may_see(&c->caller, c->service->config, &file, &unheard);
 }
@@ -66,16 +65,9 @@ enum fault resume_find(struct call *c, struct span id, bool settle, struct resum
 	return keep_find_upload(c->service->keep, id, settle, row, &c->why);
 }
 
-enum fault resume_enter(struct call *c)
-{
-	enum fault f = call_grant(c);
-
-	return f ? f : call_enter(c, LANE_BODY);
-}
-
 enum fault resume_forget(struct call *c, enum fault f)
 {
-	struct refusal unheard;
+	struct refusal unheard = NO_REFUSAL;
 	char id[ID_LEN + 1];
 
 	if (!c->upload)
@@ -83,7 +75,6 @@ enum fault resume_forget(struct call *c, enum fault f)
 	memcpy(id, upload_row(c->upload)->id, sizeof id);
 	upload_leave(c->upload);
 	c->upload = NULL;
-	refusal_clear(&unheard);
 	keep_remove_upload(c->service->keep, span_of(id), &unheard);
 	return f;
 }
@@ -121,9 +112,8 @@ static bool looks_complete(const struct call *c)
 
 static void keep_what_came(struct call *c)
 {
-	struct refusal unheard;
+	struct refusal unheard = NO_REFUSAL;
 
-	refusal_clear(&unheard);
 	if (call_claims_digest(c) || looks_complete(c))
 		upload_take_back(c->upload, &unheard);
 	else

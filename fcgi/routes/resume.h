@@ -23,8 +23,6 @@ void ietf_tell_state(struct call *c, const struct resumable *row, bool all);
 /* What both append to: found, settled enough to be judged. 404 for what is no id. The row's owner
  * pays, whoever sends. */
 enum fault resume_find(struct call *c, struct span id, bool settle, struct resumable *row);
-/* The grant and a place to read, for a body that c->upload will take. */
-enum fault resume_enter(struct call *c);
 /*
  * Pour the body into c->upload. A body that breaks off leaves what came recorded, unless a digest
  * was promised for it, or it would look complete to a tus client. Nothing is recorded where it ends

@@ -70,10 +70,11 @@ void serve(const struct service *service, struct exchange *x, struct call *c);
 enum fault call_need_buffer(struct call *c);
 /* A place at the limiter, which goes with the call; BUSY. */
 enum fault call_place(struct call *c, enum lane lane);
-/* The same and a buffer, for a body that will be read or content that is sent. */
-enum fault call_enter(struct call *c, enum lane lane);
-/* c->grant for an upload, with ?expires_in= and ?path=. */
-enum fault call_grant(struct call *c);
+/* For a body that will be read: c->grant for an upload, with ?expires_in= and ?path=; a place among the
+ * bodies; a buffer. */
+enum fault call_enter(struct call *c);
+/* Does the body have this media type? */
+bool call_has_type(const struct call *c, const char *type);
 /* Is a digest promised of this body, so that it counts as a whole or not at all? */
 bool call_claims_digest(const struct call *c);
 /* Does a record of this owner get a delete token? */
@@ -82,6 +83,9 @@ bool call_wants_token(const struct call *c, struct span owner);
 enum fault call_id(struct call *c, unsigned i, struct span *id);
 /* The folders above a name, cleaned, in scratch; absent: none. NAME_TOO_LONG. */
 enum fault call_path(struct call *c, struct span raw, struct span *path);
+/* c->upload, which `owner` pays for, becomes c->files, with the form's fields (NULL: its own). The log
+ * says so. */
+enum fault call_finish(struct call *c, const char *fields, struct span owner);
 /* In the log: c->files were stored by this request. */
 void call_log_stored(const struct call *c);
 /* "{base}{path}" in scratch; NULL: no room. */

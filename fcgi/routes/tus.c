@@ -39,15 +39,10 @@ void tus_tell_state(struct call *c, const struct resumable *row, bool all)
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-static bool has_chunk_type(const struct call *c)
+static enum fault judge_type(struct call *c)
 {
-	char type[TYPE_BYTES + 1];
-
-	return text_media_type(c->request.content_type, type) && span_is(span_of(type), CHUNK_TYPE);
-}
-
-static enum fault wrong_type(struct call *c)
-{
+	if (call_has_type(c, CHUNK_TYPE))
+		return FAULT_NONE;
 	return refuse(&c->why, FAULT_UNSUPPORTED_TYPE,
 	    "A tus request carries bytes as Content-Type: " CHUNK_TYPE ".");
 }
@@ -56,7 +51,7 @@ static enum fault wrong_type(struct call *c)
  */
 static enum fault enter(struct call *c, const struct tus_headers *tus, struct claim *whole)
 {
-	enum fault f = resume_enter(c);
+	enum fault f = call_enter(c);
 
 	*whole = c->grant.claims[1];
 	c->grant.claims[1] = tus->checksum;
@@ -78,13 +73,7 @@ static enum fault settle(struct call *c)
 	const struct resumable *row = upload_row(c->upload);
 	bool last = row->concat == CONCAT_NONE && upload_offset(c->upload) == row->length;
 
-	if (!last)
-		return upload_rest(c->upload, &c->why);
-	enum fault f = upload_finish(
-	    c->upload, NULL, call_wants_token(c, span_of(row->owner)), &c->files, &c->why);
-	if (!f)
-		call_log_stored(c);
-	return f;
+	return last ? call_finish(c, NULL, span_of(row->owner)) : upload_rest(c->upload, &c->why);
 }
 
 /* An answer of tus has no body for the record, so what it says once is said in headers. */
@@ -116,11 +105,10 @@ static enum fault judge_append(
 	if (row->concat == CONCAT_FINAL)
 		return refuse(&c->why, FAULT_FORBIDDEN,
 		    "A final upload is made of its parts; nothing can be added to it.");
-	if (!has_chunk_type(c))
-		return wrong_type(c);
-	if (tus->offset < 0)
-		return refuse(&c->why, FAULT_BAD_REQUEST, "A PATCH needs Upload-Offset.");
-	return FAULT_NONE;
+	enum fault f = judge_type(c);
+	if (!f && tus->offset < 0)
+		f = refuse(&c->why, FAULT_BAD_REQUEST, "A PATCH needs Upload-Offset.");
+	return f;
 }
 
 /* Nothing can be added any more, but a client may not have heard of its success. */
@@ -288,27 +276,19 @@ static enum fault read_parts(struct call *c, struct span urls, struct span **ids
 	    id.len > 200 ? 200 : (int)id.len, id.at);
 }
 
-static enum fault join(
-    struct call *c, struct upload_plan *plan, const struct span *ids, size_t count)
-{
-	plan->ids = ids;
-	plan->count = count;
-	return keep_join(c->service->keep, &c->grant, plan, &c->files, &c->why);
-}
-
 static enum fault concatenate(
     struct call *c, const struct tus_headers *tus, struct upload_plan *plan)
 {
 	struct span *ids = NULL;
-	size_t count;
-	enum fault f = c->request.length > 0 ? refuse(&c->why, FAULT_BAD_REQUEST,
-						   "A final concatenation has no body.")
-					     : enter(c, tus, &plan->whole);
 
+	if (c->request.length > 0)
+		return refuse(&c->why, FAULT_BAD_REQUEST, "A final concatenation has no body.");
+	enum fault f = enter(c, tus, &plan->whole);
 	if (!f)
-		f = read_parts(c, tus->parts, &ids, &count);
+		f = read_parts(c, tus->parts, &ids, &plan->count);
+	plan->ids = ids;
 	if (!f)
-		f = join(c, plan, ids, count);
+		f = keep_join(c->service->keep, &c->grant, plan, &c->files, &c->why);
 	free(ids);
 	if (!f)
 		f = resume_tell_location(c, c->files.at[0].id);
@@ -329,11 +309,10 @@ static enum fault judge_creation(struct call *c, const struct tus_headers *tus)
 	if (tus->length < 0 && !tus->defer_length && tus->concat != CONCAT_FINAL)
 		return refuse(&c->why, FAULT_BAD_REQUEST,
 		    "An upload is created with Upload-Length or with Upload-Defer-Length: 1.");
-	if (c->request.length != 0 && !has_chunk_type(c))
-		return wrong_type(c);
-	if (tus->length > max)
-		return refuse_too_large(&c->why, tus->length, max);
-	return FAULT_NONE;
+	enum fault f = c->request.length != 0 ? judge_type(c) : FAULT_NONE;
+	if (!f && tus->length > max)
+		f = refuse_too_large(&c->why, tus->length, max);
+	return f;
 }
 
 enum fault tus_create(struct call *c)

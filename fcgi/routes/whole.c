@@ -23,9 +23,9 @@ static enum fault hand_end(void *self, struct refusal *why)
 	return upload_file_end(((struct call *)self)->upload, why);
 }
 
-static void upload_hands(struct call *c, struct hands *hands)
+static struct hands upload_hands(struct call *c)
 {
-	*hands = (struct hands){c, hand_begin, hand_write, hand_end};
+	return (struct hands){c, hand_begin, hand_write, hand_end};
 }
 
 /* ---- one upload ------------------------------------------------------------------------------ */
@@ -51,9 +51,7 @@ static enum fault open_upload(struct call *c, int *body_file)
 	enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
 
 	if (!f)
-		f = call_grant(c);
-	if (!f)
-		f = call_enter(c, LANE_BODY);
+		f = call_enter(c);
 	if (!f && body_file)
 		f = find_body_file(c, body_file);
 	if (!f)
@@ -99,24 +97,19 @@ static enum fault close_upload(struct call *c, struct span *return_to)
 
 	if (f)
 		return f;
-	bool token = call_wants_token(c, c->caller.owner);
 	char *fields = json_fields(&c->fields.at[0].name, c->fields.count);
-
 	if (!fields)
 		return refuse(&c->why, FAULT_INTERNAL, "The server is out of memory.");
-	f = upload_finish(c->upload, fields, token, &c->files, &c->why);
+	f = call_finish(c, fields, c->caller.owner);
 	free(fields);
-	if (!f)
-		call_log_stored(c);
 	return f;
 }
 
 static enum fault take_form(struct call *c, struct span *return_to)
 {
-	struct hands hands;
+	const struct hands hands = upload_hands(c);
 	enum fault f = open_upload(c, NULL);
 
-	upload_hands(c, &hands);
 	if (!f)
 		f = body_pour_form(c->x, &c->grant, c->request.content_type, c->buffer, &hands,
 		    &c->fields, &c->why);
@@ -125,13 +118,12 @@ static enum fault take_form(struct call *c, struct span *return_to)
 
 static enum fault take_body(struct call *c, const struct part *part, int body_file)
 {
-	struct hands hands;
+	const struct hands hands = upload_hands(c);
 
 	if (body_file >= 0) {
 		c->bytes_in = c->grant.length;
 		return upload_adopt(c->upload, part, body_file, c->buffer, BODY_BUFFER, &c->why);
 	}
-	upload_hands(c, &hands);
 	return body_pour_raw(c->x, &c->grant, part, c->buffer, &hands, &c->why);
 }
 
@@ -152,23 +144,18 @@ static enum fault take_raw(struct call *c, struct span *return_to)
 
 enum fault whole_take(struct call *c, struct span *return_to)
 {
-	char type[TYPE_BYTES + 1];
-
 	if (c->request.method != METHOD_POST)
 		return take_raw(c, return_to);
 	if (body_is_form(c->request.content_type))
 		return take_form(c, return_to);
-	if (text_media_type(c->request.content_type, type) &&
-	    span_is(span_of(type), "application/x-www-form-urlencoded")) {
-		enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
-		return f ? f
-			 : refuse(&c->why, FAULT_UNSUPPORTED_FORM,
-			       "The body is declared as application/x-www-form-urlencoded, "
-			       "which carries no files. Give the form "
-			       "enctype=\"multipart/form-data\"; with curl, use -T FILE or -F "
-			       "file=@FILE instead of -d.");
-	}
-	return take_raw(c, return_to);
+	if (!call_has_type(c, "application/x-www-form-urlencoded"))
+		return take_raw(c, return_to);
+	enum fault f = rules_may_upload(&c->caller, c->service->config, &c->why);
+	if (f)
+		return f;
+	return refuse(&c->why, FAULT_UNSUPPORTED_FORM,
+	    "The body is declared as application/x-www-form-urlencoded, which carries no files. Give the "
+	    "form enctype=\"multipart/form-data\"; with curl, use -T FILE or -F file=@FILE instead of -d.");
 }
 
 enum fault whole_upload(struct call *c)

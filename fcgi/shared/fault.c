@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "shared/text.h"
 
@@ -55,9 +54,7 @@ enum fault fault_of_errno(int err)
 
 void refusal_clear(struct refusal *why)
 {
-	memset(why, 0, sizeof *why);
-	why->upload_offset = -1;
-	why->provided_offset = -1;
+	*why = (struct refusal)NO_REFUSAL;
 }
 
 enum fault refuse(struct refusal *why, enum fault f, const char *fmt, ...)

@@ -78,7 +78,8 @@ const char *fault_sentence(enum fault f);
 /* ENOSPC and EDQUOT are NO_SPACE; everything else INTERNAL. */
 enum fault fault_of_errno(int err);
 
-/* Set *why to no fault, no figures. */
+/* No fault, no figures: to begin with, or again. */
+#define NO_REFUSAL {.upload_offset = -1, .provided_offset = -1}
 void refusal_clear(struct refusal *why);
 
 /* TOO_LARGE, with the most that is accepted; bytes < 0: it is not known how much it would be. */
@@ -87,7 +88,7 @@ enum fault refuse_too_large(struct refusal *why, int64_t bytes, int64_t max_byte
 /*
  * Set fault and detail of *why and return `f`: `return refuse(why, FAULT_X, "%d is over %d", ...)`.
  * The detail is made valid UTF-8 and cut to fit; fmt may be NULL: the fault's own sentence stands.
- * The other figures stay as they are: refusal_clear() once a request, then set them before or
+ * The other figures stay as they are: NO_REFUSAL once a request, then set them before or
  * after. why may be NULL.
  */
 enum fault refuse(struct refusal *why, enum fault f, const char *fmt, ...)

@@ -7,9 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "shared/clock.h"
 #include "shared/config.h"
 #include "shared/text.h"
 #include "shared/utf8.h"
@@ -85,11 +85,8 @@ const char *log_value(struct span s, char *to, size_t room)
 static size_t head(char *line, size_t room, int level, const char *message)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug"};
-	struct timespec now;
 	char at[32], msg[512];
-	if (clock_gettime(CLOCK_REALTIME, &now) != 0)
-		now = (struct timespec){0, 0};
-	text_time((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, at);
+	text_time(clock_calendar(), at);
 	const char *name = level >= LOG_ERROR && level <= LOG_DEBUG ? names[level] : "error";
 	int len = snprintf(line, room, "time=%s level=%s msg=%s%s%s", at, name,
 	    log_value(span_of(message), msg, sizeof msg), request ? " request_id=" : "",
