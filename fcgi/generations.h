@@ -33,8 +33,7 @@ void generations_listen(struct generations *g);
 /* After SIGCHLD. */
 void generations_bury(struct generations *g);
 void generations_tell(const struct generations *g, int number); /* a signal, to all */
-/* ms until a worker is to be started in the place of one that died, with g->config; -1: there is none to
- * be. */
+/* ms until a worker is to be started in the place of one that died, with g->config; -1: there is none to be. */
 int64_t generations_pause(const struct generations *g);
 
 #endif

@@ -32,8 +32,7 @@ void handover_remember(char **argv)
 		count++;
 	called = calloc(count + 1, sizeof *called);
 	for (size_t i = 0; called && i < count; i++)
-		called[i] =
-		    argv[i]; /* the words stay; their order may change, when they are read */
+		called[i] = argv[i]; /* the words stay; their order may change, when they are read */
 }
 
 bool handover_wanted(void)

@@ -1,14 +1,13 @@
 /*
- * parent.c: the process that whoever started waybill knows: it keeps the listening socket, and reads
- * nothing that comes over it.
+ * parent.c: the process that whoever started waybill knows: it keeps the listening socket, and reads nothing
+ * that comes over it.
  *
  *     SIGHUP ── settings ── a new worker ──► it serves ──► the one before retires
  *
  * A worker in its jail could neither read other settings nor start another; so it has a parent, without
- * threads and without anything of the store, which forks one from its own clean state whenever one is
- * wanted. At most one is being started and one serves; any number may be finishing what they have
- * begun, for as long as that takes. As long as the parent lives requests wait in the socket rather
- * than fail.
+ * threads and without anything of the store, which forks one from its own clean state whenever one is wanted.
+ * At most one is being started and one serves; any number may be finishing what they have begun, for as long
+ * as that takes. As long as the parent lives requests wait in the socket rather than fail.
  */
 #include "parent.h"
 

@@ -1,6 +1,5 @@
 /*
- * parent.h: what main.c must know of the process that keeps the listening socket; cli/cli.h has the
- * rest.
+ * parent.h: what main.c must know of the process that keeps the listening socket; cli/cli.h has the rest.
  */
 #ifndef WAYBILL_PARENT_H
 #define WAYBILL_PARENT_H

@@ -150,8 +150,7 @@ enum fault rules_may_read(
 /* This file (read): NOT_FOUND for a stranger's. */
 enum fault rules_may_see(const struct caller *caller, const struct config *config,
     const struct file *file, struct refusal *why);
-/* This file (delete; NULL, except in owner mode: any); token_fits: the caller presented its
- * delete_token. */
+/* This file (delete; NULL, except in owner mode: any); token_fits: the caller presented its delete_token. */
 enum fault rules_may_delete(const struct caller *caller, const struct config *config,
     const struct file *file, bool token_fits, struct refusal *why);
 /* Metrics and the figures of /healthz: a token with admin, or this machine itself. */

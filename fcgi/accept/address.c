@@ -1,9 +1,8 @@
 /*
  * address.c: what was addressed, below which mount point. Pure.
  *
- * Only REQUEST_URI is the same behind every server: raw, undecoded, not normalised. The path below
- * the mount point is taken from it, and split before it is decoded, so that %2F stays inside its
- * segment.
+ * Only REQUEST_URI is the same behind every server: raw, undecoded, not normalised. The path below the mount
+ * point is taken from it, and split before it is decoded, so that %2F stays inside its segment.
  */
 #include "accept/inside.h"
 
@@ -69,10 +68,8 @@ static bool is_mount_of(struct span base, struct span path)
 	return base.at[0] == '/' && span_skip(&path, base) && (path.len == 0 || path.at[0] == '/');
 }
 
-/*
- * lighttpd, mounted at "/" without fix-root-scriptname, calls the first segment of the path the
- * script; so does any server that has no PATH_INFO. Our own names are never a mount point.
- */
+/* lighttpd, mounted at "/" without fix-root-scriptname, calls the first segment of the path the script; so
+ * does any server that has no PATH_INFO. Our own names are never a mount point. */
 static bool is_own_name(struct span script)
 {
 	static const char *const names[] = {
@@ -117,9 +114,8 @@ static struct span raw_script(struct span path, struct span script)
 	return (struct span){path.at, path.len - rest.len};
 }
 
-/* Links and redirects begin with the base: "//host" and "/\host" in front of them would lead to
- * another site (RFC 3986 4.2; browsers read a backslash as a slash). So one slash begins it, and no
- * backslash is in it. */
+/* Links and redirects begin with the base: "//host" and "/\host" in front of them would lead to another site
+ * (RFC 3986 4.2; browsers read a backslash as a slash). So one slash begins it, and no backslash is in it. */
 static struct span clean_base(struct span base)
 {
 	while (base.len > 1 && base.at[1] == '/')

@@ -31,10 +31,8 @@ static const char *cgi_env(struct exchange *x, const char *name)
 	return getenv(name);
 }
 
-/*
- * A script must not count on an end of file behind CONTENT_LENGTH bytes (RFC 3875 4.2), so wait
- * only a moment for what may come after them; what does come is a body longer than declared.
- */
+/* A script must not count on an end of file behind CONTENT_LENGTH bytes (RFC 3875 4.2), so wait only a moment
+ * for what may come after them; what does come is a body longer than declared. */
 static int patience(const struct cgi *cgi)
 {
 	return cgi->declared >= 0 && cgi->taken >= cgi->declared ? EXTRA_MS : cgi->timeout;

@@ -1,10 +1,9 @@
 /*
  * client.c: whose request it is. Pure.
  *
- * REMOTE_ADDR is whoever is connected to the web server. Where that is a proxy of ours
- * (trusted_proxies), it has put the address that it was asked from at the end of X-Forwarded-For,
- * and so on to the left, up to the first that is no proxy of ours: what stands further left was
- * written by who knows whom.
+ * REMOTE_ADDR is whoever is connected to the web server. Where that is a proxy of ours (trusted_proxies), it
+ * has put the address that it was asked from at the end of X-Forwarded-For, and so on to the left, up to the
+ * first that is no proxy of ours: what stands further left was written by who knows whom.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

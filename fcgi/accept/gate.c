@@ -1,19 +1,18 @@
 /*
  * gate.c: where exchanges come in by FastCGI.
  *
- * Threads wait for connections and accept them themselves: a thread leaves at once when the gate is
- * shut, no herd of threads wakes for one connection, and the socket has its time limits before the
- * first byte is read, so that a peer that connects and says nothing cannot hold a thread. Records
- * are read by record.c: libfcgi's reader answers FCGI_GET_VALUES into 64 bytes of its stack,
- * however many names are asked for.
+ * Threads wait for connections and accept them themselves: a thread leaves at once when the gate is shut, no
+ * herd of threads wakes for one connection, and the socket has its time limits before the first byte is read,
+ * so that a peer that connects and says nothing cannot hold a thread. Records are read by record.c: libfcgi's
+ * reader answers FCGI_GET_VALUES into 64 bytes of its stack, however many names are asked for.
  *
- * They all wait at one epoll(7) instance, where the listening socket is "one shot": it wakes one
- * thread, the one that went to sleep last and is still warm, and no other until that one has
- * accepted. A mutex around poll(2) would cost one wake-up more for each connection.
+ * They all wait at one epoll(7) instance, where the listening socket is "one shot": it wakes one thread, the
+ * one that went to sleep last and is still warm, and no other until that one has accepted. A mutex around
+ * poll(2) would cost one wake-up more for each connection.
  *
- * A connection the server in front wants to keep (FCGI_KEEP_CONN) waits there too, and holds no
- * thread meanwhile. Closing it instead would be a race: nginx may have sent the next request
- * before it notices, and says 502.
+ * A connection the server in front wants to keep (FCGI_KEEP_CONN) waits there too, and holds no thread
+ * meanwhile. Closing it instead would be a race: nginx may have sent the next request before it notices, and
+ * says 502.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -208,10 +207,8 @@ static void fcgi_interrupt(struct exchange *x)
 	shutdown(v->wire.fd, SHUT_RD);
 }
 
-/*
- * May the connection be kept? If the server wants it, nobody shut half of it, and the body was read
- * to its end, before the answer's end is out: later, what is read could be the next request.
- */
+/* May the connection be kept? If the server wants it, nobody shut half of it, and the body was read to its
+ * end, before the answer's end is out: later, what is read could be the next request. */
 static bool may_be_kept(struct visitor *v)
 {
 	return v->wire.records.keep && !atomic_load(&v->interrupted) &&

@@ -14,8 +14,7 @@
 #include "shared/flow.h"
 
 enum {
-	PARAMS_MOST =
-	    1 << 20,	    /* bytes of names and values; servers allow headers of 64 KiB or so */
+	PARAMS_MOST = 1 << 20, /* bytes of names and values; servers allow headers of 64 KiB or so */
 	MANAGED_MOST = 256, /* answers within one request; more is no server's */
 	RECORD_ANSWER_MOST = 96
 };

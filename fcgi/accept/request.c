@@ -23,8 +23,7 @@ static enum method request_method(struct span name)
 	return METHOD_OTHER;
 }
 
-/* On /upload/{id}, GET, HEAD, PATCH and DELETE are about a resumable upload, whatever the headers.
- */
+/* On /upload/{id}, GET, HEAD, PATCH and DELETE are about a resumable upload, whatever the headers. */
 static bool is_upload_resource(const struct request *r)
 {
 	return r->segments == 2 && span_is(r->segment[0], "upload") &&

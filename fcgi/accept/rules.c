@@ -48,8 +48,7 @@ static enum fault unauthorized(const struct caller *caller, struct refusal *why)
 {
 	if (caller->bad_token)
 		return refuse(why, FAULT_UNAUTHORIZED,
-		    "The token presented is not valid: unknown, expired or revoked. Ask for a new "
-		    "one.");
+		    "The token presented is not valid: unknown, expired or revoked. Ask for a new one.");
 	return refuse(why, FAULT_UNAUTHORIZED,
 	    "This needs to know who you are: send Authorization: Bearer with a token, or sign in.");
 }

@@ -170,10 +170,8 @@ bool wire_request(struct wire *w)
 	return event == RECORD_REQUEST;
 }
 
-/*
- * All that is there, up to `room`, and at least one byte: what has come does not wait for what has
- * not. Trouble behind some bytes is told with the next call.
- */
+/* All that is there, up to `room`, and at least one byte: what has come does not wait for what has not.
+ * Trouble behind some bytes is told with the next call. */
 enum fault wire_read(struct wire *w, void *to, size_t room, size_t *got)
 {
 	struct span body;

@@ -41,8 +41,7 @@ enum fault wire_flush(struct wire *w);
 /* Pushes out what is collected, and waits, `ms` at most, until the little that is left to be sent
  * will not have to wait. */
 void wire_settle(struct wire *w, int64_t ms);
-/* The answer's end; `more`: an empty record behind it, that belongs to no request. False: it did not go
- * out. */
+/* The answer's end; `more`: an empty record behind it, that belongs to no request. False: it did not go out. */
 bool wire_end(struct wire *w, bool more);
 
 #endif

@@ -1,8 +1,7 @@
 /*
  * body.c: the pump. Reads, counts, hashes what has to be hashed, and hands on.
  *
- * A read brings all that is there. It goes on at once: a refusal must not wait for a client that
- * has paused.
+ * A read brings all that is there. It goes on at once: a refusal must not wait for a client that has paused.
  */
 #include "body/inside.h"
 

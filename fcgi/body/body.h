@@ -37,11 +37,11 @@ bool body_fields_take(struct fields *fields, const char *name, struct span *valu
 bool body_is_form(struct span content_type);
 
 /*
- * Pour a form: files go to the hands, fields are collected. (Seven parameters: what comes in, what it goes
- * to, and how it may fail; a struct would have to be filled at the one place that calls this.) `buffer` is BODY_BUFFER bytes.
- * Faults: BAD_MULTIPART, INCOMPLETE_BODY (length lies either way), BODY_TIMEOUT, TOO_LARGE (unknown
- * length passes max_bytes), TOO_MANY_FILES, FIELDS_TOO_LARGE, NO_FILE, DIGEST_MISMATCH, and
- * whatever the hands return, first fault wins.
+ * Pour a form: files go to the hands, fields are collected. (Seven parameters: what comes in, what it goes to,
+ * and how it may fail; a struct would have to be filled at the one place that calls this.) `buffer` is
+ * BODY_BUFFER bytes. Faults: BAD_MULTIPART, INCOMPLETE_BODY (length lies either way), BODY_TIMEOUT, TOO_LARGE
+ * (unknown length passes max_bytes), TOO_MANY_FILES, FIELDS_TOO_LARGE, NO_FILE, DIGEST_MISMATCH, and whatever
+ * the hands return, first fault wins.
  */
 enum fault body_pour_form(struct exchange *x, const struct grant *grant, struct span content_type,
     char *buffer, const struct hands *hands, struct fields *fields, struct refusal *why);

@@ -16,9 +16,8 @@
 #include "body/body.h"
 #include "shared/text.h"
 
-/* Where `needle` begins in `hay`, or NULL. 2 <= needle_len; its first byte occurs in it once. The
- * cost does not depend on what the sender wrote: several bytes of every place are compared at once.
- */
+/* Where `needle` begins in `hay`, or NULL. 2 <= needle_len; its first byte occurs in it once. The cost does
+ * not depend on what the sender wrote: several bytes of every place are compared at once. */
 const char *body_search(const char *hay, size_t len, const char *needle, size_t needle_len);
 
 /* The boundary of a multipart/form-data Content-Type, borrowed from it. BAD_MULTIPART: not this type, no
@@ -38,11 +37,9 @@ struct heads {
 };
 
 /* One header line, without its CRLF. Names are decoded in place, so the line must outlive the part.
- * BAD_MULTIPART: control bytes, folded, no header line, or one that contradicts what came before.
- */
+ * BAD_MULTIPART: control bytes, folded, no header line, or one that contradicts what came before. */
 enum fault heads_line(struct heads *h, char *line, size_t len, struct refusal *why);
-/* The empty line came: h->part is whole. BAD_MULTIPART: it lacks what a part of a form must have.
- */
+/* The empty line came: h->part is whole. BAD_MULTIPART: it lacks what a part of a form must have. */
 enum fault heads_end(struct heads *h, struct refusal *why);
 
 /* ---- fields.c -------------------------------------------------------------------------------- */

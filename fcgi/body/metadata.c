@@ -1,9 +1,8 @@
 /*
  * metadata.c: tus Upload-Metadata -> name, type, fields.
  *
- * "key base64, key base64, key": keys unique, printable ASCII without blanks; values base64, and
- * may be missing. Values are arbitrary bytes, so they are made valid UTF-8 before anybody sees
- * them.
+ * "key base64, key base64, key": keys unique, printable ASCII without blanks; values base64, and may be
+ * missing. Values are arbitrary bytes, so they are made valid UTF-8 before anybody sees them.
  */
 #include <stdlib.h>
 #include <string.h>

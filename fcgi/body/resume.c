@@ -75,8 +75,7 @@ static enum fault tus_checksum(const struct request *r, struct claim *claim, str
 	if (!base64_decode(span_trim(rest), claim->value, sizeof claim->value, &len) ||
 	    len != digest_length(algorithm))
 		return refuse(why, FAULT_BAD_REQUEST,
-		    "Upload-Checksum must be an algorithm, a blank and the base64 of its %zu "
-		    "bytes.",
+		    "Upload-Checksum must be an algorithm, a blank and the base64 of its %zu bytes.",
 		    digest_length(algorithm));
 	claim->algorithm = algorithm;
 	return FAULT_NONE;
@@ -209,9 +208,8 @@ enum fault ietf_length(const struct ietf_headers *ietf, int64_t offset, int64_t 
 		       agree(length, sum);
 	if (!fits || (*length >= 0 && offset > *length))
 		return refuse(why, FAULT_BAD_LENGTH_CLAIM,
-		    "Upload-Length, and the offset plus Content-Length of the request that "
-		    "completes "
-		    "the upload, must all be the same number.");
+		    "Upload-Length, and the offset plus Content-Length of the request that completes the "
+		    "upload, must all be the same number.");
 	return FAULT_NONE;
 }
 

@@ -1,9 +1,9 @@
 /*
  * resume.h: what the headers of a resumable upload say. Pure: no I/O, no clock, no state.
  *
- *     tus 1.0.0 (tus/tus-resumable-upload-protocol, protocol.md): strict; what cannot be right is
- * 400. IETF draft-ietf-httpbis-resumable-upload-12, interop 9: RFC 9651 fields; what cannot be
- * right counts as not sent. Interop 3 to 8 differ, as far as we care, in names and a media type.
+ *     tus 1.0.0 (tus/tus-resumable-upload-protocol, protocol.md): strict; what cannot be right is 400.
+ *     IETF draft-ietf-httpbis-resumable-upload-12, interop 9: RFC 9651 fields; what cannot be right counts
+ *     as not sent. Interop 3 to 8 differ, as far as we care, in names and a media type.
  *
  * Spans borrow from the exchange and live as long as it does, but for struct metadata, which owns.
  */
@@ -37,11 +37,8 @@ enum fault tus_read_headers(
 /* Tus-Resumable is there and is 1.0.0; otherwise the request must not be processed (412). */
 bool tus_version_fits(const struct request *request);
 
-/*
- * Cut the next part's id off *parts. The URL may be absolute or path-absolute; its path must be
- * <base>/upload/<id>. False: none left (*id absent) or not one of our URLs (*id is the URL as
- * sent).
- */
+/* Cut the next part's id off *parts. The URL may be absolute or path-absolute; its path must be
+ * <base>/upload/<id>. False: none left (*id absent) or not one of our URLs (*id is the URL as sent). */
 bool tus_next_part(struct span *parts, struct span base, struct span *id);
 
 /* ---- Upload-Metadata ------------------------------------------------------------------------- */
@@ -55,11 +52,10 @@ struct metadata {
 };
 
 /*
- * Parse "key base64, key base64, key". BAD_REQUEST: key empty, doubled or with a blank or a byte
- * that is not printable ASCII; bad base64; a control character in a value that becomes a field.
- * FIELDS_TOO_LARGE: over FIELDS_MAX other keys or
- * FIELDS_BYTES of them. INTERNAL: no memory. An absent span gives empty metadata. metadata_free()
- * in any case.
+ * Parse "key base64, key base64, key". BAD_REQUEST: key empty, doubled or with a blank or a byte that is not
+ * printable ASCII; bad base64; a control character in a value that becomes a field. FIELDS_TOO_LARGE: over
+ * FIELDS_MAX other keys or FIELDS_BYTES of them. INTERNAL: no memory. An absent span gives empty metadata.
+ * metadata_free() in any case.
  */
 enum fault metadata_parse(struct span raw, struct metadata *metadata, struct refusal *why);
 void metadata_free(struct metadata *metadata);
@@ -79,10 +75,9 @@ struct ietf_headers {
 void ietf_read_headers(const struct request *request, struct ietf_headers *ietf);
 
 /*
- * The length that a request gives away (draft section 4.1.3): Upload-Length, or offset +
- * content_length when it completes the upload. content_length < 0: unknown. *length: -1 when
- * nothing is said. BAD_LENGTH_CLAIM: the two differ from each other or from `known` (-1: not
- * known), or overflow.
+ * The length that a request gives away (draft section 4.1.3): Upload-Length, or offset + content_length when
+ * it completes the upload. content_length < 0: unknown. *length: -1 when nothing is said. BAD_LENGTH_CLAIM:
+ * the two differ from each other or from `known` (-1: not known), or overflow.
  */
 enum fault ietf_length(const struct ietf_headers *ietf, int64_t offset, int64_t content_length,
     int64_t known, int64_t *length, struct refusal *why);

@@ -159,8 +159,7 @@ static int take_option(const struct command *command, struct options *set, char 
 	return DONE;
 }
 
-/* Options and operands may stand in any order; "--" ends the options. Operands move to the front
- * of argv. */
+/* Options and operands may stand in any order; "--" ends the options. Operands move to the front of argv. */
 static int parse(const struct command *command, struct options *set, char **argv)
 {
 	bool ended = false;

@@ -1,7 +1,6 @@
 /*
- * manual.c: waybill(8). Subcommands, their options and the keys come from the program's own tables,
- * so that the page cannot say anything else than the program does. `make` builds it with
- * `waybill --man`.
+ * manual.c: waybill(8). Subcommands, their options and the keys come from the program's own tables, so that
+ * the page cannot say anything else than the program does. `make` builds it with `waybill --man`.
  */
 #include "shared/manual.h"
 
@@ -42,8 +41,7 @@ static const char *put_usage(FILE *out, const char *text)
 	return *text ? text + 3 : text;
 }
 
-/* Each way of usage is preceded by `before`; after the first one it begins with the name already.
- */
+/* Each way of usage is preceded by `before`; after the first one it begins with the name already. */
 static void put_usages(FILE *out, const struct command *c, const char *before, const char *again)
 {
 	fprintf(out, "%swaybill %s\\fR%s", before, c->name, c->usage[0] ? " " : "");

@@ -204,8 +204,7 @@ static enum fault send_parts(struct reply *r, const struct content *c, const cha
 	return reply_write(r, head, (size_t)len);
 }
 
-/* lighttpd percent-decodes the path and Apache does not: hand over only paths that both read alike.
- */
+/* lighttpd percent-decodes the path and Apache does not: hand over only paths that both read alike. */
 static bool same_everywhere(const char *path)
 {
 	for (; path && *path; path++)
@@ -214,11 +213,8 @@ static bool same_everywhere(const char *path)
 	return path != NULL;
 }
 
-/*
- * May the server in front send it by itself? Only what all of them do alike: a whole
- * file, or one plain range of it. lighttpd makes one range of several, and nginx judges If-Range by
- * a tag of its own.
- */
+/* May the server in front send it by itself? Only what all of them do alike: a whole file, or one plain range
+ * of it. lighttpd makes one range of several, and nginx judges If-Range by a tag of its own. */
 static bool can_hand_over(const struct reply *r, const struct content *c, unsigned ranges)
 {
 	if (c->sendfile == SENDFILE_NONE || head_only(r) || c->file->size == 0)
@@ -231,8 +227,7 @@ static bool can_hand_over(const struct reply *r, const struct content *c, unsign
 
 static enum fault hand_over(struct reply *r, const struct content *c, const struct facts *facts)
 {
-	reply_header(
-	    r, "Accept-Ranges", "bytes"); /* what was not sliced here is the server's to slice */
+	reply_header(r, "Accept-Ranges", "bytes"); /* what was not sliced here is the server's to slice */
 	if (c->sendfile == SENDFILE_X_ACCEL)
 		reply_header(r, "X-Accel-Redirect", REPLY_ACCEL_PREFIX "%s", facts->sha256);
 	else

@@ -228,8 +228,7 @@ static void add_hidden_time(struct buffer *b, const char *name, int64_t ms)
 	buffer_html(b, "<input type=\"hidden\" name=\"%s\" value=\"%s\">\n", name, text);
 }
 
-/* Filters that have no control of their own are carried along hidden: an empty since= would be
- * refused. */
+/* Filters that have no control of their own are carried along hidden: an empty since= would be refused. */
 static void add_filter(struct buffer *b, const struct listing *asked, struct span base)
 {
 	static const struct listing nothing = {.limit = 50};

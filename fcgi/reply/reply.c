@@ -219,8 +219,7 @@ enum fault reply_send(struct reply *r, int status, const char *type, const void 
 
 enum fault reply_buffer(struct reply *r, int status, const char *type, struct buffer *b)
 {
-	static const char sorry[] =
-	    "{\"error\":\"internal\"}"; /* the one JSON that needs no memory */
+	static const char sorry[] = "{\"error\":\"internal\"}"; /* the one JSON that needs no memory */
 	enum fault f = FAULT_INTERNAL;
 	if (b->failed)
 		reply_send(r, 500, "application/json", sorry, sizeof sorry - 1);

@@ -7,9 +7,9 @@
  * so far, those that every answer of waybill has (see seal() in reply.c), a blank line, the body.
  * HEAD gets the headers of GET and no body; 204 and 304 have neither body nor Content-Type.
  *
- * Every function that answers returns FAULT_NONE, or INTERNAL when the client is gone or memory is
- * short, or what kept a long answer from beginning; there is nothing to clean up either way. Once one of them has begun, further answers are
- * dropped, so an endpoint may always end in `return reply_refuse(r, why)`.
+ * Every function that answers returns FAULT_NONE, or INTERNAL when the client is gone or memory is short, or
+ * what kept a long answer from beginning; there is nothing to clean up either way. Once one of them has begun,
+ * further answers are dropped, so an endpoint may always end in `return reply_refuse(r, why)`.
  */
 #ifndef WAYBILL_REPLY_H
 #define WAYBILL_REPLY_H
@@ -18,8 +18,7 @@
 #include "shared/files.h"
 #include "shared/flow.h"
 
-/* Room for headers, in bytes: a tus Upload-Metadata echo of 12 KiB fits; only touched pages cost.
- */
+/* Room for headers, in bytes: a tus Upload-Metadata echo of 12 KiB fits; only touched pages cost. */
 enum { REPLY_HEADERS = 16 * 1024 };
 
 /* A body of so many bytes fits the buffers on its way (a socket's takes 200 KiB), headers and all:
@@ -50,9 +49,8 @@ struct reply {
 
 void reply_open(struct reply *r, struct exchange *x, const struct request *request);
 
-/* Add a header. Control bytes in the value become blanks; one that does not fit is left out and
- * logged. Headers given here go before the defaults (Cache-Control, Vary ...) and stay on a
- * refusal. */
+/* Add a header. Control bytes in the value become blanks; one that does not fit is left out and logged.
+ * Headers given here go before the defaults (Cache-Control, Vary ...) and stay on a refusal. */
 void reply_header(struct reply *r, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -70,8 +68,8 @@ bool reply_has_header(const struct reply *r, const char *name);
 enum fault reply_send(struct reply *r, int status, const char *type, const void *body, size_t len);
 #define reply_empty(r, status) reply_send((r), (status), NULL, NULL, 0)
 
-/* A refusal: problem+json (RFC 9457) or a page, with Allow,
- * WWW-Authenticate, Retry-After, Upload-Offset, Upload-Complete, Tus-Version where they belong. */
+/* A refusal: problem+json (RFC 9457) or a page, with Allow, WWW-Authenticate, Retry-After, Upload-Offset,
+ * Upload-Complete, Tus-Version where they belong. */
 enum fault reply_refuse(struct reply *r, const struct refusal *why);
 
 /* ---- what endpoints answer with -------------------------------------------------------------- */
@@ -108,8 +106,7 @@ struct policy {
 };
 enum fault reply_policy(struct reply *r, const struct policy *policy);
 
-/* GET /healthz: {"status":state,"reason":"..."}, without a reason where it is NULL, then the facts.
- */
+/* GET /healthz: {"status":state,"reason":"..."}, without a reason where it is NULL, then the facts. */
 struct fact {
 	const char *name;
 	int64_t figure;
@@ -139,8 +136,7 @@ struct operation {
 	unsigned methods;    /* set of method bits */
 	const char *summary;
 	const char *parameters; /* of the query, "limit cursor"; with a capital: a header */
-	const char
-	    *answers; /* "201 Files,303": statuses, and the schema, "binary" or "text" of each */
+	const char *answers; /* "201 Files,303": statuses, and the schema, "binary" or "text" of each */
 };
 enum fault reply_openapi(struct reply *r, const struct operation *all, size_t count);
 

@@ -61,10 +61,8 @@ enum fault files_list(struct call *c)
 
 /* ---- one file -------------------------------------------------------------------------------- */
 
-/*
- * The record, where the caller may see it. A caller whom reading is closed to learns nothing of
- * what exists: that is judged before the look-up.
- */
+/* The record, where the caller may see it. A caller whom reading is closed to learns nothing of what exists:
+ * that is judged before the look-up. */
 static enum fault find_visible(struct call *c)
 {
 	struct span id;
@@ -204,10 +202,8 @@ enum fault files_delete(struct call *c)
 
 /* ---- the receipt ----------------------------------------------------------------------------- */
 
-/*
- * The paper for a browser without script, at an address nobody can guess. Its holder may look at it
- * for an hour even where reading is closed; later it is as visible as the files on it.
- */
+/* The paper for a browser without script, at an address nobody can guess. Its holder may look at it for an
+ * hour even where reading is closed; later it is as visible as the files on it. */
 static enum fault find_form(struct call *c)
 {
 	struct span id;

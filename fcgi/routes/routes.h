@@ -44,8 +44,7 @@ struct call {
 	char owner[256];     /* caller.owner borrows from here */
 	struct files files;
 	struct upload *upload;
-	void (*on_recorded)(
-	    struct call *c); /* while it is poured into: more of it is safe; or NULL */
+	void (*on_recorded)(struct call *c); /* while it is poured into: more of it is safe; or NULL */
 	struct fields fields;
 	char *buffer; /* BODY_BUFFER bytes, once there is a body or content */
 	bool inside;  /* the limiter, in this lane */
@@ -55,10 +54,8 @@ struct call {
 	char text[SCRATCH_BYTES]; /* what scratch cuts from */
 };
 
-/*
- * FAULT_NONE: answered. Else the fault is answered by serve.c, with c->why. An endpoint takes what
- * it needs into the call and never gives it back itself.
- */
+/* FAULT_NONE: answered. Else the fault is answered by serve.c, with c->why. An endpoint takes what it needs
+ * into the call and never gives it back itself. */
 typedef enum fault endpoint(struct call *c);
 
 /* One exchange, whole: parse, judge, route, answer, log. `c` needs no initialization. */

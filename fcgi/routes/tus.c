@@ -47,8 +47,7 @@ static enum fault judge_type(struct call *c)
 	    "A tus request carries bytes as Content-Type: " CHUNK_TYPE ".");
 }
 
-/* The checksum is one more digest of this body; Repr-Digest is about the whole, not this request.
- */
+/* The checksum is one more digest of this body; Repr-Digest is about the whole, not this request. */
 static enum fault enter(struct call *c, const struct tus_headers *tus, struct claim *whole)
 {
 	enum fault f = call_enter(c);

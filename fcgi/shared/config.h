@@ -99,12 +99,11 @@ struct config {
 };
 
 /*
- * Read the settings: defaults, then the file (`path`, else $WAYBILL_CONFIG, else /etc/waybill.conf
- * if it is there), then $WAYBILL_<KEY>. `key = value` lines, '#' or ';' begins a line of comment;
- * two lines for one key are a mistake. A variable that is nearly one of ours is, too. False: *problem (at least 512 bytes) says file, line,
- * key and reason ("FILE:LINE: key: reason", "WAYBILL_KEY (environment): reason"); *config is then
- * empty. On success the caller owns *config: config_free(). Sets inih's process-wide switches: call
- * it before threads.
+ * Read the settings: defaults, then the file (`path`, else $WAYBILL_CONFIG, else /etc/waybill.conf if it is
+ * there), then $WAYBILL_<KEY>. `key = value` lines, '#' or ';' begins a line of comment; two lines for one key
+ * are a mistake. A variable that is nearly one of ours is, too. False: *problem (at least 512 bytes) says file,
+ * line, key and reason ("FILE:LINE: key: reason", "WAYBILL_KEY (environment): reason"); *config is then empty.
+ * On success the caller owns *config: config_free(). Sets inih's process-wide switches: call it before threads.
  */
 bool config_load(struct config *config, const char *path, char *problem, size_t room);
 void config_free(struct config *config);

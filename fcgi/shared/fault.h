@@ -86,10 +86,9 @@ void refusal_clear(struct refusal *why);
 enum fault refuse_too_large(struct refusal *why, int64_t bytes, int64_t max_bytes);
 
 /*
- * Set fault and detail of *why and return `f`: `return refuse(why, FAULT_X, "%d is over %d", ...)`.
- * The detail is made valid UTF-8 and cut to fit; fmt may be NULL: the fault's own sentence stands.
- * The other figures stay as they are: NO_REFUSAL once a request, then set them before or
- * after. why may be NULL.
+ * Set fault and detail of *why and return `f`: `return refuse(why, FAULT_X, "%d is over %d", ...)`. The
+ * detail is made valid UTF-8 and cut to fit; fmt may be NULL: the fault's own sentence stands. The other
+ * figures stay as they are: NO_REFUSAL once a request, then set them before or after. why may be NULL.
  */
 enum fault refuse(struct refusal *why, enum fault f, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -32,10 +32,8 @@ struct span {
 	size_t len;
 };
 
-/*
- * One HTTP exchange with the web server in front: CGI variables in, body in, answer out.
- * accept/gate.c makes it over FastCGI, accept/cgi.c over plain CGI, tests make it in memory.
- */
+/* One HTTP exchange with the web server in front: CGI variables in, body in, answer out. accept/gate.c makes
+ * it over FastCGI, accept/cgi.c over plain CGI, tests make it in memory. */
 struct exchange {
 	/* A CGI variable; NULL: unset. Borrowed until the exchange is finished. */
 	const char *(*env)(struct exchange *x, const char *name);
@@ -97,8 +95,7 @@ struct request {
 	enum protocol protocol;
 	struct span bearer; /* token of Authorization: Bearer, or absent */
 	struct span key;    /* Idempotency-Key, raw, or absent */
-	struct span
-	    withdraw; /* the cookie of a receipt: its first file's delete token, or absent */
+	struct span withdraw; /* the cookie of a receipt: its first file's delete token, or absent */
 	struct span header[HEADER_COUNT]; /* trimmed; absent where it was not sent */
 	bool local;			  /* this machine itself asks: see request_is_local() */
 	bool secure;			  /* the client speaks TLS with the server in front */
@@ -107,10 +104,8 @@ struct request {
 	struct span origin;	 /* Origin header, or absent */
 	bool origin_allowed;	 /* origin is in allowed_origins: CORS headers go out */
 	bool site_allowed;	 /* Origin or Referer is of allowed_origins */
-	struct span
-	    client; /* IP address of who asks, proxies of ours left out; absent: not known */
-	struct span
-	    address; /* the same, as log_address lets log and record have it; absent: none */
+	struct span client;  /* IP address of who asks, proxies of ours left out; absent: not known */
+	struct span address; /* the same, as log_address lets log and record have it; absent: none */
 };
 
 /* Who is asking. Made by serve.c out of the request and keep/'s tokens. */
@@ -157,10 +152,8 @@ struct part {
 	struct span declared_type; /* as sent; absent: none */
 };
 
-/*
- * Hands: what takes the bytes of a body as they are poured. Called begin (write)* end for each
- * part, in order. A fault from any of them stops the pour.
- */
+/* Hands: what takes the bytes of a body as they are poured. Called begin (write)* end for each part, in
+ * order. A fault from any of them stops the pour. */
 struct hands {
 	void *self;
 	enum fault (*begin)(void *self, const struct part *part, struct refusal *why);

@@ -38,8 +38,7 @@ extern const struct key config_keys[KEY_COUNT];
 enum { FROM_DEFAULT = 0, FROM_ENVIRONMENT = -1 };
 
 struct sources {
-	const char
-	    *file; /* the one that was read, or NULL; borrowed from the caller or environment */
+	const char *file;    /* the one that was read, or NULL; borrowed from the caller or environment */
 	int from[KEY_COUNT]; /* line in it, or FROM_... */
 };
 
@@ -51,8 +50,7 @@ bool config_trace(
 void *key_value(const struct key *key, const struct config *config);
 /* True for the kinds that are a char * of their own. */
 bool key_is_text(const struct key *key);
-/* Check `value` and put it into *config, freeing what was there. False: *reason says what is
- * accepted. */
+/* Check `value` and put it into *config, freeing what was there. False: *reason says what is accepted. */
 bool key_set(
     const struct key *key, struct config *config, struct span value, char *reason, size_t room);
 /* The value in a form that may be written into the file; "" is "". Returns `to`. */

@@ -59,8 +59,7 @@ void config_print_sample(FILE *out)
 
 enum { LINE_BYTES = 72 }; /* escapes make words longer than they are counted */
 
-/* roff takes a '-' for a hyphen, a backslash for an escape, and a line's first '.' or '\'' for a
- * request. */
+/* roff takes a '-' for a hyphen, a backslash for an escape, and a line's first '.' or '\'' for a request. */
 static void put_word(FILE *out, const char *word, size_t len)
 {
 	if (*word == '.' || *word == '\'')

@@ -3,11 +3,10 @@
  *
  *     tally_open -> { tally_write | tally_add_others }* -> tally_close
  *
- * A row belongs to the process that holds the lock on its byte; the kernel drops the lock with the
- * process, and the next one takes the row and goes on from what stands there. So the sum of a
- * counter never goes back, whoever comes and goes; gauges count while their process lives only.
- * A row is written, not mapped: a full disk makes figures stale, and does nothing worse.
- * Not for several threads at once.
+ * A row belongs to the process that holds the lock on its byte; the kernel drops the lock with the process,
+ * and the next one takes the row and goes on from what stands there. So the sum of a counter never goes back,
+ * whoever comes and goes; gauges count while their process lives only. A row is written, not mapped: a full
+ * disk makes figures stale, and does nothing worse. Not for several threads at once.
  */
 #ifndef WAYBILL_SHARED_TALLY_H
 #define WAYBILL_SHARED_TALLY_H

@@ -120,13 +120,12 @@ bool text_glob_list(const char *globs, const char *type);
 /*
  * Cut the next parameter off *rest, which begins behind a header value's first ';': name=value or
  * name="value" (RFC 9110 5.6.6), as it is really sent. The value is what stands between the quotes,
- * quoted-pairs left in: a quote behind an odd number of backslashes closes nothing, which is right for
- * RFC 9110, for the \" of older browsers, and for Windows paths that end in one. Without quotes it may
- * be more than a token: boundaries with '/' or ':' and names in raw UTF-8 come like that. BAD: neither.
+ * quoted-pairs left in: a quote behind an odd number of backslashes closes nothing, which is right for RFC
+ * 9110, for the \" of older browsers, and for Windows paths that end in one. Without quotes it may be more
+ * than a token: boundaries with '/' or ':' and names in raw UTF-8 come like that. BAD: neither.
  *
- * `lenient` puts up with blanks around '=', blanks in a bare value and an empty one, items without '=',
- * names that are no tokens, and with what browsers send for a name that ends in a backslash,
- * filename="a\".
+ * `lenient` puts up with blanks around '=', blanks in a bare value and an empty one, items without '=', names
+ * that are no tokens, and with what browsers send for a name that ends in a backslash, filename="a\".
  */
 struct parameter {
 	struct span name, value;
@@ -160,9 +159,8 @@ bool text_parse_time(struct span s, int64_t *ms);
  * forms. The weekday must be one, but not that day's. */
 void text_http_date(int64_t ms, char to[32]);
 bool text_parse_http_date(struct span s, int64_t *ms);
-/* "10G", "64m", "5GB", "5GiB", "0": bytes, all units powers of 1024, in any case; "60s", "5m", "24h",
- * "30d", "0": milliseconds, whose unit may be missing where there are none. False: not one, or over
- * 2^63-1. */
+/* "10G", "64m", "5GB", "5GiB", "0": bytes, all units powers of 1024, in any case; "60s", "5m", "24h", "30d",
+ * "0": milliseconds, whose unit may be missing where there are none. False: not one, or over 2^63-1. */
 bool text_size(struct span s, int64_t *bytes);
 bool text_duration(struct span s, int64_t *ms);
 
