@@ -209,13 +209,13 @@ static void wait_for_end(struct server *server, const sigset_t *waited)
 
 /* One byte, and room for a descriptor. Not to be copied. */
 struct letter {
+	char byte;
+	struct iovec bytes;
+	struct msghdr message;
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
-	char byte;
-	struct iovec bytes;
-	struct msghdr message;
 };
 
 static void lay_out(struct letter *l)

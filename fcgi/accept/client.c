@@ -6,7 +6,6 @@
  * first that is no proxy of ours: what stands further left was written by who knows whom.
  */
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "accept/inside.h"

@@ -1,8 +1,6 @@
 /* rules.c: request -> grant. What is decided before a byte of the body is read. Pure. */
 #include "accept/inside.h"
 
-#include <string.h>
-
 #include "shared/digest.h"
 
 enum { KEY_MIN = 16, KEY_MAX = 255 }; /* characters */

@@ -4,7 +4,6 @@
 #include "cli/inside.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "keep/upload.h"
 

@@ -1,7 +1,6 @@
 /* tokens.c: bearer tokens are made, listed, taken back. */
 #include "cli/inside.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 

@@ -1,6 +1,5 @@
 /* buffer.c: bytes that grow, and markup that cannot be broken out of. */
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

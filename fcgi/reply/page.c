@@ -1,5 +1,4 @@
 /* page.c: the same answers for people whose browser runs no script. Plain words, semantic HTML. */
-#include <stdio.h>
 #include <string.h>
 
 #include "reply/inside.h"

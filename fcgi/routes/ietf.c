@@ -1,7 +1,6 @@
 /* ietf.c: Resumable Uploads for HTTP, draft-ietf-httpbis-resumable-upload-12 (interop 9), and what
  * clients of interop 3 to 8 do differently. */
 #include <stdio.h>
-#include <string.h>
 
 #include "routes/resume.h"
 
