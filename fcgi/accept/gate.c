@@ -323,7 +323,7 @@ static void set_time_limits(int fd, int64_t ms)
 		log_line(LOG_WARN, "no time limits on a connection", "errno=%d", errno);
 }
 
-/* Closing with bytes unread could cost the server in front the answer: see linger.h. */
+/* Closing with bytes unread could cost the server in front the answer: see lingering.h. */
 static void see_off(struct visitor *v)
 {
 	shutdown(v->wire.fd, SHUT_WR);

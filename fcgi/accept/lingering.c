@@ -1,4 +1,4 @@
-/* lingering.c: see linger.h. The thread starts with the first connection and sleeps without any. */
+/* lingering.c: see lingering.h. The thread starts with the first connection and sleeps without any. */
 #include "accept/lingering.h"
 
 #include <errno.h>
