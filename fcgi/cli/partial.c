@@ -101,7 +101,7 @@ int cli_ls_partial(struct options *o)
 {
 	struct list list = {.json = o->json, .first = true};
 
-	if (o->type || o->name || o->owner || o->since || o->until || o->limit || o->oldest)
+	if (o->type || o->name || o->owner || o->since || o->until || o->address || o->limit || o->oldest)
 		return complain_of_use("--partial goes with --json, not with the filters of files");
 	return in_keep(o, KEEP_READ, list_uploads, &list);
 }

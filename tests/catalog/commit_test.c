@@ -167,6 +167,11 @@ static bool both_are_uploaded(void)
 	return uploads_done == 2;
 }
 
+static bool an_unlink_is_held(void)
+{
+	return unlink_held;
+}
+
 /* An upload is done when it is committed, whatever is unlinked after that for somebody else; a
  * deletion when the bytes are gone. */
 static void followers_wait_for_no_unlinking(void **state)
@@ -184,14 +189,13 @@ static void followers_wait_for_no_unlinking(void **state)
 	hold_unlinks = true;
 	run_raw(db, "COMMIT");
 	sqlite3_close(db);
-	bool uploaded = wait_for(both_are_uploaded);
+	bool uploaded = wait_for(both_are_uploaded) && wait_for(an_unlink_is_held);
 	assert_int_equal(deletes_done, 0);
 	assert_int_equal(entries("objects"), 3);
 	hold_unlinks = false;
 	for (int i = 0; i < 3; i++)
 		pthread_join(thread[i], NULL);
 	assert_true(uploaded);
-	assert_true(unlink_held);
 	assert_int_equal(deletes_done, 1);
 	assert_int_equal(entries("objects"), 2);
 	check_sums();

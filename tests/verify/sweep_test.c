@@ -202,6 +202,14 @@ static int queued(void)
 	return n;
 }
 
+static bool one_waits_for_the_lock(void)
+{
+	struct catalog_counts counts;
+
+	catalog_count(keep->catalog, &counts);
+	return counts.busy >= 1;
+}
+
 /* While another process holds the lock everybody queues; then some jobs of the one batch fail. */
 static void test_failures_in_a_batch(void **state)
 {
@@ -220,9 +228,8 @@ static void test_failures_in_a_batch(void **state)
 		outcome[i].number = i;
 		assert_int_equal(pthread_create(&thread[i], NULL, send_numbered, &outcome[i]), 0);
 	}
-	for (int tries = 0; tries < 1000 && !queued(); tries++)
+	for (int tries = 0; tries < 10000 && !(queued() && one_waits_for_the_lock()); tries++)
 		usleep(1000);
-	usleep(50000);
 	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	for (int i = 0; i < BATCH; i++)
