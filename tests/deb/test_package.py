@@ -13,6 +13,7 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests" / "http")]
 import harness  # noqa: E402
+import processes  # noqa: E402
 import readme  # noqa: E402
 
 UNITS = "lib/systemd/system/"
@@ -185,7 +186,7 @@ def test_reload_is_the_signal(package):
     try:
         [before] = door.workers()
         run(*shlex.split(unit["ExecReload"].replace("$MAINPID", str(door.process.pid))))
-        harness.wait_until(lambda: before not in door.workers() and door.workers(), "another worker")
+        processes.wait_until(lambda: before not in door.workers() and door.workers(), "another worker")
         assert door.put("a.txt", b"reloaded").status == 201 and door.process.poll() is None
     finally:
         door.close()
@@ -259,7 +260,7 @@ def test_socket_activation(package, how):
         assert door.put("a.txt", b"activated").status == 201
         assert door.stored()[0] == 1
         door.process.terminate()
-        assert door.process.wait(harness.PATIENCE) == 0
+        assert door.process.wait(processes.PATIENCE) == 0
     finally:
         door.close()
 
@@ -282,7 +283,7 @@ def test_enabling_the_server_file_gives_a_site(package, base):
     door = harness.FastCGIDoor(command=activated(package))
     server = None
     try:
-        door.web = harness.free_port()
+        door.web = processes.free_port()
         spool = door.home / "spool"
         spool.mkdir()
         site = door.home / "60-waybill.conf"
@@ -296,15 +297,15 @@ def test_enabling_the_server_file_gives_a_site(package, base):
         def answers():
             assert server.poll() is None, (door.home / "web.log").read_text()
             try:
-                return urllib.request.urlopen(at + "/upload", timeout=harness.PATIENCE).status == 200
+                return urllib.request.urlopen(at + "/upload", timeout=processes.PATIENCE).status == 200
             except OSError:
                 return False
-        harness.wait_until(answers, "lighttpd")
+        processes.wait_until(answers, "lighttpd")
         big = os.urandom(3 << 20)
         for name, content in (("notes.txt~", b"a name that Debian's lighttpd.conf denies"), ("big", big)):
             put = urllib.request.Request(f"{at}/upload/{name}", data=content, method="PUT",
                                          headers={"Content-Type": "application/octet-stream"})
-            with urllib.request.urlopen(put, timeout=harness.PATIENCE) as answer:
+            with urllib.request.urlopen(put, timeout=processes.PATIENCE) as answer:
                 assert answer.status == 201
                 url = answer.headers["Location"]
             assert url.startswith(base + "/files/")
@@ -315,5 +316,5 @@ def test_enabling_the_server_file_gives_a_site(package, base):
     finally:
         if server:
             server.terminate()
-            server.wait(harness.PATIENCE)
+            server.wait(processes.PATIENCE)
         door.close()

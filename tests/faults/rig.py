@@ -19,9 +19,10 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "http"))
 import harness  # noqa: E402
+import processes  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-WAYBILL = harness.WAYBILL
+WAYBILL = processes.WAYBILL
 (OPEN, CREATE, WRITE, SYNC, ALLOCATE, LINK, TRUNCATE, RENAME, UNLINK, MAP, READ, STAT,
  LOCK) = (1 << n for n in range(13))
 CHANGES = CREATE | WRITE | ALLOCATE | LINK | RENAME
@@ -139,7 +140,7 @@ class Worker(harness.FastCGIDoor):
                                             env=self.environment(recorded), stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, start_new_session=True)
         if wait:
-            harness.wait_until(lambda: self._serves(ready), "the worker to serve")
+            processes.wait_until(lambda: self._serves(ready), "the worker to serve")
         return self
 
     def _serves(self, ready):
@@ -151,14 +152,14 @@ class Worker(harness.FastCGIDoor):
 
     def kill(self):
         """kill -9, the sniffers included by their own doing."""
-        harness.kill_serving(self.process)
+        processes.kill_serving(self.process)
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(harness.PATIENCE) == 0, self.said()
+        assert self.process.wait(processes.PATIENCE) == 0, self.said()
 
     def close(self):
-        harness.kill_serving(self.process)
+        processes.kill_serving(self.process)
         with contextlib.suppress(ProcessLookupError):  # what has no name yet
             os.killpg(self.process.pid, signal.SIGKILL)
         if self.control:
@@ -212,7 +213,7 @@ class Worker(harness.FastCGIDoor):
         return None, []
 
 
-pids_below = harness.children
+pids_below = processes.children
 
 
 def new_ids(answer):
@@ -302,5 +303,5 @@ def unfinished(data):
 
 def wait_quiet_but_for_uploads(worker):
     """Nothing reserved any more but by uploads that may yet be resumed."""
-    harness.wait_until(lambda: worker.health()["reserved_bytes"] == unfinished(worker.data),
+    processes.wait_until(lambda: worker.health()["reserved_bytes"] == unfinished(worker.data),
                        "reservations to be released")

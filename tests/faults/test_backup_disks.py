@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 import rig
+import exchange
 from test_backup_power import sound
 from test_full import TooFull, own_mounts
 
@@ -239,7 +240,7 @@ def test_objects_that_are_not_mounted(make_worker, tmp_path):
     """Half a second for each that is missing would be days of a large store. It says all there is to say
     in less than its time limit, and with the objects back the next one takes them."""
     worker = make_worker({"max_files": "200"})
-    files = [rig.harness.Upload("f", f"{n}.txt", b"%d" % n) for n in range(200)]
+    files = [exchange.Upload("f", f"{n}.txt", b"%d" % n) for n in range(200)]
     assert worker.send_form(*files).status == 201
     (worker.data / "objects").rename(tmp_path / "unmounted")
     (worker.data / "objects").mkdir(mode=0o750)

@@ -7,6 +7,8 @@ import threading
 import pytest
 
 import rig
+import exchange
+import processes
 
 
 def hold(worker):
@@ -38,7 +40,7 @@ def test_locked_by_another_process(worker):
         assert answer.status == 503 and answer.json["error"] == "busy" and answer["Retry-After"], answer
     late = threading.Thread(target=put, args=(9,))
     late.start()
-    rig.harness.wait_until(lambda: worker.health()["reserved_bytes"] > 0, "the upload to be under way")
+    processes.wait_until(lambda: worker.health()["reserved_bytes"] > 0, "the upload to be under way")
     lock.rollback()
     late.join()
     assert answers[9].status == 201, "a lock that ended was not waited for"
@@ -76,7 +78,7 @@ def test_a_catalog_that_cannot_be_written(make_worker):
     worker.stop()
     (worker.data / "waybill.db").chmod(0o440)
     worker.start(wait=False)
-    assert worker.process.wait(rig.harness.PATIENCE) == 1
+    assert worker.process.wait(processes.PATIENCE) == 1
     assert "waybill: " in worker.said()
     (worker.data / "waybill.db").chmod(0o640)
     worker.start()
@@ -95,7 +97,7 @@ def test_damaged(make_worker, which):
     """Whatever page is damaged: no crash, `verify` finds it, and all objects stay where they are."""
     worker = make_worker()
     for n in range(40):
-        assert worker.send_form(rig.harness.Upload("f", "x", b"%d" % n), ("note", "z" * 3000)).status == 201
+        assert worker.send_form(exchange.Upload("f", "x", b"%d" % n), ("note", "z" * 3000)).status == 201
     worker.stop()
     objects = sorted(p.name for p in (worker.data / "objects").iterdir())
     data, size, count = pages(worker.data / "waybill.db")
@@ -109,7 +111,7 @@ def test_damaged(make_worker, which):
             data[page * size:(page + 1) * size] = b"\xa7" * size
     (worker.data / "waybill.db").write_bytes(data)
     worker.start(wait=False)
-    rig.harness.wait_until(lambda: worker.process.poll() is not None or worker._serves((200, 503)), "a start")
+    processes.wait_until(lambda: worker.process.poll() is not None or worker._serves((200, 503)), "a start")
     if worker.process.poll() is None:
         for path in ("/files?limit=1000", "/files?order=oldest&name=x", "/healthz", "/metrics"):
             assert worker.get(path).status in (200, 403, 500, 503), path
@@ -126,7 +128,7 @@ def test_damaged(make_worker, which):
 def test_damaged_while_serving(worker):
     """The file is overwritten under its feet: errors, no crash."""
     for n in range(20):
-        assert worker.send_form(rig.harness.Upload("f", "x", b"%d" % n), ("note", "z" * 3000)).status == 201
+        assert worker.send_form(exchange.Upload("f", "x", b"%d" % n), ("note", "z" * 3000)).status == 201
     with open(worker.data / "waybill.db-wal", "r+b") as wal:
         wal.write(os.urandom(os.fstat(wal.fileno()).st_size))
     for _ in range(3):
@@ -149,7 +151,7 @@ def test_wal_of_a_dead_worker_is_gone(worker):
     wal = (worker.data / "waybill.db-wal").read_bytes()
     (worker.data / "waybill.db-wal").unlink()
     worker.start(wait=False)
-    assert worker.process.wait(rig.harness.PATIENCE) == 1
+    assert worker.process.wait(processes.PATIENCE) == 1
     assert "waybill.db is older than the objects beside it" in worker.said()
     (worker.data / "waybill.db-wal").write_bytes(wal)
     worker.start()

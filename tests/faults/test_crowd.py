@@ -10,8 +10,11 @@ import time
 
 import pytest
 
-from rig import harness
-from harness import STDIN, begin, record, refused, text, wait_until
+import exchange
+import harness
+from exchange import refused, text
+from processes import wait_until
+from wire import STDIN, begin, record
 
 CROWD, TRICKLERS = 500, 200
 LENGTH = 100000
@@ -50,7 +53,7 @@ class Behind:
         sock.sendall(body)
 
     def answer(self, sock):
-        return harness.read_http(sock, "PUT") if self.raw else self.door.answer(sock)
+        return exchange.read_http(sock, "PUT") if self.raw else self.door.answer(sock)
 
 
 @pytest.fixture(params=["fastcgi", "lighttpd"])
@@ -141,6 +144,6 @@ def test_500_readers(behind):
             sock.sendall(door.head("GET", path) if behind.raw else begin() + door.params("GET", path) + record(STDIN))
             crowd.append(sock)
         for i, sock in enumerate(crowd):
-            answer = harness.read_http(sock) if behind.raw else door.answer(sock)
+            answer = exchange.read_http(sock) if behind.raw else door.answer(sock)
             assert answer.status == 200, answer
             assert i % len(paths) != 2 or answer.body == text(100000)

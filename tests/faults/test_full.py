@@ -13,6 +13,9 @@ import subprocess
 import pytest
 
 import rig
+import exchange
+import processes
+import wire
 
 MIB = 1 << 20
 SIZE = 40 * MIB
@@ -124,7 +127,7 @@ def test_filled_by_uploads(small):
         if n % 2:
             answer = worker.put("filling", body)
         else:  # its parts' sizes are not declared
-            answer = worker.send_form(rig.harness.Upload("f", "a", body[:700_000]), rig.harness.Upload("f", "b", body[700_000:]))
+            answer = worker.send_form(exchange.Upload("f", "a", body[:700_000]), exchange.Upload("f", "b", body[700_000:]))
         if answer.status != 201:
             break
         kept.update(rig.new_ids(answer))
@@ -150,9 +153,9 @@ def test_filled_by_somebody_else_meanwhile(small):
     first = worker.put("first", b"1" * 5000)
     before = rig.new_ids(first)
     for size in (3 * MIB, 40_000, 10):
-        headers, body = rig.harness.form(rig.harness.Upload("f", "x", random.Random(size).randbytes(size)))
+        headers, body = exchange.form(exchange.Upload("f", "x", random.Random(size).randbytes(size)))
         with worker.connect() as sock:
-            sock.sendall(rig.harness.begin() + worker.params("POST", "/upload", headers, len(body)))
+            sock.sendall(wire.begin() + worker.params("POST", "/upload", headers, len(body)))
             stdin, half = worker.stdin(body), len(body) // 2
             sock.sendall(stdin[:half])
             disk.fill()
@@ -180,7 +183,7 @@ def test_started_on_a_full_disk(small):
     worker.kill()
     disk.fill()
     worker.start(wait=False)
-    rig.harness.wait_until(lambda: worker.process.poll() is not None or worker._serves((200, 503)), "a start")
+    processes.wait_until(lambda: worker.process.poll() is not None or worker._serves((200, 503)), "a start")
     if worker.process.poll() is None:
         worker.intact(*next(iter(kept.items())))
     else:

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 import rig
+import processes
 
 CATALOG = ("waybill.db", "waybill.db-wal", "waybill.db-shm")
 
@@ -49,7 +50,7 @@ def refused(worker, *words):
     """By whatever would change something; said in words, and nothing is gone."""
     before = objects(worker)
     worker.start(wait=False)
-    assert worker.process.wait(rig.harness.PATIENCE) == 1
+    assert worker.process.wait(processes.PATIENCE) == 1
     said = worker.said()
     for word in (*words, "waybill.db", "waybill restore", "waybill verify --adopt"):
         assert word in said, said
@@ -120,7 +121,7 @@ def test_replaced_while_serving(worker):
     before = objects(worker)
     assert worker.put("three.txt", b"three").status == 500
     worker.process.send_signal(rig.signal.SIGHUP)
-    rig.harness.wait_until(lambda: "sweeping failed" in worker.said(), "a sweep")
+    processes.wait_until(lambda: "sweeping failed" in worker.said(), "a sweep")
     assert before <= objects(worker)
     other.execute("UPDATE store SET commits = commits + 1")
     other.close()
@@ -296,7 +297,7 @@ def test_adopted_without_a_catalog(worker, left):
     if left == "WAL":
         (worker.data / "waybill.db-wal").write_bytes(os.urandom(9000))
     worker.start(wait=False)
-    assert worker.process.wait(rig.harness.PATIENCE) == 1
+    assert worker.process.wait(processes.PATIENCE) == 1
     assert "waybill.db knows of none" in worker.said() and "--adopt" in worker.said()
     assert adopt(worker)[-1].startswith("adopted 2 objects, 6 bytes")
     worker.start()
@@ -320,7 +321,7 @@ def test_adopted_only_with_its_hash(worker, tmp_path):
     assert f"damaged object={wrong.name} repaired=put-aside" in said.stdout
     assert f"unreadable object={blocked.name}" in said.stdout and "1 objects cannot be read" in said.stderr
     worker.start(wait=False)
-    assert worker.process.wait(rig.harness.PATIENCE) == 1  # not yet
+    assert worker.process.wait(processes.PATIENCE) == 1  # not yet
     assert worker.run("gc").returncode == 1
     blocked.rmdir()
     (worker.data / "two").rename(blocked)

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import rig
+import processes
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -26,7 +27,7 @@ def test_the_clock_steps(make_worker, step):
         def gone():
             worker.process.send_signal(signal.SIGHUP)
             return not orphan.exists()
-        rig.harness.wait_until(gone, "an orphan to be swept")
+        processes.wait_until(gone, "an orphan to be swept")
     swept(b"before")
     worker.control.clock = step
     for content in (b"after", b"again"):
@@ -72,7 +73,7 @@ def verifying(make_worker):
     grow(worker, id)
     process = subprocess.Popen([rig.WAYBILL, "verify"], env=worker.environment(), stdout=subprocess.PIPE, text=True)
     try:
-        rig.harness.wait_until(lambda: is_locked(worker.data / "partial" / id), "verify to hold it")
+        processes.wait_until(lambda: is_locked(worker.data / "partial" / id), "verify to hold it")
         yield worker, path, process
     finally:
         process.kill()
@@ -85,7 +86,7 @@ def test_an_upload_is_resumed_beside_verify(verifying):
     assert process.poll() is None
     answer = worker.request("PATCH", path, {**PATCH, "Upload-Offset": str(HUGE)}, b"12345")
     assert answer.status == 204, answer
-    out, _ = process.communicate(timeout=rig.harness.PATIENCE)
+    out, _ = process.communicate(timeout=processes.PATIENCE)
     assert process.returncode == 0 and "all is well" in out, out
 
 
@@ -93,13 +94,13 @@ def test_an_upload_is_asked_for_beside_verify(verifying):
     worker, path, process = verifying
     answer = worker.request("HEAD", path, TUS)
     assert answer.status == 200 and answer["Upload-Offset"] == str(HUGE)
-    assert process.wait(rig.harness.PATIENCE) == 0
+    assert process.wait(processes.PATIENCE) == 0
 
 
 def test_an_upload_is_ended_beside_verify(verifying):
     worker, path, process = verifying
     assert worker.request("DELETE", path, TUS).status == 204
-    assert process.wait(rig.harness.PATIENCE) == 0
+    assert process.wait(processes.PATIENCE) == 0
     assert not list((worker.data / "partial").glob(path.rsplit("/", 1)[1]))
 
 

@@ -11,6 +11,8 @@ import time
 import pytest
 
 import rig
+import exchange
+import processes
 
 SEED = 4711
 CLIENTS = 8
@@ -68,7 +70,7 @@ class Client(threading.Thread):
 
     def form(self):
         contents = [self.content() for _ in range(3)]
-        headers, body = rig.harness.form(*(rig.harness.Upload("f", "x.bin", c) for c in contents))
+        headers, body = exchange.form(*(exchange.Upload("f", "x.bin", c) for c in contents))
         answer = self.request("POST", "/upload", headers, body)
         if answer and answer.status == 201:
             assert [f["sha256"] for f in answer.json["files"]] == [rig.sha256(c) for c in contents]
@@ -140,7 +142,7 @@ def test_no_yes_is_lost(make_worker, kills, more):
     try:
         kill_again_and_again(workers, kills, random.Random(f"{SEED}-{kills}"))
         for worker in workers:
-            rig.harness.wait_until(lambda w=worker: w._serves((200,)), "the worker to serve again")
+            processes.wait_until(lambda w=worker: w._serves((200,)), "the worker to serve again")
     finally:
         shop.closing.set()
         for client in clients:

@@ -14,8 +14,10 @@ import subprocess
 
 import pytest
 
-import disk
 import rig
+import disk
+import exchange
+import processes
 from cuts import SEED, broken, cut_everywhere
 from workload import Client, run_clients
 
@@ -75,9 +77,9 @@ def fill_the_wal(worker, pick):
     the number of its sync."""
     client, before = Client(worker, pick, [b"pool"]), checkpoints(worker.records)
     for n in range(90):
-        file = rig.harness.Upload("f", "x", b"%d" % (n % 16))
+        file = exchange.Upload("f", "x", b"%d" % (n % 16))
         assert client.told(worker.send_form(file, ("note", "w" * 60000))) == 201
-    rig.harness.wait_until(lambda: len(checkpoints(worker.records)) > len(before), "a checkpoint")
+    processes.wait_until(lambda: len(checkpoints(worker.records)) > len(before), "a checkpoint")
     return checkpoints(worker.records)[-1]
 
 
@@ -127,7 +129,7 @@ def test_a_failed_sync_is_never_called_a_yes(recorded):
     for nth in (1, 2, 3):
         recorded.control.arm(rig.SYNC, nth)
         recorded.process.terminate()
-        assert recorded.process.wait(rig.harness.PATIENCE) in (0, 1)
+        assert recorded.process.wait(processes.PATIENCE) in (0, 1)
         met += recorded.control.disarm()
         recorded.start(recorded=True)
         assert client.put() == 201

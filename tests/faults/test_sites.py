@@ -13,6 +13,7 @@ import random
 import pytest
 
 import rig
+import exchange
 
 SEED = 1859
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -55,7 +56,7 @@ class Form(Operation):
         self.bodies = [self.content(), self.content(100), self.content()]
 
     def go(self):
-        files = [rig.harness.Upload("f", "x.bin", body) for body in self.bodies]
+        files = [exchange.Upload("f", "x.bin", body) for body in self.bodies]
         return self.worker.send_form(*files, ("note", "y" * 9000)), self.bodies
 
 

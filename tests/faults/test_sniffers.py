@@ -5,8 +5,9 @@ import os
 import signal
 
 import rig
+import processes
 
-wait_until = rig.harness.wait_until
+wait_until = processes.wait_until
 
 
 def children_of(worker):

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import rig
+import processes
 from test_full import own_mounts
 
 MIB = 1 << 20
@@ -77,7 +78,7 @@ def test_a_mount_of_its_own_is_refused(make_worker, tmp_path, name, how):
         return
     try:
         worker.start(wait=False)
-        assert worker.process.wait(rig.harness.PATIENCE) == 1
+        assert worker.process.wait(processes.PATIENCE) == 1
         said = worker.said()
         assert f"{worker.data}/{name} is a mount" in said and f"Mount at {worker.data} itself" in said, said
     finally:

@@ -3,8 +3,9 @@ import concurrent.futures
 import json
 import random
 
-import disk
 import rig
+import disk
+import exchange
 
 
 class Client:
@@ -34,7 +35,7 @@ class Client:
         return self.told(self.worker.put("plain.bin", self.content()))
 
     def form(self):
-        files = [rig.harness.Upload("file", f"{n}.bin", self.content()) for n in range(3)]
+        files = [exchange.Upload("file", f"{n}.bin", self.content()) for n in range(3)]
         return self.told(self.worker.send_form(*files, ("note", "x" * self.pick.choice([10, 40000]))))
 
     def delete(self):

@@ -11,7 +11,8 @@ import tempfile
 import pytest
 
 import harness
-from harness import text
+import processes
+from exchange import text
 from shell import add_token, bearer, waybill
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -21,7 +22,7 @@ LINE = re.compile(r"backed up (\d+) files to \S+: (\d+) objects new, (\d+) kept,
 
 
 def run(door, *words, status=0, **environment):
-    done = subprocess.run([harness.WAYBILL, *map(str, words)], env=door.environment(**environment), timeout=120,
+    done = subprocess.run([processes.WAYBILL, *map(str, words)], env=door.environment(**environment), timeout=120,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == status, (words, done)
     return done
@@ -125,4 +126,4 @@ def catalog(path):
 
 def stop(door):
     door.process.terminate()
-    assert door.process.wait(harness.PATIENCE) == 0
+    assert door.process.wait(processes.PATIENCE) == 0

@@ -4,214 +4,21 @@ A *door* is a way in: lighttpd (or any file of www/servers) over raw sockets, Fa
 to the worker's socket, or plain CGI. All three take the same request() and give the same Answer, so
 that one test can say what holds everywhere. Everything a door starts ends with close().
 """
-import contextlib
 import functools
 import http.client
-import io
-import json
 import os
 import pathlib
-import random
-import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
-import time
 import urllib.parse
 
 import openapi
-
-TOP = pathlib.Path(__file__).resolve().parents[2]
-WAYBILL = os.environ.get("WAYBILL", str(TOP / "waybill"))
-PATIENCE = 30  # seconds until a missing answer is a failure
-AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]  # before a command
-GIB = 1 << 30
-
-
-# ---- what comes back ---------------------------------------------------------------------------
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.body = status, body
-        self.headers = [(name, value.strip()) for name, value in headers]
-
-    def __repr__(self):
-        return f"<{self.status} {self.headers} {self.body[:600]!r}>"
-
-    def __getitem__(self, name):
-        """A header's value, or None."""
-        found = self.all(name)
-        return found[0] if found else None
-
-    def all(self, name):
-        return [value for key, value in self.headers if key.lower() == name.lower()]
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def text(self):
-        return self.body.decode()
-
-    @property
-    def file(self):
-        """The one record of a 201."""
-        assert self.status == 201, self
-        assert len(self.json["files"]) == 1, self
-        return self.json["files"][0]
-
-
-def read_http(sock, method="GET"):
-    answer = http.client.HTTPResponse(sock, method=method)
-    try:
-        answer.begin()
-        body = answer.read()
-    finally:
-        answer.close()
-    return Answer(answer.status, answer.getheaders(), body)
-
-
-def parse_cgi(output):
-    """An answer as a CGI program gives it: Status and headers, an empty line, the body."""
-    assert b"\r\n\r\n" in output or b"\n\n" in output, f"no CGI answer: {output[:500]!r}"
-    stream = io.BytesIO(output)
-    headers = []
-    while (line := stream.readline().rstrip(b"\r\n")):
-        name, _, value = line.decode().partition(":")
-        headers.append((name, value.strip()))
-    status = next((int(v.split()[0]) for n, v in headers if n.lower() == "status"), 200)
-    return Answer(status, [h for h in headers if h[0].lower() != "status"], stream.read())
-
-
-# ---- what goes out -----------------------------------------------------------------------------
-
-class Upload:
-    """A file of a form: name None leaves filename= out, type None leaves Content-Type out."""
-
-    def __init__(self, field, name, content=b"", type=None):
-        self.field, self.name, self.content, self.type = field, name, content, type
-
-
-BOUNDARY = "----waybill-test-3f9a"
-
-
-def form(*parts, boundary=BOUNDARY, end=True):
-    """(headers, body) of a multipart form: (name, value) pairs and Uploads, in order."""
-    out = []
-    for part in parts:
-        field, content = (part.field, part.content) if isinstance(part, Upload) else part
-        head = f'Content-Disposition: form-data; name="{field}"'
-        if isinstance(part, Upload) and part.name is not None:
-            head += f'; filename="{part.name}"'
-        if isinstance(part, Upload) and part.type is not None:
-            head += f"\r\nContent-Type: {part.type}"
-        content = content if isinstance(content, bytes) else content.encode()
-        out.append(f"--{boundary}\r\n{head}\r\n\r\n".encode("utf-8", "surrogateescape") + content + b"\r\n")
-    body = b"".join(out) + (f"--{boundary}--\r\n".encode() if end else b"")
-    return {"Content-Type": f"multipart/form-data; boundary={boundary}"}, body
-
-
-def raw_form(body, boundary=BOUNDARY):
-    return {"Content-Type": f"multipart/form-data; boundary={boundary}"}, body
-
-
-PNG = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-                    "1f15c4890000000d49444154789c6360000002000001e221bc330000000049454e44ae426082")
-ELF = bytes.fromhex("7f454c4602010100000000000000000002003e0001000000") + bytes(400)
-
-
-@functools.cache
-def text(length=1000, seed=1):
-    """Plain text, the same for the same seed."""
-    pick = random.Random(seed)
-    words = " ".join("".join(pick.choices("abcdefghij", k=6)) for _ in range(length // 7 + 1))
-    return words[:length].encode()
-
-
-# ---- doors -------------------------------------------------------------------------------------
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_until(condition, what, seconds=PATIENCE):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain: {what}")
-
-
-def children(pid):
-    """Process ids, the eldest first."""
-    try:
-        return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:  # just gone
-        return []
-
-
-def stat_of(pid):
-    """What the kernel tells of a process behind its name: state, parent and so on. OSError: it is gone."""
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-
-
-def ended(pid):
-    """Is the process gone, or a zombie that nobody has asked for yet? It may go while it is looked at."""
-    try:
-        return stat_of(pid)[0] == "Z"
-    except OSError:
-        return True
-
-
-def workers_of(pid):
-    """Process ids of what `waybill serve` has forked to serve, the eldest first: several where one has
-    followed another that has not finished yet."""
-    def named(child):
-        try:
-            return pathlib.Path(f"/proc/{child}/comm").read_text() == "waybill-worker\n"
-        except OSError:
-            return False
-    return [child for child in children(pid) if named(child)]
-
-
-def parent_of(worker):
-    """Whom whoever started a worker knows: its parent; of plain CGI, itself."""
-    if pathlib.Path(f"/proc/{worker}/comm").read_text() != "waybill-worker\n":
-        return worker
-    return int(stat_of(worker)[1])
-
-
-def kill_dead(pid):
-    """kill -9; returns when the whole process is gone, and with it the locks it has held."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    with open(fd, "rb", buffering=0):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        assert select.select([fd], [], [], PATIENCE)[0], f"{pid} survives kill -9"
-
-
-def kill_serving(process):
-    """kill -9 of all that a child of ours, `waybill serve`, has forked to serve, and of itself. First
-    it is stopped, or it would replace them; were it killed first, they would finish what is under way."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-    for worker in workers_of(process.pid):
-        kill_dead(worker)
-    process.kill()
-    process.wait()
-
+from exchange import form, parse_cgi, read_http
+from processes import PATIENCE, TOP, WAYBILL, free_port, wait_until, workers_of
+from wire import END, PARAMS, STDIN, STDOUT, begin, encoded, name_values, read_record, record, variables
 
 HOUSEKEEPING = ("ledger", "wanted")  # files of partial/ that are always there
 
@@ -383,61 +190,6 @@ class ServerDoor(Door):
         return [pid for one in first for pid in ([one] if one in requests else workers_of(one))]
 
 
-def variables(method, path, headers, length, base=""):
-    """A request as CGI names it."""
-    path, _, query = path.partition("?")
-    out = {"REQUEST_METHOD": method, "REQUEST_URI": base + path + ("?" + query if query else ""),
-           "QUERY_STRING": query, "SCRIPT_NAME": base, "PATH_INFO": urllib.parse.unquote(path, errors="surrogateescape"),
-           "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_PROTOCOL": "HTTP/1.1", "SERVER_SOFTWARE": "harness",
-           "SERVER_NAME": "localhost", "SERVER_PORT": "80", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost"}
-    if length is not None:
-        out["CONTENT_LENGTH"] = str(length)
-    for name, value in (headers or {}).items():
-        key = name.upper().replace("-", "_")
-        key = key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") or key.startswith("WAYBILL_") else "HTTP_" + key
-        if value is None:
-            out.pop(key, None)
-        else:
-            out[key] = ", ".join(value) if isinstance(value, list) else value
-    return out
-
-
-def encoded(s):
-    return s.encode("utf-8", "surrogateescape")
-
-
-BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES, VALUES, UNKNOWN_TYPE = range(1, 12)
-
-
-def record(kind, content=b"", padding=0, request=1):
-    return struct.pack(">BBHHBx", 1, kind, request, len(content), padding) + content + bytes(padding)
-
-
-def begin(keep=False, role=1):
-    return record(BEGIN, struct.pack(">HB5x", role, int(keep)))
-
-
-def name_values(params):
-    out = b""
-    for name, value in params.items():
-        name, value = encoded(name), encoded(value)
-        for length in (len(name), len(value)):
-            out += struct.pack(">B", length) if length < 128 else struct.pack(">I", length | 1 << 31)
-        out += name + value
-    return out
-
-
-def read_record(stream):
-    """(type, request id, content) of the next record; None at the end."""
-    head = stream.read(8)
-    if len(head) < 8:
-        return None
-    _, kind, request, length, padding = struct.unpack(">BBHHBx", head)
-    content = stream.read(length)
-    stream.read(padding)
-    return kind, request, content
-
-
 class FastCGIDoor(Door):
     """The worker alone; FastCGI spoken by the test itself."""
 
@@ -542,20 +294,3 @@ class CGIDoor(Door):
 
 
 DOORS = {"lighttpd": lambda **how: ServerDoor("lighttpd", **how), "fastcgi": FastCGIDoor, "cgi": CGIDoor}
-
-
-# ---- what every refusal looks like ---------------------------------------------------------------
-
-def refused(answer, status, slug, *needles):
-    """Assert a refusal by its status, its stable slug and words of its detail."""
-    assert answer.status == status, answer
-    assert answer["Content-Type"].split(";")[0] == "application/problem+json", answer
-    problem = answer.json
-    assert problem["error"] == slug, answer
-    assert problem["type"] == "about:blank"
-    assert problem["status"] == problem["code"] == status
-    assert problem["detail"] == problem["message"] and len(problem["detail"]) > 20, answer
-    assert problem["title"]
-    for needle in needles:
-        assert str(needle) in problem["detail"], (needle, problem["detail"])
-    return problem

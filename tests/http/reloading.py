@@ -6,8 +6,11 @@ import signal
 import threading
 
 import harness
-from harness import STDIN, WAYBILL, begin, record, text, wait_until
+import processes
+from exchange import text
+from processes import WAYBILL, wait_until
 from test_operations import logfmt
+from wire import STDIN, begin, record
 
 CONTENT = text(200_000, seed=5)
 
@@ -20,7 +23,7 @@ def messages(door, msg):
 
 def parent(door):
     """Whom SIGHUP is for."""
-    return harness.parent_of(door.workers()[0])
+    return processes.parent_of(door.workers()[0])
 
 
 def hang_up(door, outcome="reloaded", pid=None):

@@ -11,8 +11,12 @@ import struct
 import subprocess
 import time
 
+import exchange
 import harness
-from harness import WAYBILL, record
+import processes
+import wire
+from processes import WAYBILL
+from wire import record
 
 PATIENCE = 20  # seconds until a test gives up; nothing depends on how long things take below that
 
@@ -64,7 +68,7 @@ class Request:
         self.answer = b""
         self.over = False
         self.pending = b""
-        self._send(harness.begin() + record(harness.PARAMS, harness.name_values(params)) + record(harness.PARAMS))
+        self._send(wire.begin() + record(wire.PARAMS, wire.name_values(params)) + record(wire.PARAMS))
 
     def _send(self, data):
         """Send, but look for an early answer meanwhile: the worker may refuse and hang up."""
@@ -94,15 +98,15 @@ class Request:
             _, kind, _, length, padding = struct.unpack("!BBHHBx", self.pending[:8])
             if len(self.pending) < 8 + length + padding:
                 return
-            if kind == harness.STDOUT:
+            if kind == wire.STDOUT:
                 self.answer += self.pending[8 : 8 + length]
-            if kind == harness.END:
+            if kind == wire.END:
                 self.over = True
             self.pending = self.pending[8 + length + padding :]
 
     def send(self, body):
         for i in range(0, len(body), 32768):
-            self._send(record(harness.STDIN, body[i : i + 32768]))
+            self._send(record(wire.STDIN, body[i : i + 32768]))
         return self
 
     def result(self):
@@ -115,7 +119,7 @@ class Request:
         return Answer(self.answer) if self.answer else None
 
     def finish(self):
-        self._send(record(harness.STDIN))
+        self._send(record(wire.STDIN))
         return self.result()
 
     def drop(self):
@@ -165,7 +169,7 @@ class Worker:
         return path
 
     def kill(self):
-        harness.kill_serving(self.process)
+        processes.kill_serving(self.process)
 
     def stop(self):
         for process in self.processes:
@@ -174,10 +178,10 @@ class Worker:
                 try:
                     process.wait(PATIENCE)
                 except subprocess.TimeoutExpired:
-                    harness.kill_serving(process)
+                    processes.kill_serving(process)
 
     def open(self, method, path, headers=None, length=None, path_socket=None, **params):
-        return Request(path_socket or self.path, harness.variables(method, path, headers, length) | params)
+        return Request(path_socket or self.path, wire.variables(method, path, headers, length) | params)
 
     def ask(self, method, path, headers=None, body=None, **params):
         if body is None and method in ("POST", "PATCH", "PUT"):
@@ -274,7 +278,7 @@ class HttpRequest:
         return self
 
     def result(self):
-        answer = harness.read_http(self.socket, self.method)
+        answer = exchange.read_http(self.socket, self.method)
         self.socket.close()
         head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers if name.lower() != "status")
         return Answer(f"Status: {answer.status}\r\n{head}\r\n".encode() + answer.body)

@@ -2,7 +2,7 @@
 import re
 import subprocess
 
-from harness import PATIENCE, WAYBILL
+from processes import PATIENCE, WAYBILL
 
 
 def waybill(door, *arguments, status=0, **environment):

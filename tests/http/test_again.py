@@ -4,7 +4,9 @@ import uuid
 
 import pytest
 
-from harness import FastCGIDoor, Upload, kill_serving, refused, wait_until
+from exchange import Upload, refused
+from harness import FastCGIDoor
+from processes import kill_serving, wait_until
 from shell import add_token, bearer
 
 

@@ -6,10 +6,12 @@ import subprocess
 import threading
 import time
 
+import exchange
 import harness
+import processes
 from backups import catalog, records, run, sound
 from backups import near, restored  # noqa: F401 (fixtures)
-from harness import text
+from exchange import text
 
 
 # ---- beside servers -------------------------------------------------------------------------------
@@ -66,13 +68,13 @@ def test_deleted_while_it_is_copied(near, restored):
     contents = [text(100, 100 + n) for n in range(400)]
     files = [near.put(f"{n}", c) for n, c in enumerate(contents)]
     for n in range(0, 60, 3):  # forms, of which a part goes
-        parts = [harness.Upload("f", f"{n}", text(200, 1000 + n + i)) for i in range(3)]
+        parts = [exchange.Upload("f", f"{n}", text(200, 1000 + n + i)) for i in range(3)]
         files += near.door.send_form(*parts, ("note", f"form {n}"), headers=near.token).json["files"]
     for _ in range(5):
         doomed = sorted(files, key=lambda f: f["sha256"])[-60:]  # the last in order
-        process = subprocess.Popen([harness.WAYBILL, "backup", str(near.dir)], env=near.door.environment(),
+        process = subprocess.Popen([processes.WAYBILL, "backup", str(near.dir)], env=near.door.environment(),
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        harness.wait_until(lambda: (near.dir / "waybill.db.new").exists() or process.poll() is not None, "the copy")
+        processes.wait_until(lambda: (near.dir / "waybill.db.new").exists() or process.poll() is not None, "the copy")
         for file in doomed:
             near.rm(file)
         out, err = process.communicate()
@@ -106,7 +108,7 @@ def test_killed_at_any_moment(near, restored):
         for n in range(12):
             near.put(f"{round}-{n}", text(pick.randrange(1, 5000), 50 * round + n + 10))
         near.rm(near.put("short", b"lived"))
-        process = subprocess.Popen([harness.WAYBILL, "backup", str(near.dir)], env=near.door.environment(),
+        process = subprocess.Popen([processes.WAYBILL, "backup", str(near.dir)], env=near.door.environment(),
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             process.wait(pick.uniform(0, took))
@@ -137,7 +139,7 @@ def test_restore_killed(near, restored):
         round += 1
         data = near.door.home / f"half-{round}"
         environment = near.door.environment(WAYBILL_DATA_DIR=str(data))
-        process = subprocess.Popen([harness.WAYBILL, "restore", str(near.dir)], env=environment,
+        process = subprocess.Popen([processes.WAYBILL, "restore", str(near.dir)], env=environment,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             process.wait(pick.uniform(0, took))
@@ -149,7 +151,7 @@ def test_restore_killed(near, restored):
         if (data / "restoring").exists():
             stopped += 1
             for words in (["ls"], ["gc"], ["serve", "-l", f"unix:{near.door.home}/x"], ["backup", str(near.dir) + "2"]):
-                done = subprocess.run([harness.WAYBILL, *words], env=environment, capture_output=True, text=True, timeout=30)
+                done = subprocess.run([processes.WAYBILL, *words], env=environment, capture_output=True, text=True, timeout=30)
                 assert done.returncode == 1 and "Run `waybill restore` again" in done.stderr, done
             run(near.door, "restore", near.dir, WAYBILL_DATA_DIR=str(data))
         door = harness.FastCGIDoor(data=data)

@@ -5,7 +5,7 @@ import pytest
 
 from backups import LINE, catalog, records, run
 from backups import backup, elsewhere, near, restored  # noqa: F401 (fixtures)
-from harness import text
+from exchange import text
 from shell import waybill
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 from backups import LINE, PATCH, TUS, catalog, records, run, sound
 from backups import backup, elsewhere, near, restored  # noqa: F401 (fixtures)
-from harness import text
+from exchange import text
 
 
 def test_there_and_back(backup, restored):

@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 
-import harness
+import processes
 from backups import LINE, records, run, stop
 from backups import near, restored  # noqa: F401 (fixtures)
 
@@ -46,12 +46,12 @@ def test_a_catalog_that_cannot_be_read_is_not_replaced(near, fresh, restored):
     assert "cannot be read" in locked.stderr and "left as it is" in locked.stderr, locked
     holder.close()
     nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
-    give = [*harness.AS_ROOT, "chown", "-R"]
+    give = [*processes.AS_ROOT, "chown", "-R"]
     subprocess.run([*give, "nobody:nogroup", near.dir, other.home], check=True)
     subprocess.run([*give, "root:root", near.dir / "waybill.db"], check=True)
-    program = shutil.copy(harness.WAYBILL, near.door.home)
-    done = subprocess.run([*harness.AS_ROOT, *nobody, "env", f"WAYBILL_DATA_DIR={other.data}", program, "backup", near.dir],
-                          capture_output=True, text=True, timeout=harness.PATIENCE)
+    program = shutil.copy(processes.WAYBILL, near.door.home)
+    done = subprocess.run([*processes.AS_ROOT, *nobody, "env", f"WAYBILL_DATA_DIR={other.data}", program, "backup", near.dir],
+                          capture_output=True, text=True, timeout=processes.PATIENCE)
     assert done.returncode == 1 and "Permission denied" in done.stderr, done
     subprocess.run([*give, f"{os.getuid()}:{os.getgid()}", near.dir, other.home], check=True)
     assert "is the backup of another data_dir" in run(other, "backup", near.dir, status=1).stderr

@@ -8,7 +8,9 @@ import tempfile
 
 import pytest
 
-from harness import AS_ROOT, ELF, FastCGIDoor, form, Upload, refused, text
+from exchange import ELF, Upload, form, refused, text
+from harness import FastCGIDoor
+from processes import AS_ROOT
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def worker(spool):
 
 def hand_over(worker, path, length, target="/upload/x.txt", method="PUT", headers=None, stdin=b""):
     """A request whose STDIN is empty, as nginx sends it with fastcgi_pass_request_body off."""
-    from harness import begin
+    from wire import begin
     return worker.send(begin() + worker.params(method, target, headers, length, REQUEST_BODY_FILE=path),
                        worker.stdin(stdin))
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from harness import PNG, refused, text
+from exchange import PNG, refused, text
 from shell import add_token, bearer
 
 CONTENT = text(10000, seed=5)

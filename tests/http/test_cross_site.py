@@ -1,8 +1,7 @@
 """Other sites' pages: what they may not do (fetch metadata, Origin), what they may after all (CORS)."""
 import pytest
 
-import harness
-from harness import ELF, Upload, form, refused
+from exchange import ELF, Upload, form, refused
 from shell import add_token, bearer
 
 FRIEND = "https://friend.example"

@@ -7,7 +7,9 @@ import subprocess
 import pytest
 
 import harness
-from harness import TOP, free_port, text
+import processes
+from exchange import text
+from processes import TOP, free_port
 from shell import add_token
 from test_clients import CLIENTS, modules  # noqa: F401 (a fixture)
 
@@ -38,7 +40,7 @@ def site(request):
 
 def run(door, *files, status=0, **more):
     env = {"PATH": os.environ["PATH"], "WAYBILL": f"http://127.0.0.1:{door.port}{door.base}", **more}
-    done = subprocess.run([SCRIPT, *map(str, files)], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=harness.PATIENCE)
+    done = subprocess.run([SCRIPT, *map(str, files)], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=processes.PATIENCE)
     assert done.returncode == status, done
     return done
 
@@ -91,8 +93,8 @@ def test_what_readme_tries(tmp_path):
         block = re.search(r"^## Try it$.*?^```sh\n.*?^```sh\n(.*?)^```", (TOP / "README.md").read_text(), re.S | re.M)[1]
         for name in ("photo.jpg", "a.pdf", "b.pdf"):
             (tmp_path / name).write_bytes(text(3000, seed=len(name)))
-        said = block.replace("http://127.0.0.1:8411", f"http://127.0.0.1:{door.port}").replace("$PWD/data", str(door.data)).replace("./waybill", str(harness.WAYBILL))
-        done = subprocess.run(["bash", "-euc", said], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=harness.PATIENCE)
+        said = block.replace("http://127.0.0.1:8411", f"http://127.0.0.1:{door.port}").replace("$PWD/data", str(door.data)).replace("./waybill", str(processes.WAYBILL))
+        done = subprocess.run(["bash", "-euc", said], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=processes.PATIENCE)
         assert done.returncode == 0 and len(block.splitlines()) == 4, done
         assert [f["name"] for f in json.loads(door.request("GET", "/files").body)["files"]] == ["b.pdf", "a.pdf", "photo.jpg"]
         token = re.search(r"wb_[0-9a-f]{64}", done.stdout)[0]

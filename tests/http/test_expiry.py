@@ -9,7 +9,9 @@ import threading
 import pytest
 
 import harness
-from harness import Upload, form, refused, text, wait_until
+import processes
+from exchange import Upload, form, refused, text
+from processes import wait_until
 from shell import add_token, bearer, waybill
 
 
@@ -111,12 +113,12 @@ def test_many_sweep_at_once(fresh):
         until_expired(door, files[-1])
         uploads = threading.Thread(target=keep_uploading)
         uploads.start()
-        commands = [subprocess.Popen([harness.WAYBILL, "gc"], env=door.environment(), stdout=subprocess.PIPE)
+        commands = [subprocess.Popen([processes.WAYBILL, "gc"], env=door.environment(), stdout=subprocess.PIPE)
                     for _ in range(2)]
         for worker in (door, other):
             os.kill(worker.process.pid, signal.SIGHUP)
         for command in commands:
-            command.communicate(timeout=harness.PATIENCE)
+            command.communicate(timeout=processes.PATIENCE)
             assert command.returncode == 0
         for file in files:
             assert door.get(f"/files/{file['id']}").status == 404

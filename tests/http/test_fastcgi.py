@@ -6,8 +6,11 @@ import threading
 
 import pytest
 
-from harness import (ABORT, PARAMS, PATIENCE, STDIN, Upload, begin, form, record, refused, text, name_values,
-                     variables, wait_until)
+import harness
+import processes
+from exchange import Upload, form, refused, text
+from processes import PATIENCE, wait_until
+from wire import ABORT, PARAMS, STDIN, begin, name_values, record, variables
 
 
 @pytest.fixture(autouse=True)
@@ -174,17 +177,17 @@ def test_listening_on_descriptor_0(fresh, tmp_path):
     listener.listen(10)
     door = fresh("cgi")  # for its home and configuration
     env = {k: v for k, v in door.environment().items() if k != "GATEWAY_INTERFACE"}
-    worker = subprocess.Popen([harness.WAYBILL], stdin=listener, env=env, stderr=open(door.log, "ab"))
+    worker = subprocess.Popen([processes.WAYBILL], stdin=listener, env=env, stderr=open(door.log, "ab"))
     listener.close()
     try:
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(harness.PATIENCE)
+        sock.settimeout(processes.PATIENCE)
         sock.connect(path)
         sock.sendall(begin() + harness.FastCGIDoor.params(door, "GET", "/upload") + record(STDIN))
         assert harness.FastCGIDoor.answer(sock).json["max_bytes"] == 1 << 30
     finally:
         worker.terminate()
-        assert worker.wait(harness.PATIENCE) == 0
+        assert worker.wait(processes.PATIENCE) == 0
 
 
 def test_socket_mode(fastcgi):

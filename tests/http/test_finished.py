@@ -6,7 +6,8 @@ import sqlite3
 
 import pytest
 
-import harness
+import processes
+import wire
 from resumable import Worker, some_bytes
 from shell import add_token, bearer
 
@@ -126,7 +127,7 @@ def descendants(pid):
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                parents[int(entry.name)] = int(harness.stat_of(entry.name)[1])
+                parents[int(entry.name)] = int(processes.stat_of(entry.name)[1])
             except OSError:
                 pass
     below = [child for child, parent in parents.items() if parent == pid]
@@ -147,18 +148,18 @@ class Race:
         self.worker = worker
         answer = worker.ask("POST", "/upload", {**TUS, "Upload-Length": str(len(BYTES)), **headers}, b"")
         self.url, self.id = answer["Location"], answer.id
-        self.sniffers = descendants(*harness.workers_of(worker.process.pid))
+        self.sniffers = descendants(*processes.workers_of(worker.process.pid))
         assert self.sniffers
         self.signal(signal.SIGSTOP)
         try:
             asked = {**APPEND[protocol], "Upload-Offset": "0", **headers}
             self.last = worker.open("PATCH", self.url, asked, len(BYTES)).send(BYTES)
-            self.last._send(harness.record(harness.STDIN))
+            self.last._send(wire.record(wire.STDIN))
             worker.wait_for_bytes(self.id, len(BYTES))
             deleting = {**(TUS if protocol == "tus" else {}), **params}
             self.delete = worker.open("DELETE", self.url, deleting, path_socket=socket)
-            self.delete._send(harness.record(harness.STDIN))
-            harness.wait_until(lambda: wanted(worker), "the DELETE to wait for the upload")
+            self.delete._send(wire.record(wire.STDIN))
+            processes.wait_until(lambda: wanted(worker), "the DELETE to wait for the upload")
         except BaseException:
             self.signal(signal.SIGCONT)
             raise
@@ -212,4 +213,4 @@ def test_a_delete_does_not_wait_for_ever(own_worker, protocol):
     assert answer.status == 204 and (last is None or last.status == 423), (answer, last)
     assert not race.file_is_there() and worker.listed() == []
     assert worker.tus("HEAD", race.url).status == 404
-    harness.wait_until(lambda: worker.partial_size(race.id) == -1, "its bytes to go")
+    processes.wait_until(lambda: worker.partial_size(race.id) == -1, "its bytes to go")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness import BOUNDARY, PNG, Upload, form, raw_form, refused, text
+from exchange import BOUNDARY, PNG, Upload, form, raw_form, refused, text
 
 
 def names(answer):
@@ -75,7 +75,7 @@ def test_quoted_boundary(door):
 
 def test_no_transaction_without_every_file(door, nothing_kept):
     """One refused file takes the others with it."""
-    from harness import ELF
+    from exchange import ELF
     answer = door.send_form(Upload("f", "good.txt", b"good"), Upload("f", "bad", ELF), Upload("f", "good2.txt", b"2"))
     problem = refused(answer, 415, "type_refused", "bad")
     assert problem["file"] == "bad" and problem["detected_type"].startswith("application/x-")

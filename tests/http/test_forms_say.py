@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import Upload, refused
+from exchange import Upload, refused
 from shell import add_token, bearer, waybill
 
 FRIEND = "https://app.example"

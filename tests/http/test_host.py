@@ -2,7 +2,7 @@
 import pytest
 
 import harness
-from harness import refused
+from exchange import refused
 
 LOCAL = ["localhost", "LocalHost:8411", "localhost.", "app.localhost:80", "127.0.0.1", "127.0.0.1:8411", "192.168.7.7:80", "[::1]",
          "[::1]:8411", "[2001:db8::7]", "localhost:", None]

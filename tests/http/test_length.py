@@ -1,7 +1,8 @@
 """Content-Length decides before all else, and before a byte of the body is read."""
 import pytest
 
-from harness import PNG, form, read_http, record, refused, begin, STDIN
+from exchange import PNG, form, read_http, refused
+from wire import STDIN, begin, record
 
 GIB = 1 << 30
 
@@ -155,7 +156,7 @@ def test_long_body(fastcgi, content):
 def test_long_and_short_forms(fastcgi):
     before = fastcgi.stored()
     headers, body = form(("note", "x"))
-    from harness import Upload
+    from exchange import Upload
     headers, body = form(Upload("f", "a.txt", b"hello"))
     for length in (len(body) - 2, len(body) + 1, len(body) + 100):
         answer = fastcgi.request("POST", "/upload", {**headers, "Content-Length": str(length)}, body)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import PNG, refused, text
+from exchange import PNG, refused, text
 from shell import waybill
 
 
@@ -55,7 +55,7 @@ def test_shape(shelf):
 
 def test_default_limit_is_fifty(fresh):
     door = fresh("fastcgi")
-    from harness import Upload
+    from exchange import Upload
     door.send_form(*[Upload("f", f"{n}", b"%d" % n) for n in range(51)])
     answer = door.get("/files")
     assert len(answer.json["files"]) == 50 and answer.json["total"] == 51 and answer.json["next"]
@@ -64,7 +64,7 @@ def test_default_limit_is_fifty(fresh):
 def test_a_page_ends_before_a_mebibyte(fresh):
     """Whatever the limit says; nothing is missing, nothing comes twice, and smaller limits count."""
     door = fresh("fastcgi", base="/drop")
-    from harness import Upload
+    from exchange import Upload
     expected = []
     for n in range(4):
         fields = [("k", '"' * 32000 if n % 2 else "x" * 65000)] if n else []
@@ -91,7 +91,7 @@ def test_a_page_ends_before_a_mebibyte(fresh):
 
 def test_full_pages_of_ordinary_records(fresh):
     door = fresh("fastcgi")
-    from harness import Upload
+    from exchange import Upload
     for n in range(16):
         door.send_form(("note", "x" * 100), *[Upload("f", f"{'ä' * 50}{n}-{i}.txt", b"x") for i in range(63)])
     answer = door.get("/files?limit=1000")

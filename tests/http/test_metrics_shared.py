@@ -7,8 +7,12 @@ import struct
 import pytest
 
 import harness
-from harness import begin, record, refused, text, wait_until
+import processes
+import wire
+from exchange import refused, text
+from processes import wait_until
 from test_operations import exposition, value
+from wire import begin, record
 
 PUTS = {"route": "/upload/{id}", "status": "201"}
 LOCKS = 1 << 40
@@ -44,9 +48,9 @@ def test_what_is_under_way_is_seen_by_the_other_and_ends_with_its_process(pair):
     first, second = pair
     quiet = figure(second, "sniffers")
     with first.connect() as held:
-        held.sendall(begin() + first.params("PUT", "/upload/slow", None, 5000) + record(harness.STDIN, b"x"))
+        held.sendall(begin() + first.params("PUT", "/upload/slow", None, 5000) + record(wire.STDIN, b"x"))
         wait_until(lambda: figure(second, "bodies_in_flight") == 1, "the upload under way")
-        harness.kill_serving(first.process)
+        processes.kill_serving(first.process)
         wait_until(lambda: figure(second, "processes") == 1, "the end of the first")
         assert figure(second, "bodies_in_flight") == 0
         assert figure(second, "requests_in_flight") == 1
@@ -62,7 +66,7 @@ def test_counters_never_go_back(fresh):
         assert second.put("b.txt", text(200)).status == 201
     assert figure(first, "requests_total", **PUTS) == 2
     first.process.terminate()
-    assert first.process.wait(harness.PATIENCE) == 0
+    assert first.process.wait(processes.PATIENCE) == 0
     with contextlib.closing(harness.FastCGIDoor(data=first.data)) as again:
         assert figure(again, "requests_total", **PUTS) == 2
         assert figure(again, "commits_total") > before

@@ -4,7 +4,8 @@ import re
 import shutil
 import subprocess
 
-from harness import PATIENCE, TOP, text
+from exchange import text
+from processes import PATIENCE, TOP
 from test_operations import exposition
 
 MONITORING = TOP / "www" / "monitoring"

@@ -6,7 +6,8 @@ import sqlite3
 import struct
 import subprocess
 
-from harness import PATIENCE, WAYBILL, refused, text
+from exchange import refused, text
+from processes import PATIENCE, WAYBILL
 from shell import waybill
 
 LOCKS = 1 << 40  # where the ledger's locks begin: its own, then one for each process

@@ -1,13 +1,13 @@
 """GET /openapi.json: all of the interface, and what it tells is so."""
 import re
 
-import harness
 import openapi
-from harness import Upload
+import processes
+from exchange import Upload
 from shell import add_token, bearer
 
-ROUTES = harness.TOP / "fcgi" / "serve.c"
-FAULTS = harness.TOP / "fcgi" / "shared" / "fault.h"
+ROUTES = processes.TOP / "fcgi" / "serve.c"
+FAULTS = processes.TOP / "fcgi" / "shared" / "fault.h"
 
 
 def test_it_tells_of_all_routes_and_refusals(door):

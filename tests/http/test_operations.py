@@ -10,7 +10,10 @@ import subprocess
 import pytest
 
 import harness
-from harness import ELF, PNG, Upload, children, refused, text, wait_until
+import processes
+import wire
+from exchange import ELF, PNG, Upload, refused, text
+from processes import children, wait_until
 from shell import add_token, bearer, waybill
 
 PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\["\\])*"|[^\s"=\\]+)(?: |$)')
@@ -84,7 +87,7 @@ def test_nothing_hostile_reaches_a_line(fresh):
                                        "Range": name, "Accept": name, "Tus-Resumable": name})
         door.request("PUT", "/upload/a.png", {}, PNG, REMOTE_USER=name)
         door.send_form(Upload(name.replace('"', ""), name.replace('"', ""), PNG, "image/png"),
-                       (name.replace('"', ""), harness.encoded(name)))
+                       (name.replace('"', ""), wire.encoded(name)))
     seen = requests(door, len(HOSTILE) * 8)
     assert all(line["level"] in ("info", "debug", "warn", "error") for line in seen)
     assert not any(line["msg"] == "forged" for line in lines(door))
@@ -167,7 +170,7 @@ def test_metrics(fresh, stack):
     refused(door.get("/nothing/here"), 404, "not_found")
     refused(door.put("c", b"x" * 200000), 507, "quota_exceeded")
     held = stack.enter_context(door.connect())
-    held.sendall(harness.begin() + door.params("PUT", "/upload/slow", None, 5000) + harness.record(harness.STDIN, b"x"))
+    held.sendall(wire.begin() + door.params("PUT", "/upload/slow", None, 5000) + wire.record(wire.STDIN, b"x"))
     wait_until(lambda: door.get("/healthz").json["reserved_bytes"] == 5000, "the reservation")
     after = exposition(door.get("/metrics"))
 
@@ -275,11 +278,11 @@ def test_a_data_dir_that_others_can_write_is_refused(fresh, where):
     bad = door.data / where
     bad.chmod(0o757)
     for arguments in (["serve", "-l", f"unix:{door.home}/s2"], ["gc"], ["verify"], ["token", "add", "x", "--can", "read"]):
-        done = subprocess.run([harness.WAYBILL, *arguments], env=door.environment(), capture_output=True, text=True,
-                              timeout=harness.PATIENCE)
+        done = subprocess.run([processes.WAYBILL, *arguments], env=door.environment(), capture_output=True, text=True,
+                              timeout=processes.PATIENCE)
         assert done.returncode == 1 and "chmod o-w" in done.stderr and where.strip(".") in done.stderr, done
-    env = {**door.environment(), **harness.variables("PUT", "/upload/a", {}, 1)}
-    done = subprocess.run([harness.WAYBILL], env=env, input=b"x", capture_output=True, timeout=harness.PATIENCE)
+    env = {**door.environment(), **wire.variables("PUT", "/upload/a", {}, 1)}
+    done = subprocess.run([processes.WAYBILL], env=env, input=b"x", capture_output=True, timeout=processes.PATIENCE)
     assert b"Status: 500" in done.stdout and b"chmod" in done.stderr and b"chmod" not in done.stdout, done
     bad.chmod(0o750)
     waybill(door, "verify")
@@ -356,7 +359,7 @@ def test_open_doors_are_announced(fresh):
         wait_until(lambda: door.log.read_text().count("address=203.0.113.9") == 3, "the lines")
         door.get("/upload")
         assert door.log.read_text().count(warning) == said, answer
-        done = subprocess.run([harness.WAYBILL, "config"], env=door.environment(), capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run([processes.WAYBILL, "config"], env=door.environment(), capture_output=True, text=True, timeout=30, check=True)
         assert ("upload_access" in done.stderr) == said
-    sample = subprocess.run([harness.WAYBILL, "--sample-config"], capture_output=True, text=True, timeout=30, check=True).stdout
+    sample = subprocess.run([processes.WAYBILL, "--sample-config"], capture_output=True, text=True, timeout=30, check=True).stdout
     assert "upload_access, read_access and delete_access set to `token`" in sample[:900]

@@ -7,8 +7,11 @@ import threading
 import pytest
 
 import harness
-from harness import ELF, STDIN, Upload, begin, form, record, refused, text, wait_until
+import processes
+from exchange import ELF, Upload, form, refused, text
+from processes import wait_until
 from shell import add_token, bearer, waybill
+from wire import STDIN, begin, record
 
 
 def health(door):
@@ -151,7 +154,7 @@ def test_killed_while_it_holds_reservations(fresh):
     with under_way(other, 90000, b"some"):
         wait_until(lambda: health(door)["reserved_bytes"] == 90000, "the other's reservation")
         refused(door.put("a", text(20000)), 507, "quota_exceeded")
-        harness.kill_serving(other.process)
+        processes.kill_serving(other.process)
         assert door.put("a", text(20000)).status == 201
     nothing_reserved(door)
     other.close()

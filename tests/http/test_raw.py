@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import ELF, PNG, refused, text
+from exchange import ELF, PNG, refused, text
 
 KEYS = ["id", "name", "path", "size", "type", "declared_type", "sha256", "owner", "fields", "uploaded_at", "expires_at", "url"]
 

@@ -9,8 +9,11 @@ import struct
 import pytest
 
 import harness
-from harness import (BEGIN, END, GET_VALUES, PARAMS, PATIENCE, STDIN, STDOUT, UNKNOWN_TYPE, VALUES, begin, name_values, read_record,
-                     record, text, wait_until)
+import processes
+import wire
+from exchange import parse_cgi, text
+from processes import PATIENCE, wait_until
+from wire import BEGIN, END, GET_VALUES, PARAMS, STDIN, STDOUT, UNKNOWN_TYPE, VALUES, begin, name_values, read_record, record
 
 KNOWN = ["FCGI_MAX_CONNS", "FCGI_MAX_REQS", "FCGI_MPXS_CONNS"]
 CONTENT = text(200000, seed=9)
@@ -54,7 +57,7 @@ def exchange(door, *pieces):
 
 
 def answer_of(found):
-    return harness.parse_cgi(b"".join(content for kind, _, content in found if kind == STDOUT))
+    return parse_cgi(b"".join(content for kind, _, content in found if kind == STDOUT))
 
 
 @pytest.mark.parametrize("names", [KNOWN, KNOWN * 2, [], ["X"], [f"FCGI_MAX_CONNS{n}" for n in range(3000)] + KNOWN, ["x" * 60000]])
@@ -75,7 +78,7 @@ def test_management_anywhere_in_a_request(fastcgi, seed):
     """Between any two records of an upload, in any cut; the upload is whole, each question is answered."""
     pick = random.Random(seed)
     print("seed", seed)
-    params = name_values(harness.variables("PUT", "/upload/a.txt", {}, len(CONTENT)))
+    params = name_values(wire.variables("PUT", "/upload/a.txt", {}, len(CONTENT)))
     request = [begin()] + [record(PARAMS, params[at:at + 90], 1) for at in range(0, len(params), 90)] + [record(PARAMS)]
     request += [record(STDIN, CONTENT[at:at + 9000], 5) for at in range(0, len(CONTENT), 9000)]
     asked, pieces = [], []
@@ -166,8 +169,8 @@ class TCPDoor(harness.FastCGIDoor):
     """The worker on TCP."""
 
     def __init__(self, host="127.0.0.1", **more):
-        self.port = harness.free_port()
-        super().__init__(command=[harness.WAYBILL, "serve", "-l", f"{host}:{self.port}"], **more)
+        self.port = processes.free_port()
+        super().__init__(command=[processes.WAYBILL, "serve", "-l", f"{host}:{self.port}"], **more)
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)

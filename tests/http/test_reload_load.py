@@ -2,8 +2,10 @@
 import pytest
 
 import harness
-from harness import END, STDIN, STDOUT, VALUES, begin, record, wait_until
+import wire
+from processes import wait_until
 from reloading import Load, hang_up, messages, parent
+from wire import END, STDIN, STDOUT, VALUES, begin, record
 
 
 @pytest.mark.parametrize("server", ["fastcgi", "lighttpd", "nginx-keepalive"])
@@ -36,7 +38,7 @@ def test_a_connection_that_is_kept(fresh, server, behind):
         busy.sendall(begin(keep=True) + door.params("PUT", "/upload/kept", {}, 5, SERVER_SOFTWARE=server)
                      + record(STDIN, b"hello") + record(STDIN))
         stream, kinds = busy.makefile("rb"), []
-        while one := harness.read_record(stream):
+        while one := wire.read_record(stream):
             kinds.append(one[0])
         assert kinds == [STDOUT] * (len(kinds) - 1 - len(behind)) + [END] + behind
         assert door.workers()[0] == old

@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
-import harness
-from harness import PATIENCE, WAYBILL, children, wait_until, workers_of
+import processes
+import wire
+from processes import PATIENCE, WAYBILL, children, wait_until, workers_of
 from reloading import gone, hang_up, messages, parent, slow_upload
 
 
@@ -18,7 +19,7 @@ def test_a_worker_that_is_killed_is_replaced(fresh):
     with slow_upload(door) as finish:
         hang_up(door)
         [old, dead] = door.workers()
-        harness.kill_dead(dead)
+        processes.kill_dead(dead)
         assert door.put("a", b"a").status == 201
         assert door.workers()[0] == old and dead not in door.workers()
         finish()
@@ -46,7 +47,7 @@ def test_no_worker_can_take_its_place(fresh):
     door = fresh("fastcgi")
     told = hang_up(door)
     (door.data / "objects").chmod(0o757)
-    harness.kill_dead(int(told["pid"]))
+    processes.kill_dead(int(told["pid"]))
     assert door.process.wait(PATIENCE) == 1
     assert "chmod o-w" in door.said()
 
@@ -68,7 +69,7 @@ def test_the_parent_holds_nothing(fresh):
 
 def test_plain_cgi_has_no_parent(fresh):
     door = fresh("cgi")
-    env = {**door.environment(), **harness.variables("PUT", "/upload/a", {}, 5)}
+    env = {**door.environment(), **wire.variables("PUT", "/upload/a", {}, 5)}
     child = subprocess.Popen([WAYBILL], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         wait_until(lambda: children(child.pid), "its sniffers")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import PATIENCE, WAYBILL, wait_until
+from processes import PATIENCE, WAYBILL, wait_until
 from reloading import Load, Relocated, configure, hang_up, messages, slow_upload
 
 

@@ -4,7 +4,8 @@ import contextlib
 import os
 import signal
 
-from harness import PATIENCE, refused, wait_until
+from exchange import refused
+from processes import PATIENCE, wait_until
 from reloading import CONTENT, Relocated, configure, hang_up, messages, slow_upload
 
 

@@ -8,7 +8,8 @@ import sqlite3
 import pytest
 
 import harness
-from harness import Upload, form, refused
+import processes
+from exchange import Upload, form, refused
 from shell import add_token, bearer, waybill
 
 STRANGER = "192.0.2.1"
@@ -257,7 +258,7 @@ def test_token_expires(fresh):
     door = fresh("fastcgi", read_access="token")
     token = add_token(door, "brief", "read", "--expires", "1s")
     assert door.request("GET", "/files", bearer(token)).status == 200
-    harness.wait_until(lambda: door.request("GET", "/files", bearer(token)).status == 401, "the token to expire")
+    processes.wait_until(lambda: door.request("GET", "/files", bearer(token)).status == 401, "the token to expire")
     assert "brief" in waybill(door, "token", "ls")
 
 

@@ -6,14 +6,16 @@ import subprocess
 
 import pytest
 
-import harness
-from harness import refused, text, wait_until
+import exchange
+import processes
+from exchange import refused, text
+from processes import wait_until
 from shell import add_token, bearer, waybill
 
 
 def run(door, *arguments):
-    return subprocess.run([harness.WAYBILL, *arguments], env=door.environment(), stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=harness.PATIENCE)
+    return subprocess.run([processes.WAYBILL, *arguments], env=door.environment(), stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=processes.PATIENCE)
 
 
 # ---- get -----------------------------------------------------------------------------------------
@@ -74,7 +76,7 @@ def test_rm_by_what_files_are(fresh):
 def test_rm_of_more_than_a_page(fresh):
     door = fresh("fastcgi", max_files="1000")
     for _ in range(3):
-        assert door.send_form(*[harness.Upload("f", f"{i}", b"x%d" % i) for i in range(900)]).status == 201
+        assert door.send_form(*[exchange.Upload("f", f"{i}", b"x%d" % i) for i in range(900)]).status == 201
     assert "2700 files" in waybill(door, "rm", "--type", "*", "--since", "2020-01-01T00:00:00Z")
     assert "2700 files" in waybill(door, "rm", "--since", "2020-01-01T00:00:00Z", "--yes") and names(door) == []
 
@@ -124,7 +126,7 @@ def test_tokens_say_when_they_were_made_and_used(fresh):
 @pytest.mark.parametrize("command", ["serve", "ls", "show", "get", "rm", "verify", "backup", "restore", "gc", "token", "config"])
 def test_help_of_a_subcommand(command):
     for word in "--help", "-h":
-        done = subprocess.run([harness.WAYBILL, command, word], capture_output=True, text=True, timeout=harness.PATIENCE)
+        done = subprocess.run([processes.WAYBILL, command, word], capture_output=True, text=True, timeout=processes.PATIENCE)
         assert done.returncode == 0 and done.stdout.startswith(f"usage: waybill {command}") and "--config FILE" in done.stdout and not done.stderr
 
 
@@ -136,7 +138,7 @@ def test_put_without_a_name_says_what_is_missing(door):
 def test_a_house_that_is_not_there_is_not_made_by_looking(fastcgi, tmp_path, words):
     """A disk that is not mounted must not look well kept."""
     env = fastcgi.environment(WAYBILL_DATA_DIR=str(tmp_path / "none"))
-    done = subprocess.run([harness.WAYBILL, *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=harness.PATIENCE)
+    done = subprocess.run([processes.WAYBILL, *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=processes.PATIENCE)
     assert done.returncode == 1 and b"data_dir" in done.stderr and not (tmp_path / "none").exists()
 
 

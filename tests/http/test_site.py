@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from harness import Upload, form, refused
+from exchange import Upload, form, refused
 
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 

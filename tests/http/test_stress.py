@@ -1,5 +1,6 @@
 """Large bodies in little memory; stalls; space; stopping."""
 import hashlib
+import http.client
 import os
 import signal
 import socket
@@ -8,7 +9,10 @@ import subprocess
 import pytest
 
 import harness
-from harness import BOUNDARY, PATIENCE, begin, ended, read_http, record, refused, wait_until, STDIN
+import processes
+from exchange import BOUNDARY, read_http, refused
+from processes import PATIENCE, ended, wait_until
+from wire import STDIN, begin, record
 
 MIB, GIB = 1 << 20, 1 << 30
 BLOCK = hashlib.sha256(b"block").digest() * (MIB // 32)
@@ -62,7 +66,7 @@ def test_a_gibibyte(fresh, send):
     assert grown < 2 * MIB, f"grew by {grown} bytes"
     with door.connect() as sock:
         sock.sendall(door.head("GET", f"/files/{file['id']}/content"))
-        answer = harness.http.client.HTTPResponse(sock)
+        answer = http.client.HTTPResponse(sock)
         answer.begin()
         digest, count = hashlib.sha256(), 0
         while piece := answer.read(MIB):
@@ -95,9 +99,9 @@ def small_disk(tmp_path):
     """A file system of 16 MiB."""
     where = tmp_path / "disk"
     where.mkdir()
-    subprocess.run([*harness.AS_ROOT, "mount", "-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs", where], check=True)
+    subprocess.run([*processes.AS_ROOT, "mount", "-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs", where], check=True)
     yield where
-    subprocess.run([*harness.AS_ROOT, "umount", "-l", where], check=True)
+    subprocess.run([*processes.AS_ROOT, "umount", "-l", where], check=True)
 
 
 def test_no_space_on_disk(small_disk):

@@ -6,8 +6,10 @@ import contextlib
 
 import pytest
 
-import harness
-from harness import STDIN, begin, record, refused, text, wait_until
+import exchange
+from exchange import refused, text
+from processes import wait_until
+from wire import STDIN, begin, record
 
 
 def metric(door, name):
@@ -68,7 +70,7 @@ def test_too_many_bodies_are_told_to_come_back(fresh):
         for _ in range(14):
             begun(door, stack, "PUT", "/upload/slow", 1000, b"x")
         until(door, "bodies_in_flight", 14)
-        for answer in (door.put("a", b"x"), door.send_form(harness.Upload("f", "a", b"x")),
+        for answer in (door.put("a", b"x"), door.send_form(exchange.Upload("f", "a", b"x")),
                        door.request("POST", "/upload", {"Tus-Resumable": "1.0.0", "Upload-Length": "1",
                                                            "Content-Type": "application/offset+octet-stream"}, b"x")):
             refused(answer, 503, "busy")
@@ -99,7 +101,7 @@ def filled(fresh):
     def fill(**config):
         door = fresh("fastcgi", **config)
         for batch in range(14):
-            parts = [harness.Upload(f"f{n}", f"{'long' * 50}-{batch}-{n}.txt", b"%d-%d" % (batch, n)) for n in range(60)]
+            parts = [exchange.Upload(f"f{n}", f"{'long' * 50}-{batch}-{n}.txt", b"%d-%d" % (batch, n)) for n in range(60)]
             assert door.send_form(("note", "n" * 200), *parts).status == 201
         return door, door.put("large", text(1000) * 4000).file
     return fill
@@ -143,7 +145,7 @@ def test_with_few_threads_one_is_left(filled):
 def test_an_upload_is_never_refused_for_its_receipt(fresh):
     """It holds its place until the answer is out, however long that is."""
     door = fresh("fastcgi", threads="2", max_files="100")
-    parts = [harness.Upload(f"f{n}", f"{'long' * 50}-{n}.txt", b"x") for n in range(100)]
+    parts = [exchange.Upload(f"f{n}", f"{'long' * 50}-{n}.txt", b"x") for n in range(100)]
     answer = door.send_form(("note", "n" * 200), *parts)
     assert answer.status == 201 and len(answer.body) > 70000 and len(answer.json["files"]) == 100
 

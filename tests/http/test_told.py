@@ -4,7 +4,9 @@ import subprocess
 
 import pytest
 
-from harness import WAYBILL, FastCGIDoor, ServerDoor, refused, text, wait_until
+from exchange import refused, text
+from harness import FastCGIDoor, ServerDoor
+from processes import WAYBILL, wait_until
 from test_operations import lines
 
 CONTENT = text(5000, seed=8)

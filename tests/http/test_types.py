@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import ELF, refused
+from exchange import ELF, refused
 
 PE = (b"MZ" + bytes(58) + struct.pack("<I", 0x80) + bytes(64) + b"PE\0\0"
       + struct.pack("<HHIIIHHH", 0x8664, 1, 0, 0, 0, 240, 0x22, 0x20B) + bytes(300))

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-import harness
+import exchange
+import processes
 from resumable import some_bytes
 from shell import add_token, bearer, waybill
 
@@ -133,7 +134,7 @@ def test_nothing_is_reserved_before_the_first_byte(own_worker, protocol):
                        2 * MIB)
     assert worker.ask("PUT", "/upload/a", {}, some_bytes(MIB)).status == 201  # nothing has come of it yet
     slow.send(b"x")
-    harness.wait_until(lambda: health(worker)["reserved_bytes"] == 2 * MIB, "the first byte's reservation")
+    processes.wait_until(lambda: health(worker)["reserved_bytes"] == 2 * MIB, "the first byte's reservation")
     over_quota(append(worker, protocol, urls[1], 0, b"x", False))
     slow.drop()
     assert worker.tus_offset(urls[0]) == 1 and health(worker)["reserved_bytes"] == 2 * MIB
@@ -151,7 +152,7 @@ def test_a_refused_first_chunk_leaves_nothing(own_worker):
     created = worker.tus_create(64 * MIB)
     answer = worker.tus_patch(created["Location"], 0, b"x", {"Upload-Checksum": "sha1 " + "A" * 27 + "="})
     assert answer.status == 460
-    harness.wait_until(lambda: health(worker)["reserved_bytes"] == 0, "the reservation to be given back")
+    processes.wait_until(lambda: health(worker)["reserved_bytes"] == 0, "the reservation to be given back")
     assert (worker.data / "partial" / created.id).stat().st_blocks == 0
     assert worker.tus_offset(created["Location"]) == 0
 
@@ -288,9 +289,9 @@ def test_little_is_remembered_of_a_refused_one(own_worker, remembered):
     """Nobody pays for it, and no count of open ones knows it."""
     worker = own_worker(partial_expire_after=remembered)
     told = {"Upload-Metadata": "filename eA==,note " + "eHh4" * 2000}
-    url = worker.tus_create(len(harness.ELF), told)["Location"]
-    assert append(worker, "tus", url, 0, harness.ELF[:1]).status == 204
-    assert append(worker, "tus", url, 1, harness.ELF[1:]).status == 415
+    url = worker.tus_create(len(exchange.ELF), told)["Location"]
+    assert append(worker, "tus", url, 0, exchange.ELF[:1]).status == 204
+    assert append(worker, "tus", url, 1, exchange.ELF[1:]).status == 415
     [(state, fields, metadata, lasts)] = change(
         worker, f"SELECT state, fields, metadata, expires_at - created_at FROM uploads WHERE id = '{url[-26:]}'")
     assert (state, fields, metadata) == (2, "{}", None) and lasts <= 24 * 3600 * 1000 + 60_000
@@ -312,7 +313,7 @@ def test_uploads_of_the_version_before_are_counted(own_worker, tmp_path):
     rows = [("1" * 26, None, 1000, 400, 1000), ("2" * 26, "alice", None, 300, 0), ("3" * 26, "alice", 50, 0, 0),
             ("4" * 26, None, 70, 0, 0)]
     with sqlite3.connect(data / "waybill.db") as db:
-        db.executescript((harness.TOP / "schema" / "001-catalog.sql").read_text() + "PRAGMA user_version = 1")
+        db.executescript((processes.TOP / "schema" / "001-catalog.sql").read_text() + "PRAGMA user_version = 1")
         for ident, owner, length, offset, allocated in rows:
             db.execute("INSERT INTO uploads (id, protocol, state, owner, name, fields, length, offset, allocated, digest,"
                        " concat, created_at) VALUES (?, 1, 0, ?, 'old', '{}', ?, ?, ?, ?, 0, 0)",

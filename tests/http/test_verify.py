@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-import harness
-from harness import text
+import processes
+from exchange import text
 from shell import add_token, bearer, waybill
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -133,7 +133,7 @@ def refuses(store, *figures):
     """--repair without --force: nothing is changed, also of what might be mended."""
     store.sql("UPDATE store SET files = 99")
     before = sorted(p.name for p in (store.data / "objects").iterdir())
-    done = subprocess.run([harness.WAYBILL, "verify", "--repair"], env=store.door.environment(),
+    done = subprocess.run([processes.WAYBILL, "verify", "--repair"], env=store.door.environment(),
                           capture_output=True, text=True)
     assert done.returncode == 1 and "--repair --force" in done.stderr and done.stdout == "", done
     assert all(figure in done.stderr for figure in figures), done.stderr
@@ -234,7 +234,7 @@ def test_broken_catalog_is_said(store):
             f.seek(page * 4096)
             f.write(b"\xff" * 64)
     for options in ((), ("--repair",)):  # no repair makes up what is gone, but nothing else is touched
-        done = subprocess.run([harness.WAYBILL, "verify", *options], env=store.door.environment(),
+        done = subprocess.run([processes.WAYBILL, "verify", *options], env=store.door.environment(),
                               capture_output=True, text=True)
         assert done.returncode == 1 and "catalog" in done.stdout + done.stderr, done
     assert len(list((store.data / "objects").iterdir())) == 3
@@ -299,13 +299,13 @@ def test_beside_uploads_and_deletes(fresh):
 
 
 def test_no_progress_where_nobody_looks(store):
-    done = subprocess.run([harness.WAYBILL, "verify"], env=store.door.environment(), capture_output=True)
+    done = subprocess.run([processes.WAYBILL, "verify"], env=store.door.environment(), capture_output=True)
     assert done.returncode == 0 and done.stderr == b""
 
 
 def test_progress_on_a_terminal(store):
     ours, theirs = pty.openpty()
-    done = subprocess.run([harness.WAYBILL, "verify"], env=store.door.environment(), stdout=subprocess.PIPE, stderr=theirs)
+    done = subprocess.run([processes.WAYBILL, "verify"], env=store.door.environment(), stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
     said = os.read(ours, 4096)
     os.close(ours)

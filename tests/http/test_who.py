@@ -4,7 +4,9 @@ import re
 import pytest
 
 import harness
-from harness import Upload, refused
+import processes
+import wire
+from exchange import Upload, refused
 from shell import add_token, bearer
 from test_operations import logfmt
 
@@ -15,7 +17,7 @@ def of_request(door, answer):
     """The lines of one answer's request; that of the request itself is the last."""
     id = answer["X-Request-Id"]
     assert ID.fullmatch(id), id
-    harness.wait_until(lambda: f"msg=request request_id={id} " in door.log.read_text(), "the request's line")
+    processes.wait_until(lambda: f"msg=request request_id={id} " in door.log.read_text(), "the request's line")
     return [logfmt(line) for line in door.log.read_text().split("\n") if f" request_id={id} " in line]
 
 
@@ -123,12 +125,12 @@ def test_proxies_that_are_trusted(fresh, remote, forwarded, client):
 
 def forwarded_in_lines(door, path, *lines, remote):
     """As nginx before 1.23 hands several lines of one header on: each by itself."""
-    more = b"".join(harness.name_values({"HTTP_X_FORWARDED_FOR": line}) for line in lines)
+    more = b"".join(wire.name_values({"HTTP_X_FORWARDED_FOR": line}) for line in lines)
     params = harness.FastCGIDoor.params(door, "GET", path, REMOTE_ADDR=remote)
-    end = harness.record(harness.PARAMS)
+    end = wire.record(wire.PARAMS)
     assert params.endswith(end)
     with door.connect() as sock:
-        sock.sendall(harness.begin() + params[:-len(end)] + harness.record(harness.PARAMS, more) + end + harness.record(harness.STDIN))
+        sock.sendall(wire.begin() + params[:-len(end)] + wire.record(wire.PARAMS, more) + end + wire.record(wire.STDIN))
         return harness.FastCGIDoor.answer(sock)
 
 

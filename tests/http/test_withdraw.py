@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from harness import Upload, form, refused
+from exchange import Upload, form, refused
 from shell import add_token, bearer
 
 HTML = {"Accept": "text/html"}

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import rig
+import processes
 from check import Check
 from uploaders import TUS, Told, Uploader, checkpoint, metadata, stuff
 
@@ -55,7 +56,7 @@ def cut_under_load(device, workers, pick):
     with load(workers, told, f"{SEED}.{pick.randrange(1 << 30)}") as failures:
         for n in range(CUTS_OF_A_ROUND):
             enough = len(told.kept) + 40
-            rig.harness.wait_until(lambda: failures or len(told.kept) >= enough, "some uploads")
+            processes.wait_until(lambda: failures or len(told.kept) >= enough, "some uploads")
             if pick.random() < 0.5:
                 workers[1].kill()
                 workers[1].start(wait=False)

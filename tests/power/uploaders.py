@@ -10,7 +10,7 @@ import random
 import sqlite3
 import threading
 
-import rig
+import exchange
 
 TUS = {"Tus-Resumable": "1.0.0"}
 SIZES = [1, 300, 9000, 70000, 400000, 1500000]
@@ -115,7 +115,7 @@ class Uploader(threading.Thread):
 
     def form(self):
         names = [self.name() for _ in range(3)]
-        headers, body = rig.harness.form(*(rig.harness.Upload("f", name, stuff(name)) for name in names))
+        headers, body = exchange.form(*(exchange.Upload("f", name, stuff(name)) for name in names))
         answer = self.ask("POST", "/upload", headers, body)
         if answer and answer.status == 201:
             self.keep(dict(zip((f["id"] for f in answer.json["files"]), names, strict=True)))

@@ -3,10 +3,12 @@ and returns its cell of the table in expected.py: what a client sees of it there
 """
 import base64
 import hashlib
+import http.client
 import re
 
-import harness
-from harness import Upload, form, read_http, refused, text, wait_until
+import exchange
+from exchange import Upload, form, read_http, refused, text
+from processes import wait_until
 from sites import LIMIT, seen
 
 ALL = {}  # name -> function, in the order of the table
@@ -94,7 +96,7 @@ def mount_point(site):
 def refusals(site):
     before = site.stored()
     refused(site.send_form(("no", "file")), 400, "no_file")
-    refused(site.post(harness.ELF, "/upload?name=tool"), 415, "type_refused", "tool")
+    refused(site.post(exchange.ELF, "/upload?name=tool"), 415, "type_refused", "tool")
     refused(site.request("POST", "/upload", {"Content-Type": "application/x-www-form-urlencoded"}, b"a=b"),
             415, "unsupported_form")
     refused(site.get("/files/" + "0" * 26), 404, "not_found")
@@ -158,7 +160,7 @@ def too_large(site):
 def over_own_limit(site):
     if not site.facts["limit"]:
         return "none"
-    answer = site.request("POST", "/upload", {"Content-Length": str(harness.GIB + 1)}, b"", stop=0)
+    answer = site.request("POST", "/upload", {"Content-Length": str(exchange.GIB + 1)}, b"", stop=0)
     return seen(answer)
 
 
@@ -296,7 +298,7 @@ def pipelined(site):
                 answer = read_http(sock, "POST")
             except OSError:
                 return "closes"  # busybox: one request a connection
-            except harness.http.client.HTTPException:
+            except http.client.HTTPException:
                 return "closes"
             assert answer.status == 201, answer
     return "kept open"

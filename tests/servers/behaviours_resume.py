@@ -7,8 +7,9 @@ import tempfile
 import time
 
 from behaviours import behaviour
+from exchange import read_http, refused, text
 from h2client import H2
-from harness import read_http, refused, text, wait_until
+from processes import wait_until
 from sites import seen
 
 TUS = {"Tus-Resumable": "1.0.0"}

@@ -7,7 +7,8 @@ import signal
 import subprocess
 
 from behaviours import behaviour
-from harness import WAYBILL, parent_of, read_http, text, wait_until
+from exchange import read_http, text
+from processes import WAYBILL, parent_of, wait_until
 from sites import seen
 
 

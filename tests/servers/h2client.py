@@ -6,7 +6,8 @@ import h2.config
 import h2.connection
 import h2.events
 
-from harness import PATIENCE, Answer
+from exchange import Answer
+from processes import PATIENCE
 
 
 def tls(context_alpn=("h2", "http/1.1")):

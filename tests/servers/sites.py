@@ -9,7 +9,8 @@ import urllib.parse
 
 from expected import SERVERS
 from h2client import tls
-from harness import ServerDoor, free_port
+from harness import ServerDoor
+from processes import free_port
 
 LIMIT = 8 << 20  # max_bytes here: small, so that bodies over it can be sent
 

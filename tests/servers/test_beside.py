@@ -12,7 +12,7 @@ import tempfile
 
 import pytest
 
-from harness import PATIENCE, TOP, WAYBILL, free_port, wait_until
+from processes import PATIENCE, TOP, WAYBILL, free_port, wait_until
 
 FILL = TOP / "www" / "servers" / "fill.sh"
 OURS = b"the site that was here before"

@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 
-from harness import PATIENCE, TOP, WAYBILL, free_port, wait_until
+from processes import PATIENCE, TOP, WAYBILL, free_port, wait_until
 
 SERVERS = ["lighttpd", "apache", "nginx"]
 USERS = {"root": 0, "nobody": 65534} if os.geteuid() == 0 else {pwd.getpwuid(os.geteuid()).pw_name: os.geteuid()}

@@ -9,8 +9,9 @@ import behaviours_stop  # noqa: F401
 import table
 from behaviours import ALL
 from conftest import SEEN
+from exchange import read_http, text
 from expected import CELLS, SERVERS, applies
-from harness import TOP, WAYBILL, read_http, text, wait_until
+from processes import TOP, WAYBILL, wait_until
 from sites import Site
 
 SITES = [(server, base) for server in SERVERS for base in ("", "/drop") if not (server == "busybox" and base)]

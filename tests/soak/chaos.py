@@ -7,6 +7,7 @@ import threading
 import time
 
 import rig
+import processes
 
 HOURS = 3600
 CALM = 0.4  # seconds between two misfortunes, on average
@@ -42,7 +43,7 @@ class Chaos:
         """As a restart does: SIGTERM, what is under way is finished, exit 0."""
         worker = self.site.mortal
         worker.process.terminate()
-        if worker.process.wait(rig.harness.PATIENCE) not in (0, -signal.SIGTERM, 1):
+        if worker.process.wait(processes.PATIENCE) not in (0, -signal.SIGTERM, 1):
             raise AssertionError(f"a worker that was told to end said {worker.process.returncode}: {worker.said()}")
         worker.start(wait=False)
 

@@ -1,7 +1,8 @@
 """clients.py: what clients do all day, the patient, the slow and the rude; and what they expect to see."""
 import contextlib
 
-import rig
+import harness
+import wire
 from uploaders import TUS, Uploader, metadata, stuff
 
 PIECE = "application/partial-upload"
@@ -122,10 +123,10 @@ class SoakClient(Uploader):
     def break_off(self, name, pieces, pause=0):
         """A PUT that goes away in the middle of its body: nothing of it is kept."""
         door, size = self.pick.choice(self.doors), len(stuff(name))
-        raw, path = isinstance(door, rig.harness.ServerDoor), f"/upload/{name}"
+        raw, path = isinstance(door, harness.ServerDoor), f"/upload/{name}"
         with contextlib.suppress(OSError), door.connect() as sock:
             sock.sendall(door.head("PUT", path, {}, size) if raw
-                         else rig.harness.begin() + door.params("PUT", path, None, size))
+                         else wire.begin() + door.params("PUT", path, None, size))
             for piece in pieces:
                 sock.sendall(piece if raw else records(piece))
                 self.over.wait(pause)
@@ -146,4 +147,4 @@ class SoakClient(Uploader):
 
 def records(body):
     """FastCGI's, without the last, empty one."""
-    return b"".join(rig.harness.record(rig.harness.STDIN, body[at:at + 32768]) for at in range(0, len(body), 32768))
+    return b"".join(wire.record(wire.STDIN, body[at:at + 32768]) for at in range(0, len(body), 32768))

@@ -12,17 +12,19 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "power"), str(HERE.parent / "faults")]
 import rig  # noqa: E402
+import harness  # noqa: E402
+import processes  # noqa: E402
 
 MIB = 1 << 20
 DISK = 768 * MIB
 OPEN_UPLOADS = "100000"
 
 
-class Front(rig.harness.ServerDoor):
+class Front(harness.ServerDoor):
     """nginx before a worker's socket, by the very file of www/servers."""
 
     def __init__(self, home, socket):
-        self.base, self.port, self.home = "", rig.harness.free_port(), home
+        self.base, self.port, self.home = "", processes.free_port(), home
         fill = rig.TOP / "www" / "servers" / "fill.sh"
         site = subprocess.run([fill, "nginx.conf", f"PORT={self.port}", f"SOCKET={socket}"],
                               capture_output=True, text=True, check=True).stdout
@@ -80,7 +82,7 @@ class Site:
         (home / "tmp").mkdir()
         self.front = Front(home, self.fronted.path)
         self.data, self.hog = self.mortal.data, self.disk / "hog"
-        rig.harness.wait_until(self.fronts, "nginx to serve")
+        processes.wait_until(self.fronts, "nginx to serve")
 
     @staticmethod
     def newer_keys():

@@ -15,6 +15,7 @@ import time
 import traceback
 
 from premises import Site, rig, seeded
+import processes
 from chaos import Chaos, Housekeeping
 from check import Check, everything
 from clients import SoakClient
@@ -53,7 +54,7 @@ class Soak:
         self.late = Holding(self.site.steady)
         self.over.set()
         for thread in self.threads:
-            thread.join(rig.harness.PATIENCE * 4)
+            thread.join(processes.PATIENCE * 4)
         self.chaos.end()
 
     def figures(self):
@@ -67,7 +68,7 @@ class Soak:
 
     def workers_serve_and_hold_nothing(self):
         for worker in self.site.workers:
-            rig.harness.wait_until(lambda w=worker: w._serves((200,)), "the worker to serve")
+            processes.wait_until(lambda w=worker: w._serves((200,)), "the worker to serve")
             rig.wait_quiet_but_for_uploads(worker)
             assert not rig.said_crash(worker), worker.said()
 
