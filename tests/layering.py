@@ -2,7 +2,7 @@
 """layering.py: the house rules that a compiler does not check.
 
 Rooms never include each other, each foreign library enters by one door, no function and no file
-grows past its limit, the page stays light. Prints the worst offenders and "N passed, N failed".
+grows past its limit, nor does a file of the tests, the page stays light. Prints the worst offenders and "N passed, N failed".
 """
 import fnmatch
 import pathlib
@@ -30,7 +30,8 @@ DOORS = {  # header: the files that may include it
     "ini.h": ["shared/config.c"],
     "seccomp.h": ["shared/sandbox.c", VERSION],
 }
-FUNCTION_LINES, FILE_LINES, HEADER_LINES = 45, 400, 200
+FUNCTION_LINES, FILE_LINES, HEADER_LINES = 45, 400, 200  # FILE_LINES: of fcgi/ and of tests/
+LANGUAGES = (".c", ".h", ".js", ".mjs", ".php", ".py", ".sh")  # or a script by its first line
 PAGE_BYTES = 75 * 1024  # one visit over a slow phone's line, with what survives a lost network in it
 
 files = sorted(p for p in FCGI.rglob("*") if p.suffix in (".c", ".h"))
@@ -131,6 +132,15 @@ def check_lengths():
     print("       longest files: " + ", ".join(f"{name} ({n})" for n, name in sizes[:3]))
 
 
+def check_tests():
+    ours = [p for p in (TOP / "tests").rglob("*") if p.is_file() and "node_modules" not in p.relative_to(TOP).parts
+            and (p.suffix in LANGUAGES or p.read_bytes().startswith(b"#!"))]
+    sizes = sorted(((len(p.read_text().splitlines()), p.relative_to(TOP).as_posix()) for p in ours), reverse=True)
+    check(f"no file of the tests over {FILE_LINES} lines",
+          [f"{n} lines: {name}" for n, name in sizes if n > FILE_LINES] if sizes else ["there are none"])
+    print("       longest files: " + ", ".join(f"{name} ({n})" for n, name in sizes[:3]))
+
+
 def check_page():
     page = [p for p in (TOP / "www").iterdir() if p.suffix in (".html", ".css", ".js", ".mjs", ".svg")]
     asked_for = set(re.findall(r'await import\("\./([^"]+)"\)', "".join(p.read_text() for p in page if p.suffix == ".js")))
@@ -148,6 +158,7 @@ check_rooms()
 check_seams()
 check_doors()
 check_lengths()
+check_tests()
 check_page()
 print(f"{passed} passed, {len(failures)} failed")
 sys.exit(bool(failures))
