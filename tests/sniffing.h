@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

@@ -2,6 +2,7 @@
  * multipart_test.c: the machine: which bytes are delimiters, what a part's header says, and that no
  * cut of a body changes a thing.
  */
+#include "chance.h"
 #include "pour.h"
 
 #include "body/inside.h"
@@ -114,12 +115,11 @@ static void a_thousand_parts(void **state)
 
 /* ---- random forms, whose parts are known ----------------------------------------------------- */
 
-static unsigned long long dice_state = 4711;
+static struct chance luck;
 
 static unsigned dice(unsigned sides)
 {
-	dice_state = dice_state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (unsigned)(dice_state >> 33) % sides;
+	return chance_below(&luck, sides);
 }
 
 /* Near misses of every kind; whatever follows one, it is no delimiter. */
@@ -143,6 +143,7 @@ static void append_random_part(struct events *want)
 
 static void what_was_put_in_comes_out(void **state)
 {
+	luck = chance("forms", 0);
 	for (int round = 0; round < 400; round++) {
 		struct events want = {0}, got;
 		events_add(&want, "", 0);

@@ -1,11 +1,14 @@
 #!/bin/bash
 # run.sh [SECONDS] [TARGET...]: each fuzz target under libFuzzer, ASan and UBSan; what is found goes to
-# build/fuzz/found. Last line: "N passed, N failed".
+# build/fuzz/found. SEED= for the same chances again. Last line: "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 tests/install.sh build clang libclang-rt-14-dev || exit 1
 seconds=${1:-60}
 shift
+SEED=${SEED:-$(date +%s)}
+echo "SEED=$SEED"
+seed=$(cksum <<<"$SEED") seed=$((${seed%% *} | 1)) # 0 would be one of its own choice
 build=$PWD/build/fuzz passed=0 failed=0
 flags="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
 targets=("$@")
@@ -17,7 +20,7 @@ for target in "${targets[@]}"; do
 		-o "$build/$target" "tests/fuzz/${target}_fuzz.c" "$build/rooms.a" \
 		-lfcgi -lsqlite3 -lmagic -lnettle -ljansson -linih -lseccomp -lpthread || { failed=$((failed + 1)); continue; }
 	mkdir -p "$build/corpus-$target"
-	if "$build/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+	if "$build/$target" -seed="$seed" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
 		-artifact_prefix="$build/found/$target-" "$build/corpus-$target" "tests/fuzz/corpus/$target" \
 		>"$build/$target.log" 2>&1; then
 		passed=$((passed + 1))

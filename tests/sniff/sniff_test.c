@@ -1,4 +1,5 @@
 /* sniff_test.c: the jail, deaths, many threads. */
+#include "chance.h"
 #include "sniffing.h"
 
 /* ---- the jail -------------------------------------------------------------------------------- */
@@ -251,7 +252,7 @@ static void no_database_is_said(void **state)
 
 struct crowd {
 	struct sniffers *sniffers;
-	_Atomic unsigned seed;
+	_Atomic unsigned started;
 	_Atomic int wrong, refused, finished;
 };
 
@@ -259,11 +260,11 @@ struct crowd {
 static void *crowd(void *self)
 {
 	struct crowd *c = self;
-	unsigned seed = ++c->seed;
+	struct chance luck = chance("asked", (int)++c->started);
 	for (int i = 0; i < VERDICTS; i++) {
 		struct refusal why;
 		char type[TYPE_BYTES + 1];
-		bool is_png = rand_r(&seed) % 2;
+		bool is_png = chance_below(&luck, 2);
 		enum fault f = sniff_type(c->sniffers, -1, is_png ? png : pdf,
 		    is_png ? sizeof png : sizeof pdf - 1, type, &why);
 		if (f)
@@ -278,14 +279,14 @@ static void *crowd(void *self)
 static void run_crowd(struct crowd *c, bool murder)
 {
 	pthread_t threads[THREADS];
-	unsigned seed = 7;
+	struct chance luck = chance("victims", 0);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, crowd, c), 0);
 	for (int kills = 0; murder && kills < 12 && c->finished < THREADS; kills++) {
 		int pids[SNIFF_SLOTS];
 		unsigned n = sniff_pids(c->sniffers, pids, SNIFF_SLOTS);
 		if (n)
-			kill(pids[rand_r(&seed) % n], SIGKILL);
+			kill(pids[chance_below(&luck, n)], SIGKILL);
 		usleep(3000);
 	}
 	for (int i = 0; i < THREADS; i++)

@@ -1,5 +1,6 @@
 /* ledger_crowd_test.c: processes and threads share one limit; the dead hold nothing, the stopped
  * nobody up. */
+#include "chance.h"
 #include "ledger_table.h"
 
 #include <pthread.h>
@@ -131,18 +132,18 @@ static enum fault within(void *self, const struct ledger_sums *sums)
 }
 
 /* Reserve and release at random, never beyond 1,000 bytes altogether; *sum is the proof. */
-static int play(struct ledger *l, unsigned seed, _Atomic int64_t *sum)
+static int play(struct ledger *l, struct chance luck, _Atomic int64_t *sum)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		struct limit limit = {rand_r(&seed) % 400, 1000};
+		struct limit limit = {chance_below(&luck, 400), 1000};
 		unsigned slot;
-		enum fault f =
-		    reserve(l, seed & 1 ? alice : nobody, limit.bytes, within, &limit, &slot);
+		enum fault f = reserve(
+		    l, chance_below(&luck, 2) ? alice : nobody, limit.bytes, within, &limit, &slot);
 		if (f == FAULT_NO_SPACE)
 			continue;
 		if (f || atomic_fetch_add(sum, limit.bytes) + limit.bytes > 1000)
 			return 1;
-		ledger_written(l, slot, rand_r(&seed) % 400);
+		ledger_written(l, slot, chance_below(&luck, 400));
 		atomic_fetch_sub(sum, limit.bytes);
 		ledger_release(l, slot);
 	}
@@ -156,11 +157,13 @@ static void processes_share_one_limit(void **state)
 	_Atomic int64_t *sum =
 	    mmap(NULL, sizeof *sum, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(sum != MAP_FAILED);
-	for (int i = 0; i < PROCESSES; i++)
+	for (int i = 0; i < PROCESSES; i++) {
+		struct chance luck = chance("shared", i);
 		if ((pids[i] = fork()) == 0) {
 			struct ledger *mine = open_it();
-			_exit(mine ? play(mine, i + 1, sum) : 2);
+			_exit(mine ? play(mine, luck, sum) : 2);
 		}
+	}
 	for (int i = 0; i < PROCESSES; i++) {
 		int status;
 		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
@@ -179,13 +182,15 @@ static void kill_nine_anywhere(void **state)
 	for (int round = 0; round < 20; round++) {
 		pid_t pids[PROCESSES];
 		_Atomic int64_t sum = INT64_MIN / 2;
-		for (int i = 0; i < PROCESSES; i++)
+		for (int i = 0; i < PROCESSES; i++) {
+			struct chance luck = chance("killed", round * PROCESSES + i);
 			if ((pids[i] = fork()) == 0) {
 				struct ledger *mine = open_it();
-				while (mine && play(mine, round * PROCESSES + i, &sum) == 0)
+				while (mine && play(mine, luck, &sum) == 0)
 					;
 				_exit(1);
 			}
+		}
 		for (int i = 0; i < 50; i++) {
 			assert_int_equal(reserve(l, alice, 1, NULL, NULL, &slot), FAULT_NONE);
 			ledger_release(l, slot);
@@ -207,14 +212,14 @@ static void kill_nine_anywhere(void **state)
 struct crew {
 	struct ledger *ledger;
 	_Atomic int64_t sum;
-	_Atomic unsigned seed;
+	_Atomic unsigned started;
 	_Atomic int failures;
 };
 
 static void *thread(void *self)
 {
 	struct crew *crew = self;
-	crew->failures += play(crew->ledger, ++crew->seed, &crew->sum);
+	crew->failures += play(crew->ledger, chance("crew", (int)++crew->started), &crew->sum);
 	return NULL;
 }
 
@@ -222,6 +227,7 @@ static void threads_share_one_limit(void **state)
 {
 	struct crew crew = {.ledger = open_it()};
 	pthread_t threads[THREADS];
+	chance_seed(); /* said before there are threads */
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, thread, &crew), 0);
 	for (int i = 0; i < THREADS; i++)
