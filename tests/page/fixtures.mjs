@@ -1,7 +1,8 @@
 // fixtures.mjs: a page on the worker at WAYBILL_URL, or on a mock of its own, and words for what tests do with it.
 
 import { test as base, expect } from "@playwright/test";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
+import { noise as drawn } from "../chance.mjs";
 import { startMock } from "./mock.mjs";
 
 export { expect };
@@ -37,8 +38,16 @@ let serial = 0;
 /** A name nobody used before: a real server keeps its files between tests. */
 export const fresh = (stem, end = ".txt") => `${stem} ${process.pid}-${Date.now() % 1e7}-${serial++}${end}`;
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+/** The full name of the test that runs; none outside one. */
+const running = () => {
+	try {
+		return base.info().titlePath.join(" > ");
+	} catch {
+		return "";
+	}
+};
 /** Random, but for a beginning that libmagic cannot take for a program (it does with one noise in a hundred). */
-export const noise = (size) => Buffer.concat([Buffer.from("waybill\0noise\0\0\0"), randomBytes(size)]).subarray(0, size);
+export const noise = (size) => Buffer.concat([Buffer.from("waybill\0noise\0\0\0"), drawn(size, running())]).subarray(0, size);
 export const text = (name, content = `content of ${name}`) => ({ name, mimeType: "text/plain", buffer: Buffer.from(content) });
 
 export class DeskPage {

@@ -7,10 +7,11 @@
 // `node mock.mjs [PORT]` serves it for looking at.
 
 import { createServer } from "node:http";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { extname, join, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { noise } from "../chance.mjs";
 
 const WWW = join(dirname(fileURLToPath(import.meta.url)), "../../www");
 const STATIC = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
@@ -21,7 +22,7 @@ const SECONDS = { "1h": 3600, "1d": 86_400, "7d": 604_800, "30d": 2_592_000 };
 const SLUG_TITLES = { 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict", 410: "Gone", 411: "Length Required",
 	413: "Content Too Large", 415: "Unsupported Media Type", 500: "Internal Server Error", 503: "Service Unavailable", 507: "Insufficient Storage", 408: "Request Timeout" };
 
-const id = () => [...randomBytes(26)].map((b) => "0123456789abcdefghjkmnpqrstvwxyz"[b & 31]).join("");
+const id = () => [...noise(26, "id")].map((b) => "0123456789abcdefghjkmnpqrstvwxyz"[b & 31]).join("");
 
 /** What libmagic would say, near enough for the page's tests. */
 export function sniff(head, name) {

@@ -1,6 +1,7 @@
 // worker/ against a real waybill at WAYBILL_URL (open access, default limits), which run.sh starts, or, without one,
 // against the mock; mock/ is what only the mock can be made to do, each test on one of its own.
 import { defineConfig } from "@playwright/test";
+import "../chance.mjs"; // the seed of this run is told here, once for all workers
 import { launch } from "./lib.mjs";
 
 export default defineConfig({
