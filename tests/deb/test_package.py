@@ -12,6 +12,7 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests" / "http")]
+from chance import noise  # noqa: E402
 import harness  # noqa: E402
 import processes  # noqa: E402
 import readme  # noqa: E402
@@ -301,7 +302,7 @@ def test_enabling_the_server_file_gives_a_site(package, base):
             except OSError:
                 return False
         processes.wait_until(answers, "lighttpd")
-        big = os.urandom(3 << 20)
+        big = noise(3 << 20)
         for name, content in (("notes.txt~", b"a name that Debian's lighttpd.conf denies"), ("big", big)):
             put = urllib.request.Request(f"{at}/upload/{name}", data=content, method="PUT",
                                          headers={"Content-Type": "application/octet-stream"})

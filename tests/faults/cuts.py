@@ -3,7 +3,6 @@ import concurrent.futures
 import json
 import os
 import pathlib
-import random
 import shutil
 import sqlite3
 import subprocess
@@ -11,8 +10,7 @@ import tempfile
 
 import disk
 import rig
-
-SEED = 20261122
+from chance import chance
 
 
 class Told:
@@ -102,7 +100,7 @@ def cuts(log, chosen, model):
             syncs += 1
             if chosen(syncs):
                 where = f"sync {syncs}, {record.more.decode()}"
-                luck = random.Random(f"{SEED}-{syncs}")
+                luck = chance("cut", syncs)
                 yield f"{where}: nothing else kept", {}, model, told
                 yield f"{where}: all kept", {"luck": 1}, model, told
                 yield f"{where}: some kept", {"luck": luck}, model, told

@@ -1,11 +1,11 @@
 #!/bin/bash
-# run.sh [pytest arguments]: what breaks, on purpose. The last line is "N passed, N failed".
+# run.sh [pytest arguments]: what breaks, on purpose; SEED= for other chances. The last line is "N passed, N failed".
 #
 # In a mount namespace of its own, so that the small file systems that the tests mount are gone with
 # them, whatever ends them; and in memory, where the many syncs cost nothing, if it may.
 set -u
 cd "$(dirname "$0")/../.."
-export WAYBILL=${WAYBILL:-$PWD/waybill}
+export WAYBILL=${WAYBILL:-$PWD/waybill} SEED=${SEED:-20261122}
 room=$(mktemp -d) report=$(mktemp --suffix=.xml)
 trap 'rm -rf "$room" "$report"' EXIT
 export TMPDIR=$room

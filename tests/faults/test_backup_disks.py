@@ -5,7 +5,6 @@ is, and as the one user there is.
 """
 import errno
 import os
-import random
 import re
 import resource
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 import rig
 import exchange
+from chance import noise
 from test_backup_power import sound
 from test_full import TooFull, own_mounts
 
@@ -132,7 +132,7 @@ def test_clones(make_worker, mounted, kind):
     """Blocks are shared, fates are not: what is written into the one is not in the other."""
     top, real = mounted(kind)
     worker = make_worker({"deny_types": "x/none"}, disk=top)
-    files = put(worker, *(random.Random(n).randbytes(MIB) for n in range(3)), b"")
+    files = put(worker, *(noise(MIB) for n in range(3)), b"")
     worker.run("backup", str(top / "backup"), check=0)
     assert whole(top / "backup", top / "restored", files)
     for digest in files.values():

@@ -9,7 +9,6 @@ import errno
 import json
 import os
 import pathlib
-import random
 import shutil
 import subprocess
 import tempfile
@@ -18,8 +17,7 @@ import pytest
 
 import disk
 import rig
-
-SEED = 20261126
+from chance import chance
 
 
 def command(data, *words):
@@ -33,7 +31,7 @@ class Recorded:
 
     def __init__(self, worker):
         self.worker, self.backup, self.restored = worker, worker.disk / "backup", worker.disk / "restored"
-        self.pick, self.files = random.Random(SEED), {}
+        self.pick, self.files = chance(), {}
 
     def put(self, count):
         for n in range(count):
@@ -117,7 +115,7 @@ def cut_everywhere(log, judge, ours):
                     continue
                 if record.op == disk.SYNC_END and record.more.decode().startswith(ours):
                     syncs += 1
-                    for how in ({}, {"luck": 1}, {"luck": random.Random(syncs)}, {"luck": random.Random(syncs), "journal": True}):
+                    for how in ({}, {"luck": 1}, {"luck": chance(syncs)}, {"luck": chance(syncs), "journal": True}):
                         state = base / str(tried)
                         state.mkdir()
                         model.leave(state, **how)

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import rig
+from chance import noise
 import exchange
 import processes
 
@@ -130,7 +131,7 @@ def test_damaged_while_serving(worker):
     for n in range(20):
         assert worker.send_form(exchange.Upload("f", "x", b"%d" % n), ("note", "z" * 3000)).status == 201
     with open(worker.data / "waybill.db-wal", "r+b") as wal:
-        wal.write(os.urandom(os.fstat(wal.fileno()).st_size))
+        wal.write(noise(os.fstat(wal.fileno()).st_size))
     for _ in range(3):
         assert worker.get("/files?limit=1000").status in (200, 500)
         assert worker.put("more", b"more").status in (201, 500)
@@ -163,7 +164,7 @@ def test_wal_of_a_dead_worker_is_gone(worker):
 def test_shm_of_a_dead_worker_is_garbage(worker):
     kept = rig.new_ids(worker.put("first", b"one"))
     worker.kill()
-    (worker.data / "waybill.db-shm").write_bytes(os.urandom(32768))
+    (worker.data / "waybill.db-shm").write_bytes(noise(32768))
     worker.start()
     assert worker.listed() == kept
 

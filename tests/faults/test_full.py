@@ -7,7 +7,6 @@ nobody mount, on the disk there is, with the shim saying ENOSPC to all that woul
 import contextlib
 import errno
 import os
-import random
 import subprocess
 
 import pytest
@@ -16,6 +15,7 @@ import rig
 import exchange
 import processes
 import wire
+from chance import chance, noise
 
 MIB = 1 << 20
 SIZE = 40 * MIB
@@ -118,7 +118,7 @@ def test_declared_bytes_are_refused_before_they_are_read(small):
 def test_filled_by_uploads(small):
     """Upload until nothing goes in any more: yes or 507, every yes is true; delete, and it goes on."""
     disk, worker = small
-    kept, pick = {}, random.Random(7)
+    kept, pick = {}, chance()
     for n in range(100):
         if n == 12 and isinstance(disk, Pretended):
             disk.fill()
@@ -153,7 +153,7 @@ def test_filled_by_somebody_else_meanwhile(small):
     first = worker.put("first", b"1" * 5000)
     before = rig.new_ids(first)
     for size in (3 * MIB, 40_000, 10):
-        headers, body = exchange.form(exchange.Upload("f", "x", random.Random(size).randbytes(size)))
+        headers, body = exchange.form(exchange.Upload("f", "x", noise(size)))
         with worker.connect() as sock:
             sock.sendall(wire.begin() + worker.params("POST", "/upload", headers, len(body)))
             stdin, half = worker.stdin(body), len(body) // 2

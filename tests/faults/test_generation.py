@@ -1,7 +1,6 @@
 """test_generation.py: a waybill.db that does not belong to the objects beside it, such as an older copy
 put back, is noticed: nothing is served and nothing removed before somebody has said what is meant."""
 import errno
-import os
 import pathlib
 import shutil
 import sqlite3
@@ -10,6 +9,7 @@ import threading
 import pytest
 
 import rig
+from chance import noise
 import processes
 
 CATALOG = ("waybill.db", "waybill.db-wal", "waybill.db-shm")
@@ -135,7 +135,7 @@ def forget(worker):
 
 
 def damage(worker):
-    (worker.data / "generation").write_bytes(os.urandom(72))
+    (worker.data / "generation").write_bytes(noise(72))
 
 
 @pytest.mark.parametrize("lose", [forget, damage])
@@ -295,7 +295,7 @@ def test_adopted_without_a_catalog(worker, left):
     if left == "an empty file":
         (worker.data / "waybill.db").touch()
     if left == "WAL":
-        (worker.data / "waybill.db-wal").write_bytes(os.urandom(9000))
+        (worker.data / "waybill.db-wal").write_bytes(noise(9000))
     worker.start(wait=False)
     assert worker.process.wait(processes.PATIENCE) == 1
     assert "waybill.db knows of none" in worker.said() and "--adopt" in worker.said()

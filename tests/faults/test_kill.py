@@ -4,7 +4,6 @@ Two workers serve one data_dir, as lighttpd would have it; 8 clients upload, del
 and again one of the workers dies at a random moment and is started anew, which begins with a sweep
 beside the other's uploads. Whatever was answered with yes is true afterwards.
 """
-import random
 import threading
 import time
 
@@ -13,8 +12,8 @@ import pytest
 import rig
 import exchange
 import processes
+from chance import chance
 
-SEED = 4711
 CLIENTS = 8
 TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -37,7 +36,7 @@ class Shop:
 class Client(threading.Thread):
     def __init__(self, shop, number):
         super().__init__(daemon=True)
-        self.shop, self.pick = shop, random.Random(f"{SEED}-{number}")
+        self.shop, self.pick = shop, chance("client", number)
         self.kept, self.maybe_gone, self.gone, self.resumed = {}, set(), set(), 0
 
     def run(self):
@@ -130,17 +129,16 @@ def kill_again_and_again(workers, kills, pick):
 
 @pytest.mark.parametrize("kills, more", [(60, {}), (12, {"FAULTS_NO_TMPFILE": "1"})], ids=["unnamed", "named"])
 def test_no_yes_is_lost(make_worker, kills, more):
-    print(f"seed {SEED}")
     shimmed = bool(more)
     config = {"deny_types": "x/none"}  # random bytes may begin like a program
     first = make_worker(config, shimmed=shimmed, **more)
     workers = [first, make_worker(config, disk=first.disk, shimmed=shimmed, **more)]
     shop = Shop(workers)
-    clients = [Client(shop, f"{kills}-{n}") for n in range(CLIENTS)]
+    clients = [Client(shop, n) for n in range(CLIENTS)]
     for client in clients:
         client.start()
     try:
-        kill_again_and_again(workers, kills, random.Random(f"{SEED}-{kills}"))
+        kill_again_and_again(workers, kills, chance("kills"))
         for worker in workers:
             processes.wait_until(lambda w=worker: w._serves((200,)), "the worker to serve again")
     finally:

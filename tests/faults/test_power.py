@@ -8,7 +8,6 @@ before the cut has to be true, and nothing may be corrupt.
 The worker runs with sandbox=off here: its jail would refuse what the shim does besides.
 """
 import pathlib
-import random
 import re
 import subprocess
 
@@ -18,7 +17,8 @@ import rig
 import disk
 import exchange
 import processes
-from cuts import SEED, broken, cut_everywhere
+from chance import chance
+from cuts import broken, cut_everywhere
 from workload import Client, run_clients
 
 BTRFS, XFS, UNKNOWN = "9123683e", "58465342", "12345678"
@@ -84,8 +84,7 @@ def fill_the_wal(worker, pick):
 
 
 def test_each_cut(recorded, tmp_path):
-    print(f"seed {SEED}")
-    run_clients(recorded, 4, 9, SEED)
+    run_clients(recorded, 4, 9)
     recorded.stop()  # folds the WAL back into waybill.db and unlinks it: cuts fall there too
     all_of_it = disk.Disk(forgetful=False)
     for record in disk.records(recorded.records):
@@ -100,8 +99,8 @@ def test_each_cut(recorded, tmp_path):
 
 def test_cuts_around_a_checkpoint(recorded):
     """The WAL is copied into waybill.db while uploads go on, and then begun anew from its start."""
-    checkpoint = fill_the_wal(recorded, random.Random(SEED))
-    run_clients(recorded, 3, 4, SEED + 1)
+    checkpoint = fill_the_wal(recorded, chance())
+    run_clients(recorded, 3, 4)
     recorded.kill()
     assert checkpoint > 20
     tried, promises = cut_everywhere(recorded.records, lambda number: checkpoint - 4 <= number <= checkpoint + 16)
@@ -113,7 +112,7 @@ def test_a_failed_sync_is_never_called_a_yes(recorded):
     """Each sync of an upload fails in turn; the client tries the same again at once. A sync that
     failed has lost its bytes or names for good, even where the next one says 0. At the end those of
     the checkpoint fail that folds the WAL back."""
-    pick = random.Random(SEED)
+    pick = chance()
     client = Client(recorded, pick, [b"pool"])
     met = 0
     for nth in (1, 2, 3, 4, 1, 2, 3):
@@ -149,7 +148,7 @@ def made_unnamed(worker):
 def test_where_a_nameless_file_may_not_be_saved(record, kind):
     """Nothing is synced there without a name; all that a client was told is true on such a disk."""
     worker = record(FAULTS_STATFS=kind)
-    run_clients(worker, 3, 5, SEED + 3)
+    run_clients(worker, 3, 5)
     worker.stop()
     tried, promises = cut_everywhere(worker.records, lambda number: number % 2, disk.Disk(saves_unnamed=False))
     print(f"{tried} cuts, {promises} promises kept")
@@ -159,7 +158,7 @@ def test_where_a_nameless_file_may_not_be_saved(record, kind):
 def test_where_it_is_known_to_be_saved(record):
     """On XFS files stay without a name until they are linked; on the disk above that would lose them."""
     worker = record(FAULTS_STATFS=XFS)
-    run_clients(worker, 2, 4, SEED + 4)
+    run_clients(worker, 2, 4)
     worker.stop()
     cut_everywhere(worker.records, lambda number: number % 4 == 0)
     found, _, _ = broken(worker.records, lambda number: number % 4 == 0, disk.Disk(saves_unnamed=False))
@@ -173,7 +172,7 @@ def test_a_copy_of_an_upload_has_its_name_for_good(recorded):
     instead of it goes to a copy, whose name is durable before the first offset in it is told."""
     tus = {"Tus-Resumable": "1.0.0"}
     patch = {**tus, "Content-Type": "application/offset+octet-stream"}
-    client, body = Client(recorded, random.Random(SEED), []), random.Random(SEED).randbytes(9000)
+    client, body = Client(recorded, chance(), []), chance().randbytes(9000)
     path = recorded.request("POST", "/upload", {**tus, "Upload-Length": "9000"}, b"")["Location"]
     id = path.rsplit("/", 1)[1]
 

@@ -5,7 +5,6 @@ As in test_power.py, a workload is recorded and the power cut; then another star
 pretended (its boot_id is another), and a worker asked for everything, resumed, and sent all again.
 """
 import pathlib
-import random
 import shutil
 import tempfile
 
@@ -13,7 +12,8 @@ import pytest
 
 import disk
 import rig
-from cuts import SEED, Told, command
+from chance import chance
+from cuts import Told, command
 from workload import Client, run_clients
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -40,9 +40,9 @@ def make_parts(worker, pick, stock):
         stock.parts.append((made["Location"], content))
 
 
-def work(worker, seed):
+def work(worker):
     """A workload, all of whose bytes are remembered. {id: content}: also an upload left in the middle."""
-    stock, pick = Stock(), random.Random(seed)
+    stock, pick = Stock(), chance()
     seen = worker.request
 
     def watch(method, url, headers=None, body=None, **more):
@@ -51,7 +51,7 @@ def work(worker, seed):
         return seen(method, url, headers or {}, body, **more)
     worker.request = watch
     make_parts(worker, pick, stock)
-    for client in run_clients(worker, 2, 8, seed):
+    for client in run_clients(worker, 2, 8):
         stock.uploads.update(client.sent)
     content = pick.randbytes(200000)
     made = worker.request("POST", "/upload", {**PATCH, "Upload-Length": str(len(content))}, content[:150000])
@@ -154,16 +154,15 @@ def states(records, count):
 
 
 def test_no_byte_that_was_not_uploaded(make_worker):
-    print(f"seed {SEED}")
     worker = make_worker({"durability": "normal", "deny_types": "x/none"}, shimmed=True, start=False)
     worker.start(recorded=True)
-    stock = work(worker, SEED)
+    stock = work(worker)
     worker.kill()
     lies, right, missing = [], 0, 0
     for where, model in states(list(disk.records(worker.records)), 3):
         for way, how in WAYS.items():
             if how.get("only") == "torn":
-                how = {**how, "luck": random.Random(f"{SEED}-{where}")}
+                how = {**how, "luck": chance("torn", where)}
             more, seen = look(make_worker, model, how, stock, f"{where}, {way}")
             lies, right, missing = lies + more, right + seen.right, missing + seen.missing
     assert not lies, f"{len(lies)} lies, the first: " + "\n".join(lies[:8])

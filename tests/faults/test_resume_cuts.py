@@ -2,12 +2,12 @@
 both end in the right SHA-256, and no offset that was told is ever taken back."""
 import hashlib
 import pathlib
-import random
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "http"))
+from chance import chance  # noqa: E402
 from resumable import Worker, some_bytes  # noqa: E402
 
 WHOLE = 256 << 20
@@ -56,7 +56,7 @@ def send_some(worker, url, offset, data, pick, left):
 
 
 def test_200_cut_connections(worker, data):
-    pick = random.Random(200)
+    pick = chance()
     created = worker.tus_create(WHOLE)
     url, told = created["Location"], 0
     for cut in range(CUTS):
@@ -71,7 +71,7 @@ def test_200_cut_connections(worker, data):
 
 
 def test_30_kills(worker, data):
-    pick = random.Random(30)
+    pick = chance()
     created = worker.tus_create(WHOLE)
     url, told = created["Location"], 0
     for kill in range(KILLS):

@@ -8,14 +8,13 @@ shim does besides.
 """
 import errno
 import itertools
-import random
 
 import pytest
 
 import rig
+from chance import chance
 import exchange
 
-SEED = 1859
 TUS = {"Tus-Resumable": "1.0.0"}
 PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
 KINDS = [
@@ -148,9 +147,8 @@ def try_site(operation, nth, kinds, err, statuses):
 
 @pytest.mark.parametrize("name, kinds, err, statuses", KINDS, ids=[k[0] for k in KINDS])
 def test_each_call(make_worker, name, kinds, err, statuses):
-    print(f"seed {SEED}")
     worker = make_worker({"deny_types": "x/none"}, shimmed=True)
-    pick, met = random.Random(f"{SEED}-{name}"), []
+    pick, met = chance(), []
     for kind in (Put, Form, Again, Resumable, Delete):
         operation, misses = kind(worker, pick), 0
         for nth in itertools.count(1):
@@ -173,7 +171,7 @@ def test_a_resumable_upload_does_not_believe_a_second_sync(make_worker):
     """After 32 MiB the offset is recorded while more arrives. If that sync fails, no later one may
     make those bytes count: the kernel would call them clean."""
     worker = make_worker({"deny_types": "x/none"}, shimmed=True)
-    body = random.Random(SEED).randbytes(40 << 20)
+    body = chance().randbytes(40 << 20)
     made = worker.request("POST", "/upload", {**TUS, "Upload-Length": str(len(body))}, b"")
     worker.control.arm(rig.SYNC, 1, errno.EIO)
     answer = worker.request("PATCH", made["Location"], {**PATCH, "Upload-Offset": "0"}, body)
@@ -193,7 +191,7 @@ def test_a_commit_that_a_crash_brings_back_has_its_bytes(make_worker):
     a worker finds the COMMIT in the log all the same. Whatever HEAD says then, the bytes are there."""
     worker = make_worker(shimmed=True)
     for nth in itertools.count(1):
-        body = random.Random(nth).randbytes(5000)
+        body = chance(nth).randbytes(5000)
         path = worker.request("POST", "/upload", {**TUS, "Upload-Length": str(len(body))}, b"")["Location"]
         worker.control.arm(rig.SYNC, nth, errno.EIO)
         answer = worker.request("PATCH", path, {**PATCH, "Upload-Offset": "0"}, body)
@@ -214,7 +212,7 @@ def test_subcommands_at_each_call(make_worker):
     """gc, verify and ls with each call failing: an exit status and a reason, and nothing is lost."""
     worker = make_worker(shimmed=True)
     for n in range(6):
-        assert worker.put("kept", random.Random(n).randbytes(3000)).status == 201
+        assert worker.put("kept", chance(n).randbytes(3000)).status == 201
     kept = worker.listed()
     for words in (["gc"], ["verify"], ["ls"]):
         worker.kill()

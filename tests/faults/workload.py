@@ -1,11 +1,11 @@
 """workload.py: what clients do while the power is about to be cut, and what they were told."""
 import concurrent.futures
 import json
-import random
 
 import rig
 import disk
 import exchange
+from chance import chance
 
 
 class Client:
@@ -80,10 +80,10 @@ class Client:
         assert set(statuses) <= {201, 204}, (statuses, self.worker.said())
 
 
-def run_clients(worker, count, times, seed):
+def run_clients(worker, count, times):
     """The clients, when they are done."""
-    pool = [random.Random(seed).randbytes(size) for size in (3, 4000, 66000)]
-    clients = [Client(worker, random.Random(f"{seed}-{n}"), pool) for n in range(count)]
+    pool = [chance("pool").randbytes(size) for size in (3, 4000, 66000)]
+    clients = [Client(worker, chance("client", n), pool) for n in range(count)]
     with concurrent.futures.ThreadPoolExecutor(count) as threads:
         for job in [threads.submit(client.work, times) for client in clients]:
             job.result()

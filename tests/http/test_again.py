@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from chance import noise
 from exchange import Upload, refused
 from harness import FastCGIDoor
 from processes import kill_serving, wait_until
@@ -11,7 +12,7 @@ from shell import add_token, bearer
 
 
 def key():
-    return str(uuid.uuid4())
+    return str(uuid.UUID(bytes=noise(16), version=4))
 
 
 def more_than(door, before):

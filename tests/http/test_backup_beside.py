@@ -1,6 +1,5 @@
 """waybill backup and restore beside uploads and deletes, and killed at any moment."""
 import hashlib
-import random
 import signal
 import subprocess
 import threading
@@ -11,6 +10,7 @@ import harness
 import processes
 from backups import catalog, records, run, sound
 from backups import near, restored  # noqa: F401 (fixtures)
+from chance import chance
 from exchange import text
 
 
@@ -20,11 +20,9 @@ def test_beside_uploads_and_deletes(near, restored):
     """Content comes and goes while backup after backup is made; each is sound, and has what was
     acknowledged before it and not deleted since."""
     over, kept, failures, lock = threading.Event(), {}, [], threading.Lock()
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
 
     def busy(number):
-        pick, n = random.Random(seed + number), 0
+        pick, n = chance(number), 0
         while not over.is_set():
             n += 1
             file = near.put("busy", text(2000, pick.randrange(6)))  # the same few contents, all the time
@@ -100,9 +98,7 @@ def test_two_at_once(near):
 def test_killed_at_any_moment(near, restored):
     """The backup before stays whole; the next one goes on."""
     near.take()
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
-    pick, took = random.Random(seed), 0.05
+    pick, took = chance(), 0.05
     for round in range(8):
         before = records(near.door)
         for n in range(12):
@@ -129,9 +125,7 @@ def test_restore_killed(near, restored):
     for n in range(60):
         near.put(f"{n}", text(3000, 100 + n))
     near.take()
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
-    pick, stopped, round = random.Random(seed), 0, 0
+    pick, stopped, round = chance(), 0, 0
     began = time.monotonic()
     run(near.door, "restore", near.dir, WAYBILL_DATA_DIR=str(near.door.home / "whole"))
     took = time.monotonic() - began

@@ -1,13 +1,13 @@
 """FastCGI as strangers might speak it: odd cuts, aborts, kept connections, rubbish."""
 import hashlib
 import os
-import random
 import threading
 
 import pytest
 
 import harness
 import processes
+from chance import chance
 from exchange import Upload, form, refused, text
 from processes import PATIENCE, wait_until
 from wire import ABORT, PARAMS, STDIN, begin, name_values, record, variables
@@ -32,7 +32,7 @@ def test_any_cut_of_stdin(fastcgi, size, padding):
 
 def test_random_cuts_of_the_stream(fastcgi):
     """Cut anywhere, across record headers too."""
-    pick = random.Random(4)
+    pick = chance()
     content = text(20000, seed=4)
     whole = begin() + fastcgi.params("PUT", "/upload/cut.txt", length=len(content)) + fastcgi.stdin(content, 5000, 3)
     for _ in range(5):

@@ -2,7 +2,6 @@
 roles, parameters without end; and who may connect at all. None of it ends the worker."""
 import contextlib
 import hashlib
-import random
 import socket
 import struct
 
@@ -11,6 +10,7 @@ import pytest
 import harness
 import processes
 import wire
+from chance import chance
 from exchange import parse_cgi, text
 from processes import PATIENCE, wait_until
 from wire import BEGIN, END, GET_VALUES, PARAMS, STDIN, STDOUT, UNKNOWN_TYPE, VALUES, begin, name_values, read_record, record
@@ -73,11 +73,10 @@ def test_values_are_asked_for(fastcgi, names):
         assert fastcgi.answer(sock).status == 200
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_management_anywhere_in_a_request(fastcgi, seed):
+@pytest.mark.parametrize("turn", range(4))
+def test_management_anywhere_in_a_request(fastcgi, turn):
     """Between any two records of an upload, in any cut; the upload is whole, each question is answered."""
-    pick = random.Random(seed)
-    print("seed", seed)
+    pick = chance()
     params = name_values(wire.variables("PUT", "/upload/a.txt", {}, len(CONTENT)))
     request = [begin()] + [record(PARAMS, params[at:at + 90], 1) for at in range(0, len(params), 90)] + [record(PARAMS)]
     request += [record(STDIN, CONTENT[at:at + 9000], 5) for at in range(0, len(CONTENT), 9000)]

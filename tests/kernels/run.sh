@@ -3,7 +3,7 @@
 # kind, SEED=. No root is needed. The last line is "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.."
-export WAYBILL=${WAYBILL:-$PWD/waybill}
+export WAYBILL=${WAYBILL:-$PWD/waybill} SEED=${SEED:-20261126}
 report=$(mktemp --suffix=.xml)
 trap 'rm -f "$report"' EXIT
 /usr/bin/python3 -m pytest -q -p no:cacheprovider --tb=short --durations=8 --junitxml="$report" \

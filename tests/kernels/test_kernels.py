@@ -6,16 +6,15 @@ for each kernel and file system to say.
 import json
 import os
 import pathlib
-import random
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "power"))
 from blockdev import image  # noqa: E402
+from chance import SEED, chance  # noqa: E402
 from guest import Guest  # noqa: E402
 
-SEED = os.environ.get("SEED", "20261126")
 CUTS = int(os.environ.get("CUTS", "2"))
 
 
@@ -44,8 +43,7 @@ def look(guest):
 @pytest.mark.parametrize("durability", ["full", "normal"])
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
 def test_a_cut(tmp_path, kind, durability):
-    print(f"SEED={SEED}")
-    pick, looked = random.Random(f"{SEED}-{kind}-{durability}"), 0
+    pick, looked = chance(), 0
     disk, notes = image(tmp_path / "disk", 2 << 30, kind), []
     for cut in range(CUTS):
         common = {"DURABILITY": durability, "TOLD": tmp_path / "told", "SEED": f"{SEED}-{kind}-{cut}"}

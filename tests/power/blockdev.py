@@ -16,6 +16,8 @@ import pathlib
 import subprocess
 import uuid
 
+from chance import noise
+
 FICLONE = 0x40049409
 MAKE = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q"], "btrfs": ["mkfs.btrfs", "-q"]}
 # A journal is written at least each second, bytes whenever the kernel likes.
@@ -66,7 +68,7 @@ class Device:
 
     def reboot(self):
         """To the programs under test, this is another life of the machine."""
-        self.boot_id.write_text(f"{uuid.uuid4()}\n")
+        self.boot_id.write_text(f"{uuid.UUID(bytes=noise(16), version=4)}\n")
 
     def cut(self):
         """The power fails now; on the device that is used, it does not."""

@@ -6,7 +6,6 @@ uploaded afterwards is right.
 """
 import contextlib
 import os
-import random
 import threading
 import time
 
@@ -14,10 +13,10 @@ import pytest
 
 import rig
 import processes
+from chance import SEED, chance
 from check import Check
 from uploaders import TUS, Told, Uploader, checkpoint, metadata, stuff
 
-SEED = os.environ.get("SEED", "20261125")
 CUTS_OF_A_ROUND = 3
 ROUNDS = -(-int(os.environ.get("CUTS", "3")) // CUTS_OF_A_ROUND)
 CLIENTS = 6
@@ -36,7 +35,7 @@ def load(workers, told, seed):
             except (OSError, AssertionError):
                 return None
         return ask
-    clients = [Uploader(asking(random.Random(f"{seed}-{n}")), told, f"{seed}.{n}", over, failures)
+    clients = [Uploader(asking(chance(seed, n)), told, f"{seed}.{n}", over, failures)
                for n in range(CLIENTS)]
     for client in clients:
         client.start()
@@ -82,9 +81,8 @@ def look_at(device, worker, cut, before, told):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_cuts_under_load(work_on, kind, durability, number):
-    print(f"SEED={SEED}")
     device, worker, other = work_on(kind, durability, workers=2)
-    cuts, told = cut_under_load(device, [worker, other], random.Random(f"{SEED}-{kind}-{durability}-{number}"))
+    cuts, told = cut_under_load(device, [worker, other], chance())
     looked = lost = 0
     for cut, before in cuts:
         check = look_at(device, worker, cut, before, told)
@@ -104,7 +102,7 @@ def test_normal_never_lies(work_on, kind):
     """Catalog and names are on disk, bytes are not: the worst that `normal` can come to. What was
     whole before may be missing afterwards, but zeros are not what was uploaded."""
     device, worker = work_on(kind, "normal")
-    told, pick = Told(), random.Random(SEED)
+    told, pick = Told(), chance()
     client = Uploader(worker.request, told, f"{SEED}-{kind}", threading.Event(), [])
     client.sizes = [70000, 1 << 20]
     for _ in range(12):

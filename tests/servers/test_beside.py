@@ -12,6 +12,7 @@ import tempfile
 
 import pytest
 
+from chance import noise
 from processes import PATIENCE, TOP, WAYBILL, free_port, wait_until
 
 FILL = TOP / "www" / "servers" / "fill.sh"
@@ -167,7 +168,7 @@ def test_below_a_path_of_a_site_with_tls(site):
         more = {**tus, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
         assert site.request("PATCH", at, piece, more).status == 204
     assert site.request("GET", f"/drop/files/{at.rsplit('/', 1)[1]}/content").body == b"abcdef"
-    large = os.urandom(3 << 20)
+    large = noise(3 << 20)
     again = json.loads(site.request("PUT", "/drop/upload/large", large).body)["files"][0]
     assert site.request("GET", again["url"]).body == large
     # and the site is as it was

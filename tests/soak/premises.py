@@ -4,7 +4,6 @@ import http.client
 import mmap
 import os
 import pathlib
-import random
 import struct
 import subprocess
 import sys
@@ -132,7 +131,3 @@ class Site:
         for worker in self.workers:
             worker.close()
         subprocess.run(["umount", self.disk], capture_output=True)
-
-
-def seeded(seed, *more):
-    return random.Random("-".join(map(str, (seed, *more))))

@@ -14,8 +14,9 @@ import threading
 import time
 import traceback
 
-from premises import Site, rig, seeded
+from premises import Site, rig
 import processes
+from chance import SEED, chance
 from chaos import Chaos, Housekeeping
 from check import Check, everything
 from clients import SoakClient
@@ -23,7 +24,6 @@ from uploaders import Told
 from watch import Holding
 
 SECONDS = float(os.environ.get("MINUTES", "30")) * 60
-SEED = os.environ.get("SEED") or str(int(time.time()))
 CLIENTS = 10
 WARM = min(60, SECONDS / 2)  # until the state that the last one is compared with
 
@@ -32,11 +32,11 @@ class Soak:
     def __init__(self, home):
         self.site, self.told, self.counts = Site(home), Told(), collections.Counter()
         self.over, self.failures = threading.Event(), []
-        self.chaos = Chaos(self.site, seeded(SEED, "chaos"), self.counts)
-        self.keeper = Housekeeping(self.site, seeded(SEED, "keeper"), self.counts, self.over, self.failures)
+        self.chaos = Chaos(self.site, chance("chaos"), self.counts)
+        self.keeper = Housekeeping(self.site, chance("keeper"), self.counts, self.over, self.failures)
         doors = [self.site.mortal, self.site.front, self.site.steady]
         self.threads = [self.keeper, *(
-            SoakClient(self.site.ask(seeded(SEED, n)), self.told, f"{SEED}.{n}", self.over, self.failures,
+            SoakClient(self.site.ask(chance(n)), self.told, f"{SEED}.{n}", self.over, self.failures,
                        doors, self.counts) for n in range(CLIENTS))]
 
     def run(self):
