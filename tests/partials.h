@@ -54,10 +54,11 @@ static inline struct upload *resume(const char *id, int64_t offset, bool all_or_
 static inline int64_t offset_of(const char *id)
 {
 	struct resumable row;
+	struct refusal no; /* this may be another thread than the test's */
 
-	refusal_clear(&why);
-	if (keep_find_upload(keep, span_of(id), true, &row, &why) != FAULT_NONE)
-		return -(int64_t)why.fault;
+	refusal_clear(&no);
+	if (keep_find_upload(keep, span_of(id), true, &row, &no) != FAULT_NONE)
+		return -(int64_t)no.fault;
 	int64_t offset = row.offset;
 	resumable_release(&row);
 	return offset;

@@ -167,7 +167,7 @@ def test_no_byte_that_was_not_uploaded(make_worker):
             lies, right, missing = lies + more, right + seen.right, missing + seen.missing
     assert not lies, f"{len(lies)} lies, the first: " + "\n".join(lies[:8])
     print(f"{right} answers of the right bytes, {missing} refusals")
-    assert missing > 50 and right > 200, "nothing was lost, or everything"
+    assert missing > 30 and right > 100, "nothing was lost, or everything"  # of three moments, or of four
 
 
 def test_nothing_is_read_twice(make_worker):
