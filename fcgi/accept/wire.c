@@ -194,6 +194,7 @@ enum fault wire_read(struct wire *w, void *to, size_t room, size_t *got)
 	}
 	if (*got == 0 && !records_ended(&w->records))
 		return FAULT_INCOMPLETE_BODY;
+	pace_start(&w->pace_out); /* the answer has its free minute from here on, however long the body took */
 	return pace_add(&w->pace_in, *got, w->min_rate) ? FAULT_NONE : FAULT_BODY_TIMEOUT;
 }
 
