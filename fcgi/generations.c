@@ -14,6 +14,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "worker.h"
+#include "shared/descriptor.h"
 
 enum { PAUSE_MS = 1000 }; /* from one start to the next: a worker that always dies costs little */
 
@@ -88,8 +89,7 @@ bool generations_start(struct generations *g)
 
 static void hang_up(struct generations *g)
 {
-	if (g->report >= 0)
-		close(g->report);
+	descriptor_close(g->report);
 	g->report = -1;
 }
 

@@ -41,12 +41,10 @@ static int open_beneath(const char *dir, const char *name)
 
 enum fault body_file_open(const char *dir, const char *path, int *fd, struct refusal *why)
 {
-	size_t len = strlen(dir);
+	size_t len = span_without_slashes(span_of(dir), 1).len;
 	struct stat st;
 
 	*fd = -1;
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
 	if (strncmp(path, dir, len) != 0 || path[len] != '/')
 		return not_taken("it does not lie in body_file_dir", why);
 	int opened = open_beneath(dir, path + len + strspn(path + len, "/"));
@@ -63,11 +61,8 @@ enum fault body_file_open(const char *dir, const char *path, int *fd, struct ref
 
 enum fault body_file_read(int fd, void *buf, size_t room, size_t *got)
 {
-	ssize_t n;
+	ssize_t n = TEMP_FAILURE_RETRY(read(fd, buf, room));
 
-	do
-		n = read(fd, buf, room);
-	while (n < 0 && errno == EINTR);
 	*got = n < 0 ? 0 : (size_t)n;
 	return n < 0 ? FAULT_INTERNAL : FAULT_NONE;
 }

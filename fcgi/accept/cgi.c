@@ -8,6 +8,7 @@
 
 #include "accept/inside.h"
 #include "accept/pace.h"
+#include "shared/descriptor.h"
 
 enum {
 	DRAIN_BYTES = 256 << 20, /* no more than this is read for nothing ... */
@@ -129,7 +130,6 @@ void cgi_finish(struct exchange *x)
 			break;
 		drained += (int64_t)got;
 	}
-	if (cgi->asked >= 0)
-		close(cgi->asked);
+	descriptor_close(cgi->asked);
 	free(cgi);
 }

@@ -32,6 +32,7 @@
 #include "accept/peers.h"
 #include "accept/wire.h"
 #include "shared/log.h"
+#include "shared/descriptor.h"
 
 enum {
 	KEPT_MOST = 256,	/* idle connections; more are closed */
@@ -377,8 +378,7 @@ void gate_finish(struct visitor *v)
 	struct wire *w = &v->wire;
 	bool kept = may_be_kept(v) && take_place(v->gate);
 
-	if (v->body_file >= 0)
-		close(v->body_file);
+	descriptor_close(v->body_file);
 	v->body_file = -1;
 	if (wire_end(w, says_more(v, kept)) && kept) {
 		keep_connection(v->gate, w->fd);

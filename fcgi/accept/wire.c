@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 void wire_open(struct wire *w, int fd, int64_t min_rate)
 {
@@ -123,11 +124,8 @@ bool wire_end(struct wire *w, bool more)
 /* More bytes into the empty buffer. False: none; errno, 0 where the peer has closed. */
 static bool fill(struct wire *w, int flags)
 {
-	ssize_t n;
+	ssize_t n = TEMP_FAILURE_RETRY(recv(w->fd, w->in, sizeof w->in, flags));
 
-	do
-		n = recv(w->fd, w->in, sizeof w->in, flags);
-	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		errno = 0;
 	if (n <= 0) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "shared/digest.h"
+#include "shared/descriptor.h"
 
 enum { COPY_BYTES = 64 * 1024 };
 
@@ -116,8 +117,7 @@ static int get(struct keep *keep, void *self, struct refusal *why)
 	enum fault f = keep_content(keep, &files.at[0], &fd, NULL, why);
 	const char *wrong = f ? refusal_detail(why) : copy_to(fd, o, files.at[0].sha256);
 	files_release(&files);
-	if (fd >= 0)
-		close(fd);
+	descriptor_close(fd);
 	if (!wrong)
 		return DONE;
 	return complain("%s: %s", f ? id : o->output ? o->output : "standard output", wrong);

@@ -43,9 +43,10 @@ enum fault keep_list(struct keep *keep, const struct listing *listing, struct fi
 enum fault keep_used(struct keep *keep, struct span owner, int64_t *bytes, struct refusal *why);
 
 /* Open a file's bytes for reading; the caller closes *fd. path (may be NULL) gets the object's
- * path relative to data_dir ("objects/9f86..."), at least 80 bytes. */
-enum fault keep_content(
-    struct keep *keep, const struct file *file, int *fd, char *path, struct refusal *why);
+ * path relative to data_dir ("objects/9f86..."). */
+enum { CONTENT_PATH = 80 };
+enum fault keep_content(struct keep *keep, const struct file *file, int *fd, char path[CONTENT_PATH],
+    struct refusal *why);
 
 /* Does `token` (as presented) delete this file? Constant time. */
 bool keep_delete_token_fits(struct keep *keep, const struct file *file, struct span token);

@@ -100,8 +100,10 @@ static enum fault prove(struct keep *keep, const uint8_t *sha256, const struct k
 	return proof.right ? f : object_damaged(sha256, "lost when the machine went down", why);
 }
 
-enum fault keep_content(
-    struct keep *keep, const struct file *file, int *fd, char *path, struct refusal *why)
+_Static_assert((int)CONTENT_PATH >= (int)OBJECT_PATH, "the store's path of an object");
+
+enum fault keep_content(struct keep *keep, const struct file *file, int *fd, char path[CONTENT_PATH],
+    struct refusal *why)
 {
 	struct known known = {.durable = true};
 

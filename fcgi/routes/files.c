@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECEIPT_MS = 60 * 60 * 1000, OBJECT_PATH = 96 };
+enum { RECEIPT_MS = 60 * 60 * 1000 };
 
 /* ---- the listing ----------------------------------------------------------------------------- */
 
@@ -123,7 +123,7 @@ static enum fault only_as_data(struct call *c)
 enum fault files_content(struct call *c)
 {
 	const struct config *config = c->service->config;
-	char object[OBJECT_PATH], path[4096];
+	char object[CONTENT_PATH], path[4096];
 	int fd = -1;
 	struct span shown = {0};
 	enum fault f = only_as_data(c);

@@ -97,10 +97,8 @@ static size_t head(char *line, size_t room, int level, const char *message)
 /* A log that cannot be written is no reason to stop serving. */
 static void put(const char *line, size_t len)
 {
-	ssize_t done;
-	do
-		done = write(STDERR_FILENO, line, len);
-	while (done < 0 && errno == EINTR);
+	ssize_t unheard = TEMP_FAILURE_RETRY(write(STDERR_FILENO, line, len));
+	(void)unheard;
 }
 
 void log_line(int level, const char *message, const char *fmt, ...)

@@ -1,4 +1,5 @@
 #include "shared/tally.h"
+#include "shared/descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,8 +137,8 @@ struct tally *tally_open(
 
 void tally_close(struct tally *t)
 {
-	if (t && t->fd >= 0)
-		close(t->fd);
+	if (t)
+		descriptor_close(t->fd);
 	free(t);
 }
 

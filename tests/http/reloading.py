@@ -22,13 +22,11 @@ def messages(door, msg):
 
 
 def parent(door):
-    """Whom SIGHUP is for."""
-    for _ in range(100):
-        try:
+    """Whom SIGHUP is for. The worker before may end while it is looked at."""
+    def found():
+        with contextlib.suppress(OSError):
             return processes.parent_of(door.workers()[0])
-        except (ProcessLookupError, FileNotFoundError):  # the worker before it has just ended
-            pass
-    raise AssertionError("no worker that lives")
+    return wait_until(found, "a worker that lives")
 
 
 def hang_up(door, outcome="reloaded", pid=None):
